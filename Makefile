@@ -1,0 +1,55 @@
+# Everything installs itself: Python 3.11, make, and root or sudo for Debian's packages are all that must be there.
+.DEFAULT_GOAL := help
+.PHONY: help setup up check test bench clean
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+export PATH := $(PATH):/usr/sbin
+
+help:
+	@echo 'make setup                 the product in .venv'
+	@echo 'make up ARGS="--for 60"    run everything on this machine (santong up)'
+	@echo 'make check                 ruff, mypy, import-linter'
+	@echo 'make test                  check, then every test against real mosquitto and influxd'
+	@echo 'make bench                 measure the figures of docs/performance.md'
+
+setup: .venv/.product
+
+.venv/.product: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or later is needed: make PYTHON=...'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(APT) update && $(APT) install -y --no-install-recommends python3-venv; }
+	$(PYTHON) -m venv .venv
+	$(PIP) --upgrade pip
+	$(PIP) --editable '.[all]'
+	@touch $@
+
+.venv/.developer: .venv/.product
+	$(PIP) --group dev
+	@touch $@
+
+# The real servers that the tests and benchmarks start for themselves, on free ports and in folders of their own.
+.venv/.servers: .venv/.product
+	@command -v mosquitto >/dev/null && command -v influxd >/dev/null && command -v strace >/dev/null || { \
+	    $(APT) update && $(APT) install -y --no-install-recommends mosquitto influxdb strace; }
+	@touch $@
+
+up: .venv/.product
+	@$(BIN)/santong up $(ARGS)
+
+check: .venv/.developer
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+test: check .venv/.servers
+	$(BIN)/pytest $(ARGS)
+
+bench: .venv/.developer .venv/.servers
+	$(BIN)/python -m benchmarks.agent_footprint
+	$(BIN)/python -m benchmarks.ingest
+
+clean:
+	rm -rf .venv .build .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

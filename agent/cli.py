@@ -1,0 +1,185 @@
+"""`santong-agent`: the commands at the edge."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from agent import health as health_file
+from agent import stopmark
+from agent.config import DEFAULT_FILE, InterfaceSettings, Settings
+from agent.gather.host import Host
+from agent.gather.identity import Identity
+from agent.gather.interface import Interface
+from agent.gather.network import default_gateway
+from agent.pipeline import main as run_agent
+from agent.pipeline import one_round
+from agent.spool import peek
+from contract import __version__
+from contract.errors import SantongError
+from contract.settings import load
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="The agent at the edge: measures this machine, keeps the evidence, publishes it.",
+)
+spool_app = typer.Typer(no_args_is_help=True, help="The queue of batches that the centre has not stored yet.")
+app.add_typer(spool_app, name="spool")
+
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", help=f"TOML file; {DEFAULT_FILE} where it exists.", show_default=False)
+]
+SpoolFolder = Annotated[
+    Path | None, typer.Option("--spool", help="The spool's folder, instead of the one in the settings.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _fail(error: object, code: int) -> NoReturn:
+    typer.echo(str(error), err=True)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Turn the product's own errors into one line each and exit code 2."""
+    try:
+        yield
+    except SantongError as error:
+        _fail(error, 2)
+
+
+def _settings(config: Path | None) -> Settings:
+    return load(Settings, _file(config), os.environ)
+
+
+def _file(config: Path | None) -> Path | None:
+    return config or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
+
+
+def _spool_folder(config: Path | None, spool: Path | None) -> Path:
+    return spool or _settings(config).spool.path
+
+
+@app.command()
+def run(
+    config: Config = None,
+    check: Annotated[bool, typer.Option("--check", help="Check the settings and stop.")] = False,
+) -> None:
+    """Measure and publish until stopped. Exit code 2: settings, 3: spool."""
+    with _one_line_errors():
+        _settings(config)
+    if check:
+        typer.echo("settings are fine")
+        return
+    file = _file(config)
+    arguments = ["--config", str(file)] if file else []
+    if os.name == "nt":
+        raise typer.Exit(run_agent(arguments))
+    # The loop does not need typer and what it brings: a fresh interpreter saves the memory of it. -OO drops docstrings.
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-P", "-OO", "-m", "agent.pipeline", *arguments])  # noqa: S606
+
+
+@app.command()
+def sample(config: Config = None, as_json: AsJson = False) -> None:
+    """Read every source once and print it; nothing is sent or kept."""
+    with _one_line_errors():
+        lines = one_round(_settings(config))
+    if as_json:
+        typer.echo(json.dumps([line._asdict() for line in lines], ensure_ascii=False, indent=2))
+        return
+    for line in lines:
+        tags = "".join(f" {key}={value}" for key, value in line.tags.items())
+        typer.echo(f"{line.measurement}{tags}")
+        for name, value in line.fields.items():
+            typer.echo(f"    {name:<22}{value}")
+
+
+@app.command()
+def detect(as_json: AsJson = False) -> None:
+    """Say what this machine is: hardware, serial number, network, interfaces."""
+    gateway = default_gateway()
+    facts: dict[str, object] = {
+        **Identity().read(),
+        "gateway": gateway.address if gateway else None,
+        "gateway_interface": gateway.interface if gateway else None,
+        "interfaces": [s.tags["name"] for s in Interface(InterfaceSettings().exclude).gather(0)],
+        "readings": sorted({name for s in Host().gather(0) for name in s.fields}),
+    }
+    if as_json:
+        typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        return
+    for name, value in facts.items():
+        typer.echo(f"{name:<20}{', '.join(map(str, value)) if isinstance(value, list) else value}")
+
+
+@app.command()
+def health(
+    config: Config = None,
+    spool: SpoolFolder = None,
+    within: Annotated[int, typer.Option(help="Seconds since the centre last stored something.")] = 300,
+    as_json: AsJson = False,
+) -> None:
+    """Exit 0 when the centre stored something of this agent lately, 1 when not, with the reason."""
+    with _one_line_errors():
+        state = health_file.read(_spool_folder(config, spool))
+    age_s = time.time() - state.stored if state.stored else None
+    healthy = age_s is not None and age_s <= within
+    if as_json:
+        typer.echo(json.dumps({"healthy": healthy, "stored_seconds_ago": age_s, "note": state.note}))
+    else:
+        last = "nothing stored by the centre yet" if age_s is None else f"last stored by the centre {age_s:.0f} s ago"
+        typer.echo(f"{'healthy' if healthy else 'not healthy'}: {last}; {state.note}")
+    raise typer.Exit(0 if healthy else 1)
+
+
+@app.command()
+def stopped(
+    config: Config = None,
+    spool: SpoolFolder = None,
+    reason: Annotated[str, typer.Option(help="Why; systemd's own words where they are set.")] = "",
+) -> None:
+    """Leave a stop mark: for the supervisor to run after each end of the agent (systemd: ExecStopPost=)."""
+    with _one_line_errors():
+        folder = _spool_folder(config, spool)
+    try:
+        stopmark.write(folder, reason or stopmark.reason_from_systemd(os.environ))
+    except OSError as error:
+        _fail(f"stop mark not written: {folder}: {error.strerror}", 1)
+
+
+@spool_app.command("status")
+def spool_status(config: Config = None, spool: SpoolFolder = None, as_json: AsJson = False) -> None:
+    """Count what waits, what was refused and what was dropped."""
+    with _one_line_errors():
+        status, refused = peek(_spool_folder(config, spool))
+    if as_json:
+        rows = [dict(zip(("epoch", "seq", "device", "reason"), row, strict=True)) for row in refused]
+        typer.echo(json.dumps({**status._asdict(), "refused_batches": rows}, ensure_ascii=False, indent=2))
+        return
+    for name, value in status._asdict().items():
+        typer.echo(f"{name:<20}{value}")
+    for epoch, seq, device, reason in refused[:20]:
+        typer.echo(f"refused: {device} {epoch}/{seq}: {reason}")
+
+
+@app.callback(invoke_without_command=True)
+def version(show: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False) -> None:
+    """Print the version when asked."""
+    if show:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,90 @@
+"""Settings of an agent: one TOML file, `SANTONG_*` variables and flags above it."""
+
+import re
+from pathlib import Path
+from typing import Literal, NamedTuple, Self
+
+from contract.broker import BrokerSettings
+from contract.names import DeviceName
+from contract.settings import Seconds, Size
+
+DEFAULT_FILE = Path("/etc/santong/agent.toml")
+
+
+class Reference(str):
+    """A reference target of the `wan` reading: `tcp://host:port` or `icmp://host`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the target; ValueError says what is wrong."""
+        if not re.fullmatch(r"tcp://(\[[0-9a-fA-F:]+\]|[^/:\s]+):\d{1,5}|icmp://[^/:\s]+", text):
+            raise ValueError(f"{text!r} is not a reference target such as tcp://192.0.2.1:53 or icmp://192.0.2.1")
+        return cls(text)
+
+
+class SpoolSettings(NamedTuple):
+    """Where batches wait. `path` must survive a reboot (and a restore card)."""
+
+    path: Path = Path("/var/lib/santong-agent")
+    max_size: Size = Size(256 << 20)
+
+
+class RoundSettings(NamedTuple):
+    """How often sources are read. Presence is kept once a minute, however often."""
+
+    every: Seconds = Seconds(60)
+
+
+class PublishSettings(NamedTuple):
+    """When batches are sent. `ack = "broker"` is for third-party consumers that answer nothing."""
+
+    every: Seconds = Seconds(60)
+    window: int = 8
+    replay_per_second: float = 2.0
+    ack: Literal["store", "broker"] = "store"
+
+
+class PresenceSettings(NamedTuple):
+    """What `lan` and `wan` ask. Without reference targets `wan` is absent, never 0."""
+
+    gateway: str = "auto"
+    references: tuple[Reference, ...] = ()
+    timeout: Seconds = Seconds(1)
+
+
+class InterfaceSettings(NamedTuple):
+    """Which interfaces are left out, as shell patterns."""
+
+    exclude: tuple[str, ...] = ("lo", "veth*", "docker*", "br-*", "virbr*", "ifb*")
+
+
+class HostSettings(NamedTuple):
+    """The file system whose fill level is reported."""
+
+    disk: Path = Path("/")
+
+
+class ClockSettings(NamedTuple):
+    """
+    Whose word counts that the wall clock is right.
+
+    `kernel`: only the kernel's (NTP). `auto`: also a hypervisor's. `always`: the operator vouches for it.
+    """
+
+    trust: Literal["auto", "kernel", "always"] = "auto"
+
+
+class Settings(NamedTuple):
+    """All settings of an agent."""
+
+    agent: DeviceName
+    broker: BrokerSettings
+    spool: SpoolSettings = SpoolSettings()
+    round: RoundSettings = RoundSettings()
+    publish: PublishSettings = PublishSettings()
+    presence: PresenceSettings = PresenceSettings()
+    interface: InterfaceSettings = InterfaceSettings()
+    host: HostSettings = HostSettings()
+    clock: ClockSettings = ClockSettings()

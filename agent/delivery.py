@@ -1,0 +1,173 @@
+"""
+Delivery: from the spool through the window onto the link, and what comes back.
+
+    spool ──▶ window ──▶ link ══ MQTT ══▶
+      ▲                                    ║
+      └── settled: acknowledged, refused ◀═╝
+
+What is settled is only remembered here; the next round's transaction writes it into the spool. Runs on the pipeline's
+thread.
+"""
+
+import hashlib
+import logging
+import random
+import time
+
+from agent.config import PublishSettings
+from agent.publish import Answered, Connected, Event, Link, Lost, Published
+from agent.spool import Spool
+from agent.window import Window
+from contract import topics
+
+log = logging.getLogger("santong.delivery")
+
+
+class Delivery:
+    """The sending half of an agent. `note` says in words how it stands, `stored_at` when the centre last stored."""
+
+    def __init__(self, agent: str, settings: PublishSettings, spool: Spool, link: Link) -> None:
+        self._agent = agent
+        self._acknowledged_by_broker = settings.ack == "broker"
+        self._spool = spool
+        self._link = link
+        self._window = Window(settings.window, settings.replay_per_second, random.Random())  # noqa: S311
+        self._acknowledged: set[int] = set()
+        self._refused: dict[int, str] = {}
+        self._mids: dict[int, int] = {}
+        self._cursor = 0
+        self.is_connected = False
+        self.note = "not connected yet"
+        self.stored_at = 0.0
+        self.clock_offset_ms: float | None = None
+
+    # ---- towards the centre
+
+    def offer(self, batches: list[int]) -> None:
+        """Announce batches that were just closed."""
+        for batch in batches:
+            self._window.offer(batch)
+
+    def send(self) -> None:
+        """Send what the window lets go: fresh first, then what got no answer, then the backlog."""
+        if not self.is_connected:
+            return
+        now = time.monotonic()
+        while (batch := self._window.take_fresh(now)) is not None:
+            self._publish(batch)
+        for batch in self._window.take_retries(now):
+            self._publish(batch)
+        if self._window.wants_backlog(now):
+            old = self._next_in_backlog()
+            if old is None:
+                self._window.pause_backlog(now)
+            else:
+                self._window.take_backlog(old, now)
+                self._publish(old)
+
+    def wait_s(self) -> float:
+        """Return the seconds until `send` will have something to do."""
+        if not self.is_connected:
+            return float("inf")
+        return min(self._window.next_retry(), self._window.next_replay()) - time.monotonic()
+
+    def _next_in_backlog(self) -> int | None:
+        while ids := self._spool.backlog(self._cursor):
+            for batch in ids:
+                self._cursor = batch
+                if batch not in self._window and batch not in self._acknowledged and batch not in self._refused:
+                    return batch
+        self._cursor = 0
+        return None
+
+    def _publish(self, batch: int) -> None:
+        waiting = self._spool.waiting(batch)
+        if waiting is None:  # dropped at the size cap meanwhile
+            self._window.settle(batch)
+            return
+        mid = self._link.publish(topics.batch(self._agent, waiting.device), waiting.payload)
+        if mid is not None:
+            self._mids[mid] = batch
+
+    # ---- towards the spool
+
+    def settled(self) -> set[int]:
+        """Return the batches that the spool still has and the centre does not need any more."""
+        return self._acknowledged | self._refused.keys()
+
+    def write_settled(self) -> None:
+        """Write what is settled into the spool, inside its transaction."""
+        self._spool.acknowledged(self._acknowledged)
+        for batch, reason in self._refused.items():
+            self._spool.refuse(batch, reason)
+
+    def forget_settled(self) -> None:
+        """Forget what is settled, once the transaction is committed."""
+        self._acknowledged.clear()
+        self._refused.clear()
+
+    # ---- from the link
+
+    def handle(self, event: Event) -> bool:
+        """Take one event of the link; tell whether something was stored or the connection changed."""
+        match event:
+            case Connected():
+                log.info("connected to the broker")
+                self._begin_connection("connected", is_connected=True)
+            case Lost(reason):
+                if reason != self.note:
+                    log.warning("%s", reason)
+                self._begin_connection(reason, is_connected=False)
+            case Published(mid, refusal):
+                return self._on_published(self._mids.pop(mid, None), refusal)
+            case Answered(payload):
+                return self._on_answer(payload)
+        return True
+
+    def _begin_connection(self, note: str, *, is_connected: bool) -> None:
+        self.note = note
+        self.is_connected = is_connected
+        self._mids.clear()
+        self._cursor = 0
+        self._window.reset(time.monotonic())
+
+    def _on_published(self, batch: int | None, refusal: str) -> bool:
+        if batch is None:
+            return False
+        if refusal:
+            note = f"the broker refuses a batch: {refusal}: it stays in the spool"
+            if note != self.note:
+                log.warning("%s", note)
+            self.note = note
+            return True
+        return self._acknowledged_by_broker and self._settle([batch])
+
+    def _on_answer(self, payload: bytes) -> bool:
+        try:
+            ack = topics.decode_ack(payload)
+        except ValueError as error:
+            log.warning("%s", error)
+            return False
+        self.clock_offset_ms = float(ack.at_ms - time.time_ns() // 1_000_000)
+        for refusal in ack.refused:
+            for batch in self._meant_by(refusal):
+                log.warning("the centre refuses batch %s of %s: %s", refusal.seq, refusal.epoch, refusal.reason)
+                self._refused[batch] = refusal.reason
+                self._window.settle(batch)
+        return self._settle([batch for run in ack.stored for batch in self._spool.find(*run)])
+
+    def _meant_by(self, refusal: topics.Refusal) -> list[int]:
+        """Return the batches that a refusal means: by name, or by the digest of a payload nobody could read."""
+        if refusal.epoch is not None and refusal.seq is not None:
+            return self._spool.find(refusal.epoch, refusal.seq, refusal.seq)
+        sent = (self._spool.waiting(batch) for batch in self._window.on_their_way())
+        return [w.id for w in sent if w and hashlib.sha256(w.payload).hexdigest()[:16] == refusal.digest]
+
+    def _settle(self, batches: list[int]) -> bool:
+        for batch in batches:
+            self._window.settle(batch)
+        self._acknowledged.update(batches)
+        if batches:
+            self.note = "connected"
+            self.stored_at = time.time()
+        return bool(batches)

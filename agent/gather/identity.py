@@ -1,0 +1,80 @@
+"""Which hardware this is and where it hangs: the evidence against clones and moved devices."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from agent.gather.network import default_gateway, neighbour
+from contract import __version__
+from contract.sample import Sample, Value
+
+HOUR_NS = 3_600_000_000_000
+# Boards and vendors that never filled in a number say so in one of these ways.
+_PLACEHOLDERS = {"", "none", "default string", "to be filled by o.e.m.", "system serial number", "not specified", "0"}
+
+
+class Identity:
+    """Source `identity`: at start, on change, and hourly."""
+
+    name = "identity"
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self._root = root
+        self._last: dict[str, Value] = {}
+        self._last_ns = 0
+
+    def gather(self, at_ns: int) -> Iterator[Sample]:
+        """Yield the sample when it is due."""
+        fields = {**self._last, **self.read()}  # what is not seen just now has not changed
+        if fields != self._last or at_ns - self._last_ns >= HOUR_NS:
+            self._last, self._last_ns = fields, at_ns
+            yield Sample("identity", fields, at_ns)
+
+    def read(self) -> dict[str, Value]:
+        """Return what can be read now; what cannot is absent."""
+        fields: dict[str, Value] = {"serial": serial(self._root), "version": __version__}
+        if name := model(self._root):
+            fields["model"] = name
+        if gateway := default_gateway(self._root):
+            if gateway.subnet:
+                fields["subnet"] = gateway.subnet
+            if mac := _mac_of(gateway.address):
+                fields["gateway_mac"] = mac
+        return fields
+
+
+def _mac_of(address: str) -> str:
+    try:
+        entry = neighbour(address)
+    except OSError:
+        return ""
+    return entry.mac if entry else ""
+
+
+def serial(root: Path = Path("/")) -> str:
+    """Return the hardware's serial number: device tree, DMI, else the machine id, which is the installation's."""
+    for name in (
+        "sys/firmware/devicetree/base/serial-number",
+        "sys/class/dmi/id/product_serial",
+        "sys/class/dmi/id/board_serial",
+    ):
+        text = _read(root / name)
+        if text.lower() not in _PLACEHOLDERS:
+            return text
+    machine = _read(root / "etc/machine-id")
+    return f"machine-id:{machine[:12]}" if machine else "unknown"
+
+
+def model(root: Path = Path("/")) -> str:
+    """Return the hardware's model: device tree, else DMI vendor and product; empty when neither is there."""
+    if text := _read(root / "sys/firmware/devicetree/base/model"):
+        return text
+    names = (_read(root / "sys/class/dmi/id" / name) for name in ("sys_vendor", "product_name"))
+    return " ".join(name for name in names if name.lower() not in _PLACEHOLDERS)
+
+
+def _read(path: Path) -> str:
+    """Return the text of a file; device tree strings end with NUL."""
+    try:
+        return path.read_bytes().decode(errors="replace").strip("\x00 \t\n")
+    except OSError:
+        return ""

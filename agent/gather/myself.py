@@ -1,0 +1,26 @@
+"""What the agent costs and what waits in its spool."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from contract.sample import Sample, Value
+
+
+class Myself:
+    """Source `agent`. `counts` gives what only the pipeline knows: the spool's counters and the clock's offset."""
+
+    name = "agent"
+
+    def __init__(self, counts: Callable[[], Mapping[str, Value]], root: Path = Path("/")) -> None:
+        self._counts = counts
+        self._statm = root / "proc/self/statm"
+
+    def gather(self, at_ns: int) -> Iterator[Sample]:
+        """Yield one sample."""
+        fields = dict(self._counts())
+        fields["cpu_seconds"] = round(time.process_time(), 3)
+        resident_pages = int(self._statm.read_text().split()[1])
+        fields["rss_bytes"] = resident_pages * os.sysconf("SC_PAGE_SIZE")
+        yield Sample("agent", fields, at_ns)

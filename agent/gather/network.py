@@ -1,0 +1,142 @@
+"""What presence and identity ask of the network: default gateway, its neighbour entry, does an address answer."""
+
+import errno
+import socket
+import struct
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+NUD_REACHABLE = 0x02
+_RTM_GETNEIGH, _RTM_NEWNEIGH = 30, 28
+_NLM_F_REQUEST, _NLM_F_DUMP, _NLMSG_DONE = 0x01, 0x300, 3
+_NDA_DST, _NDA_LLADDR = 1, 2
+# What a host that is there answers to a connection it does not want.
+_ANSWERS = {errno.ECONNREFUSED, errno.ECONNRESET}
+
+
+class Gateway(NamedTuple):
+    """The default route: next hop, interface, and the subnet on that interface (`192.0.2.0/24`, may be empty)."""
+
+    address: str
+    interface: str
+    subnet: str
+
+
+class Neighbour(NamedTuple):
+    """An entry of the kernel's neighbour table: hardware address and state (NUD_*, rtnetlink(7))."""
+
+    mac: str
+    state: int
+
+    @property
+    def is_fresh(self) -> bool:
+        """Tell whether the kernel heard from it within the last half minute or so."""
+        return bool(self.state & NUD_REACHABLE)
+
+
+def default_gateway(root: Path = Path("/")) -> Gateway | None:
+    """Return the IPv4 default gateway of lowest metric, from /proc/net/route; None when there is none."""
+    best: tuple[int, str, str] | None = None
+    subnets: dict[str, str] = {}
+    for row in _routes(root):
+        interface, destination, via, flags, metric, mask = row[0], row[1], row[2], int(row[3], 16), int(row[6]), row[7]
+        if destination == mask == "00000000" and flags & 0x2:
+            best = min(best, (metric, interface, _ip(via))) if best else (metric, interface, _ip(via))
+        elif not flags & 0x2 and destination != "00000000":
+            subnets.setdefault(interface, f"{_ip(destination)}/{int(mask, 16).bit_count()}")
+    return Gateway(best[2], best[1], subnets.get(best[1], "")) if best else None
+
+
+def _routes(root: Path) -> list[list[str]]:
+    try:
+        lines = (root / "proc/net/route").read_text().splitlines()[1:]
+    except OSError:
+        return []
+    return [fields for line in lines if len(fields := line.split()) >= 8]
+
+
+def _ip(little_endian_hex: str) -> str:
+    return socket.inet_ntoa(struct.pack("<I", int(little_endian_hex, 16)))
+
+
+def neighbour(address: str) -> Neighbour | None:
+    """Return the neighbour entry of an IPv4 address (a netlink dump, RFC 3549; needs no privilege)."""
+    wanted = socket.inet_aton(address)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as link:
+        link.settimeout(1)
+        ndmsg = struct.pack("=BxxxiHBB", socket.AF_INET, 0, 0, 0, 0)
+        header = struct.pack("=IHHII", 16 + len(ndmsg), _RTM_GETNEIGH, _NLM_F_REQUEST | _NLM_F_DUMP, 1, 0)
+        link.send(header + ndmsg)
+        while True:
+            data = link.recv(65536)
+            entries, is_done = parse_neighbours(data)
+            if wanted in entries:
+                return entries[wanted]
+            if is_done:
+                return None
+
+
+def parse_neighbours(data: bytes) -> tuple[dict[bytes, Neighbour], bool]:
+    """Return the entries of one netlink datagram by packed address, and whether the dump ends with it."""
+    entries: dict[bytes, Neighbour] = {}
+    at = 0
+    while at + 16 <= len(data):
+        length, kind = struct.unpack_from("=IH", data, at)
+        if kind == _NLMSG_DONE or length < 16:
+            return entries, True
+        if kind == _RTM_NEWNEIGH:
+            (state,) = struct.unpack_from("=H", data, at + 24)
+            attributes = _attributes(data[at + 28 : at + length])
+            if _NDA_DST in attributes:
+                mac = attributes.get(_NDA_LLADDR, b"").hex(":")
+                entries[attributes[_NDA_DST]] = Neighbour(mac, state)
+        at += (length + 3) & ~3
+    return entries, False
+
+
+def _attributes(data: bytes) -> dict[int, bytes]:
+    found: dict[int, bytes] = {}
+    at = 0
+    while at + 4 <= len(data):
+        length, kind = struct.unpack_from("=HH", data, at)
+        if length < 4:
+            break
+        found[kind] = data[at + 4 : at + length]
+        at += (length + 3) & ~3
+    return found
+
+
+def answers_ping(address: str, timeout_s: float) -> bool | None:
+    """Send one ICMP echo (RFC 792) from an unprivileged datagram socket; None where the kernel forbids those."""
+    try:
+        icmp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
+    except OSError:
+        return None
+    with icmp:
+        icmp.settimeout(timeout_s)
+        try:
+            icmp.sendto(echo_request(1), (address, 0))
+            return icmp.recv(1024)[:1] == b"\x00"
+        except OSError:
+            return False
+
+
+def echo_request(seq: int) -> bytes:
+    """Return an ICMP echo request; the kernel fills in the identifier of a datagram socket."""
+    body = struct.pack("!HH", 0, seq) + b"santong."
+    words = struct.unpack(f"!{len(body) // 2}H", body)
+    total = 0x0800 + sum(words)
+    total = (total & 0xFFFF) + (total >> 16)
+    checksum = ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
+    return struct.pack("!BBH", 8, 0, checksum) + body
+
+
+def answers_tcp(host: str, port: int, timeout_s: float) -> bool:
+    """Tell whether anything answers a TCP connection, be it by a reset (RFC 9293 §3.5.2)."""
+    deadline = time.monotonic() + timeout_s
+    try:
+        with socket.create_connection((host, port), timeout=max(0.05, deadline - time.monotonic())):
+            return True
+    except OSError as error:
+        return error.errno in _ANSWERS

@@ -1,0 +1,82 @@
+"""Presence 在线记录: the minute's sample of the agent about itself."""
+
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+from agent.gather.network import answers_ping, answers_tcp, default_gateway, neighbour
+from contract.sample import Sample, Value
+
+TRIES = 3
+_GATEWAY_PORT = 53
+
+
+class Presence:
+    """
+    Source `presence`.
+
+    `lan`: the gateway answers (a fresh neighbour entry, an ICMP echo, or a TCP answer). `wan`: one of the reference
+    targets answers; absent without any, and never asked of our own broker: an outage of the centre is not one of the
+    class. `broker`: MQTT is connected.
+    """
+
+    name = "presence"
+
+    def __init__(
+        self,
+        boot: str,
+        asleep_s: Callable[[], float],
+        is_connected: Callable[[], bool],
+        gateway: str = "auto",
+        references: tuple[str, ...] = (),
+        timeout_s: float = 1.0,
+    ) -> None:
+        self._boot = boot
+        self._asleep_s = asleep_s
+        self._is_connected = is_connected
+        self._gateway = gateway
+        self._references = references
+        self._timeout_s = timeout_s
+
+    def gather(self, at_ns: int) -> Iterator[Sample]:
+        """Yield the sample; `uptime_s` is that of the instant, the pipeline moves it to the minute's boundary."""
+        fields: dict[str, Value] = {
+            "boot": self._boot,
+            "uptime_s": at_ns / 1e9,
+            "asleep_s": max(0.0, round(self._asleep_s(), 3)),
+            "broker": int(self._is_connected()),
+        }
+        if self._gateway != "none":
+            fields["lan"] = int(self._lan())
+        if self._references:
+            fields["wan"] = int(self._wan())
+        yield Sample("presence", fields, at_ns)
+
+    def _lan(self) -> bool:
+        found = default_gateway() if self._gateway == "auto" else None
+        address = found.address if found else self._gateway
+        if address == "auto":
+            return False
+        return _is_fresh(address) or any(
+            answers_ping(address, self._timeout_s)
+            or answers_tcp(address, _GATEWAY_PORT, self._timeout_s)
+            or _is_fresh(address)
+            for _ in range(TRIES)
+        )
+
+    def _wan(self) -> bool:
+        return any(_answers(reference, self._timeout_s) for _ in range(TRIES) for reference in self._references)
+
+
+def _is_fresh(address: str) -> bool:
+    try:
+        entry = neighbour(address)
+    except OSError:
+        return False
+    return entry is not None and entry.is_fresh
+
+
+def _answers(reference: str, timeout_s: float) -> bool:
+    parts = urlsplit(reference)
+    if parts.scheme == "icmp":
+        return bool(answers_ping(parts.netloc, timeout_s))
+    return answers_tcp(parts.hostname or "", parts.port or 0, timeout_s)

@@ -1,0 +1,292 @@
+"""
+The agent: measure, keep, publish, forget what is stored.
+
+    sources ──samples──▶ date ──lines──▶ spool ──batches──▶ delivery ──▶ link ══ MQTT ══▶ centre
+    (gather/)          (clock)      (SQLite, one fsync     (≤ 8 unacked)                    ║
+                                        a round)   ◀──── acknowledged, refused ◀════════════╝
+
+One thread owns all state and takes one step at a time: a round, something to send, an event of the link.
+This module is what `santong-agent run` becomes; it imports nothing that a round does not need.
+"""
+
+import argparse
+import logging
+import os
+import queue
+import signal
+import sqlite3
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import FrameType
+
+from agent import health, stopmark
+from agent.clock import Clocks, LinuxClocks, Offset, Timeline, date, phase_ns, until_next_round
+from agent.config import Settings
+from agent.delivery import Delivery
+from agent.gather.base import Source
+from agent.gather.host import Host
+from agent.gather.identity import Identity, serial
+from agent.gather.interface import Interface
+from agent.gather.myself import Myself
+from agent.gather.presence import Presence
+from agent.publish import Event, Link
+from agent.spool import Spool, SpoolError, open_for
+from contract import __version__
+from contract.errors import BadSample, ConfigError, SantongError
+from contract.lines import encode_line
+from contract.sample import Sample, Value
+from contract.settings import load
+
+log = logging.getLogger("santong.agent")
+
+_LONGEST_WAIT_S = 15.0
+_MOST_UNSPOOLED = 10_000
+
+
+class Stop(Exception):
+    """The supervisor asked the agent to end."""
+
+
+class Agent:
+    """One agent. `run` returns when it is asked to stop."""
+
+    def __init__(self, settings: Settings, clocks: Clocks, spool: Spool, set_aside: str = "") -> None:
+        self.settings = settings
+        self.device = str(settings.agent)
+        self.clocks = clocks
+        self.spool = spool
+        self.timeline = Timeline(clocks, settings.clock.trust, _offset(spool.offsets().get(clocks.boot)))
+        self.events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self.link = Link(settings.broker, self.device, clocks.boot, __version__, self.events.put)
+        self.delivery = Delivery(self.device, settings.publish, spool, self.link)
+        self._every_ns = int(settings.round.every * 1e9)
+        self._phase_ns = phase_ns(self.device, self._every_ns)
+        self._rounds_a_batch = max(1, round(settings.publish.every / settings.round.every))
+        self._rounds = 0
+        self._unspooled: list[tuple[str, str, Sample]] = []  # (boot, device, sample) that the disk did not take yet
+        self._set_aside = set_aside
+        self._sources = [*sources_of(settings, clocks, lambda: self.link.is_connected), Myself(self._counts)]
+
+    # ---- the loop
+
+    def run(self) -> None:
+        """Measure and publish until `stop`."""
+        self._start()
+        due_ns = self.clocks.boottime_ns()
+        while True:
+            if self.clocks.boottime_ns() >= due_ns:
+                self.round()
+                due_ns = self._next_round()
+            self.delivery.send()
+            wait_s = min((due_ns - self.clocks.boottime_ns()) / 1e9, self.delivery.wait_s())
+            try:
+                self._take(min(max(wait_s, 0.0), _LONGEST_WAIT_S))
+            except Stop:
+                break
+        self._finish()
+
+    def stop(self) -> None:
+        """Ask `run` to end; may be called from a signal handler."""
+        self.events.put(None)
+
+    def _start(self) -> None:
+        """Begin a new epoch, and take over what the supervisor wrote about the last end."""
+        marks = stopmark.read(self.spool.directory)
+        with self.spool.transaction():
+            self.spool.begin()
+            for mark in marks:
+                fields: dict[str, Value] = {
+                    "boot": mark.boot,
+                    "uptime_s": mark.boottime_ns / 1e9,
+                    "reason": mark.reason,
+                }
+                self.spool.hold(mark.boot, self.device, [Sample("stop", fields, mark.boottime_ns)])
+        stopmark.clear(self.spool.directory)
+        if self._set_aside:
+            log.warning("%s: set aside in %s, a new one was begun", self._set_aside, self.spool.directory)
+            fault: dict[str, Value] = {"active": 1, "severity": "warning"}
+            sample = Sample("fault", fields=fault, at_ns=self.clocks.boottime_ns(), tags={"code": "spool-set-aside"})
+            self._unspooled.append((self.clocks.boot, self.device, sample))
+        log.info("agent %s, epoch %s, boot %s", self.device, self.spool.epoch, self.clocks.boot)
+        self.link.start()
+
+    def _finish(self) -> None:
+        """Say that we stop and keep the acknowledgements; what was not sent waits for the next start."""
+        self.link.stop()
+        while not self.events.empty():
+            event = self.events.get()
+            if event is not None:
+                self.delivery.handle(event)
+        try:
+            with self.spool.transaction():
+                self.delivery.write_settled()
+                self.spool.close_batches()
+        except SpoolError as error:
+            log.error("%s", error)  # noqa: TRY400  one line is enough
+        self._write_health()
+        self.spool.close()
+
+    def _next_round(self) -> int:
+        """Return the boot time of the next round: at the agent's own phase of the minute, once that is known."""
+        now_ns = self.clocks.boottime_ns()
+        offset_ns = self.timeline.offset.ns if self.timeline.offset else 0
+        return now_ns + until_next_round(now_ns + offset_ns, self._every_ns, self._phase_ns)
+
+    def _take(self, wait_s: float) -> None:
+        """Handle the events that are there, waiting for the first."""
+        news = False
+        try:
+            event = self.events.get(timeout=wait_s) if wait_s > 0 else self.events.get_nowait()
+            while True:
+                if event is None:
+                    raise Stop
+                news |= self.delivery.handle(event)
+                event = self.events.get_nowait()
+        except queue.Empty:
+            if news:
+                self._write_health()
+
+    def _write_health(self) -> None:
+        health.write(self.spool.directory, health.Health(self.delivery.stored_at, self.delivery.note))
+
+    # ---- a round
+
+    def round(self) -> None:
+        """Read every source once and commit all of it, with what was settled meanwhile, in one transaction."""
+        self.timeline.refresh()
+        at_ns = self.clocks.boottime_ns()
+        self._unspooled += [(self.clocks.boot, self.device, sample) for sample in self._gather(at_ns)]
+        self._rounds += 1
+        try:
+            with self.spool.transaction():
+                self.delivery.write_settled()
+                self._keep()
+                closed = self.spool.close_batches() if self._rounds % self._rounds_a_batch == 0 else []
+        except SpoolError as error:
+            log.error("%s: %d samples wait in memory", error, len(self._unspooled))  # noqa: TRY400
+            del self._unspooled[:-_MOST_UNSPOOLED]
+            return
+        self._unspooled.clear()
+        self.delivery.forget_settled()
+        self.delivery.offer(closed)
+
+    def _gather(self, at_ns: int) -> Iterable[Sample]:
+        for source in self._sources:
+            try:
+                yield from source.gather(at_ns)
+            except Exception as error:  # noqa: BLE001  one broken source must not cost the evidence of the others
+                log.warning("%s: %s: left out of this round", source.name, error)
+
+    def _keep(self) -> None:
+        """Append what can be dated, hold what cannot."""
+        offset = self.timeline.offset
+        by_boot: dict[tuple[str, str], list[Sample]] = {}
+        if offset and self.spool.has_held():
+            by_boot = self.spool.release()
+        for boot, device, sample in self._unspooled:
+            by_boot.setdefault((boot, device), []).append(sample)
+        for (boot, device), samples in by_boot.items():
+            if offset is None:
+                self.spool.hold(boot, device, samples)
+            elif known := offset if boot == self.clocks.boot else _offset(self.spool.offsets().get(boot)):
+                self._append(device, samples, known)
+            else:  # that boot never got the time: no evidence, but said so
+                self.spool.append_unsynced(device, self.clocks.boottime_ns() + offset.ns, len(samples))
+        if offset:
+            self.spool.remember_offset(self.clocks.boot, offset.ns, offset.clock)
+
+    def _append(self, device: str, samples: list[Sample], offset: Offset) -> None:
+        lines = [line for sample in samples if (line := self._line(device, sample, offset))]
+        if lines:
+            self.spool.append(device, b"\n".join(lines) + b"\n", offset.clock)
+
+    def _line(self, device: str, sample: Sample, offset: Offset) -> bytes | None:
+        """Return the dated line; None for a presence whose minute is proven already, or was not lived through."""
+        dated = date(sample, offset)
+        if dated is None:
+            return None
+        if sample.measurement == "presence" and not self.spool.claim_slot(device, dated.time_ns):
+            return None
+        try:
+            return encode_line(sample.measurement, sample.tags, dated.fields, dated.time_ns)
+        except BadSample as error:
+            log.warning("%s: left out", error)
+            return None
+
+    def _counts(self) -> Mapping[str, Value]:
+        status = self.spool.status(self.delivery.settled())
+        counts: dict[str, Value] = {
+            "spool_batches": status.batches,
+            "spool_bytes": status.bytes,
+            "dropped_total": status.dropped_total,
+            "refused_total": status.refused_total,
+        }
+        if self.delivery.clock_offset_ms is not None:
+            counts["clock_offset_ms"] = self.delivery.clock_offset_ms
+        return counts
+
+
+def _offset(known: tuple[int, str] | None) -> Offset | None:
+    return Offset(*known) if known else None
+
+
+def sources_of(settings: Settings, clocks: Clocks, is_connected: Callable[[], bool]) -> list[Source]:
+    """Return the sources that the settings ask for."""
+    presence = settings.presence
+    return [
+        Presence(
+            clocks.boot,
+            lambda: (clocks.boottime_ns() - clocks.awake_ns()) / 1e9,
+            is_connected,
+            presence.gateway,
+            presence.references,
+            presence.timeout,
+        ),
+        Identity(),
+        Host(settings.host.disk),
+        Interface(settings.interface.exclude),
+    ]
+
+
+def one_round(settings: Settings) -> list[Sample]:
+    """Read every source once; nothing is connected, sent or kept."""
+    clocks = LinuxClocks()
+    at_ns = clocks.boottime_ns()
+    sources = [*sources_of(settings, clocks, lambda: False), Myself(dict)]
+    return [sample for source in sources for sample in source.gather(at_ns)]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the agent until a signal; return the exit code (0 stopped, 2 configuration, 3 spool)."""
+    parser = argparse.ArgumentParser(prog="santong-agent run")
+    parser.add_argument("--config", type=Path)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    try:
+        settings = load(Settings, options.config, os.environ)
+        clocks = LinuxClocks()
+        spool, set_aside = open_for(settings.spool.path, settings.spool.max_size, serial())
+        agent = Agent(settings, clocks, spool, set_aside)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except SantongError as error:
+        print(error, file=sys.stderr)
+        return 3
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        agent.stop()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    try:
+        agent.run()
+    except (SpoolError, sqlite3.Error) as error:
+        print(f"{settings.spool.path}: {error}", file=sys.stderr)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

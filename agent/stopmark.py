@@ -1,0 +1,75 @@
+"""
+Stop marks: how the agent's end is told from a power cut.
+
+The supervisor runs `python -m agent.stopmark DIR` after each end of the agent (systemd: ExecStopPost=, which also runs
+after kill -9 and after the watchdog). Only the standard library, no settings: it must work when nothing else does.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+FILE = "stop.jsonl"
+
+
+class StopMark(NamedTuple):
+    """The end of an agent: in which boot, at which boot time, and why, in the supervisor's words."""
+
+    boot: str
+    boottime_ns: int
+    reason: str
+
+
+def write(directory: Path, reason: str) -> None:
+    """Append a mark to the spool's folder, durable when this returns."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    mark = StopMark(boot, time.clock_gettime_ns(time.CLOCK_BOOTTIME), reason)
+    descriptor = os.open(directory / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, (json.dumps(mark._asdict()) + "\n").encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    folder = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def read(directory: Path) -> list[StopMark]:
+    """Return the marks that wait; a torn last line (power cut in the middle of a write) is passed over."""
+    try:
+        lines = (directory / FILE).read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    marks = []
+    for line in lines:
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            data = json.loads(line)
+            marks.append(StopMark(str(data["boot"]), int(data["boottime_ns"]), str(data["reason"])))
+    return marks
+
+
+def clear(directory: Path) -> None:
+    """Forget the marks, once the spool has them."""
+    (directory / FILE).unlink(missing_ok=True)
+
+
+def reason_from_systemd(environment: "os._Environ[str]") -> str:
+    """Return systemd's account of the end (systemd.exec(5): SERVICE_RESULT, EXIT_CODE, EXIT_STATUS)."""
+    words = [environment.get(name, "") for name in ("SERVICE_RESULT", "EXIT_CODE", "EXIT_STATUS")]
+    return " ".join(word for word in words if word) or "unknown"
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3):
+        sys.exit("usage: python -m agent.stopmark SPOOL_DIRECTORY [REASON]")
+    try:
+        write(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) == 3 else reason_from_systemd(os.environ))
+    except OSError as error:
+        sys.exit(f"stop mark not written: {sys.argv[1]}: {error.strerror}")

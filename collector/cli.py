@@ -1,0 +1,281 @@
+"""`santong`: the commands at the centre."""
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NamedTuple, NoReturn
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from collector import up as up_room
+from collector.migrate import migrate as migrate_stores
+from collector.pipeline import Collector, wait_until_prepared
+from collector.quarantine import FILE as QUARANTINE_FILE
+from collector.quarantine import Quarantine
+from collector.screen import console, device_table, quarantine_table
+from collector.status import iso, read_status
+from collector.store.base import Store
+from collector.store.open import StoreUrl, open_store
+from collector.words import Language, default_language, word
+from contract import __version__
+from contract.broker import BrokerSettings
+from contract.errors import SantongError
+from contract.settings import load
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="The centre: collects the evidence of a city's classrooms and hotspots, and shows it.",
+)
+
+Data = Annotated[Path, typer.Option("--data", envvar="SANTONG_DATA", help="Folder of store and quarantine.")]
+StoreOption = Annotated[
+    str | None,
+    typer.Option("--store", help="influxdb://user:password@host:8086/santong or sqlite:///path; else DATA's own."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Lang = Annotated[str | None, typer.Option("--lang", help="zh or en; else that of the terminal.")]
+Zone = Annotated[str, typer.Option("--zone", envvar="SANTONG_ZONE", help="Time zone of what is shown.")]
+DEFAULT_DATA = Path("santong-data")
+DEFAULT_ZONE = "Asia/Shanghai"
+
+
+class CollectSettings(NamedTuple):
+    """Settings of `santong collect`: TOML, `SANTONG_*` variables, flags."""
+
+    broker: BrokerSettings
+    store: StoreUrl
+    data: Path = DEFAULT_DATA
+
+
+def _fail(error: object, code: int = 2) -> NoReturn:
+    typer.echo(str(error), err=True)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Turn the product's own errors, and the system's, into one line and exit code 2."""
+    try:
+        yield
+    except SantongError as error:
+        _fail(error)
+    except OSError as error:
+        _fail(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
+
+
+def _language(text: str | None) -> Language:
+    if text not in (None, "zh", "en"):
+        _fail(f"--lang: {text!r} is none of zh, en")
+    return default_language() if text is None else text  # type: ignore[return-value]
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        _fail(f"--zone: {name!r} is not a time zone such as Asia/Shanghai")
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+
+
+def _on_stop_signals() -> threading.Event:
+    """Return an event that SIGINT and SIGTERM set."""
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    return stopping
+
+
+def _open_for_reading(data: Path, store: str | None) -> Store:
+    url = store or os.environ.get("SANTONG_STORE") or f"sqlite:///{(data / up_room.STORE_FILE).absolute()}"
+    opened = open_store(url, create=False)
+    opened.ready()
+    return opened
+
+
+@app.command()
+def up(
+    seconds: Annotated[float | None, typer.Option("--for", help="Stop after so many seconds.")] = None,
+    data: Data = DEFAULT_DATA,
+    port: Annotated[int, typer.Option(help="Port of the broker on 127.0.0.1; else 1883, or a free one.")] = 0,
+    device: Annotated[str, typer.Option(help="Id of this machine, <county>-<school>.<place>.")] = "",
+    broker: Annotated[str, typer.Option(help="A broker's URL, or auto, mosquitto, embedded.")] = "auto",
+    store: Annotated[str, typer.Option(help="A store's URL, instead of a SQLite file in DATA.")] = "",
+    lang: Lang = None,
+    zone: Zone = DEFAULT_ZONE,
+) -> None:
+    """Run everything on this machine: broker, collector, store, and an agent that measures it. Ctrl-C ends it."""
+    stopping = _on_stop_signals()
+    is_url = "://" in broker
+    plan = up_room.Plan(
+        data,
+        port,
+        seconds,
+        device,
+        broker=broker if is_url else "",
+        broker_kind="auto" if is_url else broker,
+        store=store,
+        language=_language(lang),
+        zone=_zone(zone),
+    )
+    screen = console()
+    with _one_line_errors():
+        up_room.run(plan, screen, stopping.is_set)
+    screen.print(word("ended", plan.language), style="dim")
+
+
+@app.command()
+def collect(
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="TOML file with the same settings.")] = None,
+    broker: Annotated[str | None, typer.Option(help="mqtt://, mqtts://, ws:// or wss://[user[:password]@]host")] = None,
+    store: StoreOption = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the quarantine.")] = None,
+    broker_ca: Annotated[Path | None, typer.Option(help="CA certificate of the broker.")] = None,
+    broker_certificate: Annotated[Path | None, typer.Option(help="Our certificate, for the broker.")] = None,
+    broker_key: Annotated[Path | None, typer.Option(help="Key of our certificate.")] = None,
+    broker_password_file: Annotated[Path | None, typer.Option(help="File with our password.")] = None,
+) -> None:
+    """Receive, check, store, acknowledge: with your own broker and store, until stopped."""
+    flags = {
+        "broker.url": broker,
+        "broker.ca": broker_ca,
+        "broker.certificate": broker_certificate,
+        "broker.key": broker_key,
+        "broker.password_file": broker_password_file,
+        "store": store,
+        "data": data,
+    }
+    _log_to_stderr()
+    stopping = _on_stop_signals()
+    with _one_line_errors():
+        settings = load(CollectSettings, config, os.environ, flags)
+        opened = open_store(settings.store)
+        quarantine = Quarantine(settings.data)
+        wait_until_prepared(opened, stopping)
+        collector = Collector(settings.broker, opened, quarantine)
+    collector.start()
+    _report_progress(collector, stopping)
+    collector.stop()
+    opened.close()
+
+
+def _report_progress(collector: Collector, stopping: threading.Event) -> None:
+    """Log once a minute what was done, until `stopping`."""
+    before = collector.counters()
+    while not stopping.wait(60):
+        now = collector.counters()
+        if now != before:
+            changes = (f"{name} +{new - old}" for name, old, new in zip(now._fields, before, now, strict=True))
+            logging.getLogger("santong.collect").info("last minute: %s", ", ".join(changes))
+        before = now
+
+
+@app.command()
+def status(
+    data: Data = DEFAULT_DATA,
+    store: StoreOption = None,
+    hours: Annotated[float, typer.Option(help="How far back to look.")] = 24,
+    as_json: AsJson = False,
+    lang: Lang = None,
+    zone: Zone = DEFAULT_ZONE,
+) -> None:
+    """Show each device: last seen, minutes proven, interfaces, completeness of delivery."""
+    language, place = _language(lang), _zone(zone)
+    now_ns = time.time_ns()
+    with _one_line_errors():
+        opened = _open_for_reading(data, store)
+        devices = read_status(opened, now_ns - int(hours * 3600e9), now_ns + 60 * 10**9)
+        opened.close()
+    if as_json:
+        typer.echo(json.dumps([device.as_json(place) for device in devices], ensure_ascii=False, indent=2))
+    elif devices:
+        console().print(device_table(devices, language, place, full=True))
+    else:
+        typer.echo(word("no_devices", language))
+
+
+@app.command()
+def migrate(
+    target: Annotated[str, typer.Option("--to", help="influxdb://user:password@host:8086/santong")],
+    source: Annotated[str | None, typer.Option("--from", help="sqlite:///path; else the store in DATA.")] = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Move all evidence to another store, counted on both sides. Can be repeated. Exit code 1: something is left."""
+    with _one_line_errors():
+        old, new = _open_for_reading(data, source), open_store(target)
+        new.prepare()
+        screen = console(stderr=True)
+        complete = True
+        with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=screen, transient=True) as bar:
+            task = bar.add_task("…")
+            moves = migrate_stores(
+                old, new, time.time_ns(), lambda name, rows: bar.update(task, description=f"{name} {rows:,}")
+            )
+            for moved in moves:
+                complete &= moved.is_complete
+                if moved.rows:
+                    typer.echo(
+                        f"{moved.measurement:<12} rows {moved.rows:>12,}  found {moved.found:>12,}  "
+                        f"expired {moved.expired:>10,}  refused {len(moved.refused):,}"
+                    )
+                for poison in moved.refused[:5]:
+                    typer.echo(f"refused: {poison.message}", err=True)
+    raise typer.Exit(0 if complete else 1)
+
+
+@app.command()
+def quarantine(
+    data: Data = DEFAULT_DATA,
+    device: Annotated[str | None, typer.Option(help="Only this device or agent.")] = None,
+    most: Annotated[int, typer.Option(help="How many entries, newest first.")] = 50,
+    as_json: AsJson = False,
+    lang: Lang = None,
+    zone: Zone = DEFAULT_ZONE,
+) -> None:
+    """List what was refused, with the reason."""
+    language, place = _language(lang), _zone(zone)
+    if not (data / QUARANTINE_FILE).is_file():
+        _fail(f"{data / QUARANTINE_FILE}: no quarantine here (--data names its folder)")
+    with _one_line_errors():
+        opened = Quarantine(data)
+        entries = opened.newest(most, device)
+        opened.close()
+    if as_json:
+        rows = [
+            entry._asdict() | {"received_ns": iso(entry.received_ns, place), "content": entry.content.decode("latin-1")}
+            for entry in entries
+        ]
+        typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+    else:
+        console().print(quarantine_table(entries, language, place))
+
+
+@app.callback(invoke_without_command=True)
+def version(show: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False) -> None:
+    """Print the version when asked."""
+    if show:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,94 @@
+"""Tables for the terminal, in the words of the glossary."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from collector.quarantine import Entry
+from collector.status import DeviceStatus
+from collector.words import Language, word
+
+
+def device_table(devices: Sequence[DeviceStatus], language: Language, zone: ZoneInfo, *, full: bool) -> RenderableType:
+    """Return the table of devices; `full` adds minutes proven, what is missing, and lag."""
+    columns = ["device", "last_seen", "uptime", "lan_wan", "rate", "waiting", "stored"]
+    if full:
+        columns += ["minutes", "missing", "lag"]
+    table = Table(show_edge=False, pad_edge=False, header_style="bold")
+    for column in columns:
+        is_text = column in ("device", "last_seen", "lan_wan")
+        table.add_column(word(column, language), justify="left" if is_text else "right", no_wrap=True)
+    for device in devices:
+        cells = _cells(device, language, zone)
+        table.add_row(*(cells[column] for column in columns))
+    return table
+
+
+def _cells(device: DeviceStatus, language: Language, zone: ZoneInfo) -> dict[str, str]:
+    unknown = word("unknown", language)
+    lag, rates = device.delivery, device.rates_kbps()
+    uptime, waiting = device.latest.get("uptime_s"), device.agent.get("spool_batches")
+    return {
+        "device": device.device,
+        "last_seen": clock(device.last_seen_ns, zone),
+        "uptime": unknown if uptime is None else duration(float(uptime)),
+        "lan_wan": " / ".join(_yes_no(device.latest.get(name), language) for name in ("lan", "wan")),
+        "rate": unknown if rates is None else f"{rates[0]:,.1f} / {rates[1]:,.1f}",
+        "waiting": unknown if waiting is None else f"{waiting}",
+        "stored": f"{device.delivery.batches:,}",
+        "minutes": f"{device.presence:,}",
+        "missing": f"{lag.missing:,}",
+        "lag": unknown
+        if lag.lag_p50_ms is None
+        else f"{lag.lag_p50_ms / 1000:.1f} / {(lag.lag_p99_ms or 0) / 1000:.1f} s",
+    }
+
+
+def _yes_no(value: object, language: Language) -> str:
+    return word("unknown" if value is None else "yes" if value else "no", language)
+
+
+def clock(time_ns: int, zone: ZoneInfo) -> str:
+    """Return date and time as people read it."""
+    return datetime.fromtimestamp(time_ns / 1e9, zone).strftime("%m-%d %H:%M:%S")
+
+
+def duration(seconds: float) -> str:
+    """Return `3d 04:05:06`."""
+    days, rest = divmod(int(seconds), 86400)
+    text = f"{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}"
+    return f"{days}d {text}" if days else text
+
+
+def live_view(
+    devices: Sequence[DeviceStatus], facts: Sequence[tuple[str, str]], language: Language, zone: ZoneInfo
+) -> RenderableType:
+    """Return what `santong up` shows: where things are, then the devices. `facts` are (glossary key, text)."""
+    head = Text("   ".join(f"{word(key, language)}: {text}" for key, text in facts), style="dim")
+    if not devices:
+        return Group(head, Text(word("waiting_for_first", language)))
+    return Group(head, device_table(devices, language, zone, full=False))
+
+
+def quarantine_table(entries: Sequence[Entry], language: Language, zone: ZoneInfo) -> RenderableType:
+    """Return the table of refused payloads and lines."""
+    if not entries:
+        return Text(word("nothing_quarantined", language))
+    table = Table(show_edge=False, pad_edge=False, header_style="bold")
+    for column in ("time", "device", "line", "reason", "content"):
+        table.add_column(word(column, language), no_wrap=column != "content", overflow="fold")
+    for entry in entries:
+        what = entry.detail or repr(entry.content[:120])[2:-1]
+        name = Text(entry.device or entry.agent)
+        table.add_row(clock(entry.received_ns, zone), name, str(entry.line or ""), entry.reason, Text(what))
+    return table
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console that never cuts columns when its output goes into a file or pipe."""
+    plain = Console(stderr=stderr, highlight=False)
+    return plain if plain.is_terminal else Console(stderr=stderr, highlight=False, width=200)

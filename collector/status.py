@@ -1,0 +1,156 @@
+"""What the store says about each device: last seen, minutes proven, interfaces, completeness of delivery."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from collector.store.base import Row, Store
+from contract.names import site_of
+from contract.sample import Value
+
+
+class Delivery(NamedTuple):
+    """
+    Completeness of what one agent sent.
+
+    `missing` counts sequence numbers that were given out and never came, within each epoch and, where the next epoch
+    names it, at its end. `refused_lines` and `expired_lines` came and were not stored. Lags are milliseconds.
+    """
+
+    batches: int = 0
+    missing: int = 0
+    refused_lines: int = 0
+    expired_lines: int = 0
+    lag_p50_ms: int | None = None
+    lag_p99_ms: int | None = None
+
+
+class DeviceStatus(NamedTuple):
+    """One device in a period. `presence` counts proven minutes; times are unix ns."""
+
+    device: str
+    presence: int
+    last_seen_ns: int
+    latest: dict[str, Value]
+    interfaces: dict[str, Row]
+    previous_interfaces: dict[str, Row]
+    agent: dict[str, Value]
+    delivery: Delivery
+
+    def rates_kbps(self) -> tuple[float, float] | None:
+        """Return received and sent kbit/s over all interfaces between the last two readings."""
+        pairs = [
+            (self.previous_interfaces[n], row) for n, row in self.interfaces.items() if n in self.previous_interfaces
+        ]
+        totals = [0.0, 0.0]
+        for before, after in pairs:
+            seconds = (after.time_ns - before.time_ns) / 1e9
+            for n, field in enumerate(("rx_bytes", "tx_bytes")):
+                change = float(after.fields.get(field, 0)) - float(before.fields.get(field, 0))
+                totals[n] += max(0.0, change) * 8 / 1000 / seconds if seconds > 0 else 0.0
+        return (totals[0], totals[1]) if pairs else None
+
+    def as_json(self, zone: ZoneInfo) -> dict[str, Any]:
+        """Return what `santong status --json` prints for the device."""
+        return {
+            "device": self.device,
+            "site": site_of(self.device),
+            "presence": self.presence,
+            "last_seen": iso(self.last_seen_ns, zone),
+            **{name: self.latest.get(name) for name in ("boot", "uptime_s", "asleep_s", "lan", "wan", "broker")},
+            "interfaces": {
+                name: {**row.fields, "at": iso(row.time_ns, zone)} for name, row in sorted(self.interfaces.items())
+            },
+            "agent": self.agent,
+            "delivery": self.delivery._asdict(),
+        }
+
+
+def iso(time_ns: int, zone: ZoneInfo) -> str:
+    """Return an instant as ISO 8601 with milliseconds and offset, in the zone of the people who read it."""
+    return datetime.fromtimestamp(time_ns / 1e9, zone).isoformat(timespec="milliseconds")
+
+
+def read_status(store: Store, start_ns: int, end_ns: int) -> list[DeviceStatus]:
+    """Return the status of every device with evidence in [start_ns, end_ns), sorted by id."""
+    presence = {summary.device: summary for summary in store.summarise("presence", start_ns, end_ns)}
+    latest = _by_device(store.latest("presence", start_ns, end_ns))
+    agents = _by_device(store.latest("agent", start_ns, end_ns))
+    interfaces = _last_two(store.select("interface", max(start_ns, end_ns - _RECENT_NS), end_ns))
+    deliveries, seen = _deliveries(store.select("delivery", start_ns, end_ns))
+    return [
+        DeviceStatus(
+            device,
+            presence[device].points if device in presence else 0,
+            max(seen.get(device, 0), presence[device].last_ns if device in presence else 0),
+            latest[device].fields if device in latest else {},
+            {name: rows[-1] for name, rows in interfaces.get(device, {}).items()},
+            {name: rows[0] for name, rows in interfaces.get(device, {}).items() if len(rows) > 1},
+            agents[device].fields if device in agents else {},
+            deliveries.get(device, Delivery()),
+        )
+        for device in store.devices(start_ns, end_ns)
+    ]
+
+
+_RECENT_NS = 15 * 60 * 10**9
+
+
+def _by_device(rows: Iterable[Row]) -> dict[str, Row]:
+    return {row.device: row for row in rows}
+
+
+def _last_two(rows: Iterable[Row]) -> dict[str, dict[str, list[Row]]]:
+    found: dict[str, dict[str, list[Row]]] = defaultdict(dict)
+    for row in rows:
+        kept = found[row.device].setdefault(row.tags[0][1], [])
+        kept.append(row)
+        del kept[:-2]
+    return found
+
+
+class _Sent:
+    """What came from one agent: sequence numbers by epoch, and what each epoch says of the one before."""
+
+    def __init__(self) -> None:
+        self.seqs: dict[str, set[int]] = defaultdict(set)
+        self.ends: dict[str, int] = {}
+
+    def add(self, fields: dict[str, Value]) -> None:
+        epoch, seq = str(fields["epoch"]), int(fields["seq"])
+        self.seqs[epoch].add(seq)
+        if previous := str(fields.get("previous", "")):
+            name, _, last = previous.partition(":")
+            self.ends[name] = int(last)
+
+    def missing(self) -> int:
+        """Count the holes; an epoch that began before the period is counted from its first batch in it."""
+        holes = 0
+        for epoch, seqs in self.seqs.items():
+            last = max(*seqs, self.ends.get(epoch, 0))
+            holes += last - min(seqs) + 1 - len(seqs)
+        return holes
+
+
+def _deliveries(rows: Iterable[Row]) -> tuple[dict[str, Delivery], dict[str, int]]:
+    """Return completeness by agent (holes) and device (the rest), and when each device was seen last."""
+    sent: dict[str, _Sent] = defaultdict(_Sent)
+    lags: dict[str, list[int]] = defaultdict(list)
+    refused: dict[str, int] = defaultdict(int)
+    expired: dict[str, int] = defaultdict(int)
+    seen: dict[str, int] = {}
+    for row in rows:
+        sent[row.source].add(row.fields)
+        lags[row.device].append(int(row.fields.get("lag_ms", 0)))
+        refused[row.device] += int(row.fields.get("partial", 0))
+        expired[row.device] += int(row.fields.get("expired", 0))
+        seen[row.device] = max(seen.get(row.device, 0), row.time_ns)
+    found = {}
+    for device, values in lags.items():
+        values.sort()
+        missing = sent[device].missing() if device in sent else 0
+        p50, p99 = (values[min(len(values) - 1, int(len(values) * share))] for share in (0.5, 0.99))
+        found[device] = Delivery(len(values), missing, refused[device], expired[device], p50, p99)
+    return found, seen

@@ -1,0 +1,1 @@
+"""Stores of evidence: one protocol, two implementations, opened by URL."""

@@ -1,0 +1,130 @@
+"""
+InfluxQL: the text of the queries, and the rows of their answers. Nothing here goes over a network.
+
+Values in a text are the names of the measurement table and escaped device ids, so S608 does not apply.
+"""
+
+# ruff: noqa: S608
+
+import math
+import re
+from collections.abc import Collection, Iterable, Iterator
+from itertools import groupby
+from typing import Any
+
+from collector.store.base import Row
+from contract.measurements import RETENTION_DAYS, Kind, Measurement, Retention
+
+# Bounds the text of a query: 50 ids of at most 64 characters stay within the 8 KiB that proxies allow a URL.
+DEVICES_A_QUERY = 50
+
+Series = dict[str, Any]  # {"name": …, "tags": {…}, "columns": […], "values": [[…], …]}
+
+
+# ---- texts
+
+
+def name(text: str) -> str:
+    """Return an identifier in quotes."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _literal(text: str) -> str:
+    """Return a string in quotes."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _fields(row: Measurement) -> str:
+    return ", ".join(f"{name(field.name)}::field" for field in row.fields)
+
+
+def periods(start_ns: int, end_ns: int, devices: Collection[str] | None = None) -> Iterator[str]:
+    """Yield conditions on time and device, DEVICES_A_QUERY ids each, in the order of the ids."""
+    period = f"time >= {start_ns} AND time < {end_ns}"
+    if devices is None:
+        yield period
+        return
+    ids = sorted(set(devices))
+    for at in range(0, len(ids), DEVICES_A_QUERY):
+        some = " OR ".join(f'"device" = {_literal(device)}' for device in ids[at : at + DEVICES_A_QUERY])
+        yield f"{period} AND ({some})"
+
+
+def select(row: Measurement, period: str) -> str:
+    """
+    Return the query for all rows, grouped by device, with agent and own tags as columns.
+
+    InfluxDB sorts groups by the names of their tags, `agent` before `device`: with the device as the only group, the
+    devices come in order, and one device at a time can be sorted by the rest.
+    """
+    tags = ", ".join(f"{name(tag)}::tag" for tag in ("agent", *row.tags))
+    return f'SELECT {_fields(row)}, {tags} FROM {name(row.name)} WHERE {period} GROUP BY "device"'
+
+
+def latest(row: Measurement, period: str) -> str:
+    """Return the query for the newest row of each series; `last(*)` would mix the last values of several rows."""
+    groups = ", ".join(map(name, ("device", "agent", *row.tags)))
+    return f"SELECT {_fields(row)} FROM {name(row.name)} WHERE {period} GROUP BY {groups} ORDER BY time DESC LIMIT 1"
+
+
+def devices(period: str) -> str:
+    """Return the query for one row of each device that has presence or delivery."""
+    return f'SELECT *::field FROM "presence", "delivery" WHERE {period} GROUP BY "device" LIMIT 1'
+
+
+def summarise(row: Measurement, period: str) -> tuple[str, str, str]:
+    """
+    Return the queries for the number of points, the first and the last row of each device.
+
+    `count` counts the values of one field, which a point need not have: so each point is given a column that it
+    always has, its device, and these are counted.
+    """
+    points = f'SELECT {_fields(row)}, "device"::tag FROM {name(row.name)} WHERE {period}'
+    one = f'SELECT {_fields(row)} FROM {name(row.name)} WHERE {period} GROUP BY "device" ORDER BY time'
+    return f'SELECT count("device") FROM ({points}) GROUP BY "device"', f"{one} ASC LIMIT 1", f"{one} DESC LIMIT 1"
+
+
+def seconds(duration: str) -> float:
+    """Return the seconds of a Go duration such as `26304h0m0s`; 0s, which is for ever, as infinity."""
+    units = {"h": 3600, "m": 60, "s": 1}
+    return sum(int(count) * units[unit] for count, unit in re.findall(r"(\d+)([hms])", duration)) or math.inf
+
+
+def seconds_kept(retention: Retention) -> int:
+    """Return how long a retention class is kept."""
+    return RETENTION_DAYS[retention] * 86_400
+
+
+# ---- rows
+
+
+def rows_of(row: Measurement, series: Series) -> Iterator[Row]:
+    """Yield the rows of a piece of a series whose columns are time, the fields of `row`, agent, own tags."""
+    device = series["tags"]["device"]
+    names = [field.name for field in row.fields]
+    # JSON has one kind of number: a float without a fraction arrives as an integer.
+    floats = [at for at, field in enumerate(row.fields, start=1) if field.kind is Kind.FLOAT]
+    end = 1 + len(names)
+    for values in series["values"]:
+        for at in floats:
+            if values[at] is not None:
+                values[at] = float(values[at])
+        fields = {name: value for name, value in zip(names, values[1:end], strict=True) if value is not None}
+        agent, *own = values[end:]
+        tags = tuple((tag, value or "") for tag, value in zip(row.tags, own, strict=True))
+        yield Row(device, agent or device, tags, values[0], fields)
+
+
+def with_tags(row: Measurement, series: Series) -> Series:
+    """Move agent and own tags from the key of a series to its columns."""
+    own = [series["tags"].get(tag) for tag in ("agent", *row.tags)]
+    return {**series, "values": [[*values, *own] for values in series["values"]]}
+
+
+def canonical(rows: Iterable[Row]) -> Iterator[Row]:
+    """Sort rows by device, source, own tags, time; rows of one instant, from foreign series, become one."""
+    for _, same in groupby(sorted(rows, key=lambda row: row[:4]), key=lambda row: row[:4]):
+        first, *others = same
+        for other in others:
+            first.fields.update(other.fields)
+        yield first

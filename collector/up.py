@@ -1,0 +1,217 @@
+"""
+`santong up`: everything on one machine, until Ctrl-C.
+
+    broker (child) ◀══ agent (child, measures this very machine)
+       ║
+    collector (threads here) ──▶ store ──▶ live table
+
+Started downstream first, stopped in reverse. The broker and the agent are watched: a child that ends is started again,
+and the end of an agent leaves a stop mark, as systemd would leave one.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.live import Live
+
+from collector.broker import HOST, LocalBroker
+from collector.child import tied
+from collector.pipeline import Collector
+from collector.quarantine import Quarantine
+from collector.screen import live_view
+from collector.status import DeviceStatus, read_status
+from collector.store.base import StoreError
+from collector.store.open import open_store
+from collector.words import Language
+from contract.broker import BrokerSettings, BrokerUrl
+from contract.names import check_device, suggest
+
+DEFAULT_PORT = 1883
+STORE_FILE = "santong.sqlite"
+_SHOWN_NS = 24 * 3600 * 10**9
+_REFRESH_S = 2.0
+_PLAIN_REFRESH_S = 15.0
+_RESTART_PAUSE_S = 2.0
+
+
+class Plan(NamedTuple):
+    """What `santong up` was asked for. A port of 0 means 1883, or a free one when that is taken."""
+
+    data: Path
+    port: int = 0
+    seconds: float | None = None
+    device: str = ""
+    broker: str = ""
+    broker_kind: str = "auto"
+    store: str = ""
+    language: Language = "en"
+    zone: ZoneInfo = ZoneInfo("Asia/Shanghai")
+
+
+class AgentProcess:
+    """The agent of this machine as a process of its own, started again when it ends."""
+
+    def __init__(self, device: str, broker_url: str, folder: Path) -> None:
+        self._folder = folder
+        self._log = folder / "agent.log"
+        self._child: subprocess.Popen[bytes] | None = None
+        self._start_at = 0.0
+        # The wall clock of the very machine that stores: nobody else's word is needed.
+        self._environment = {"SANTONG_CLOCK_TRUST": "always", **os.environ} | {
+            "SANTONG_AGENT": device,
+            "SANTONG_BROKER_URL": broker_url,
+            "SANTONG_SPOOL_PATH": str(folder.resolve()),
+        }
+
+    def start(self) -> None:
+        """Start it."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as log:
+            self._child = subprocess.Popen(
+                tied([sys.executable, "-P", "-OO", "-m", "agent.pipeline"]),
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                process_group=0,
+            )
+
+    def keep_alive(self) -> None:
+        """Start it again some seconds after it ended, leaving a stop mark."""
+        if self._child is not None and self._child.poll() is not None:
+            self._mark(f"exit {self._child.returncode}")
+            self._child = None
+            self._start_at = time.monotonic() + _RESTART_PAUSE_S
+        if self._child is None and time.monotonic() >= self._start_at:
+            self.start()
+
+    def stop(self) -> None:
+        """Ask it to end, kill it after some seconds, and leave the mark."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.terminate()
+        try:
+            child.wait(8)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        self._mark("stopped with santong up")
+
+    def _mark(self, reason: str) -> None:
+        command = [sys.executable, "-P", "-m", "agent.stopmark", str(self._folder), reason]
+        with self._log.open("ab") as log:
+            subprocess.run(command, stdout=log, stderr=log, timeout=30, check=False)
+
+
+def run(plan: Plan, screen: Console, is_stopping: Callable[[], bool]) -> None:
+    """Run until `is_stopping` or the plan's time is over. Raises SantongError when something cannot start."""
+    device = check_device(plan.device) if plan.device else f"local-pilot.{suggest(socket.gethostname())}"
+    plan.data.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as parts:
+        store = open_store(plan.store or f"sqlite:///{(plan.data / STORE_FILE).resolve()}")
+        parts.callback(store.close)
+        store.prepare()
+        quarantine = Quarantine(plan.data)
+        parts.callback(quarantine.close)
+        broker = None if plan.broker else _start_broker(plan, parts)
+        url = broker.url if broker else plan.broker
+        collector = Collector(BrokerSettings(BrokerUrl.parse(url)), store, quarantine)
+        collector.start()
+        parts.callback(collector.stop)
+        agent = AgentProcess(device, url, plan.data / "agent")
+        agent.start()
+        parts.callback(agent.stop)
+        facts = {
+            "broker": f"{broker.name if broker else ''} {BrokerUrl(url)!s}".strip(),
+            "data": str(plan.data),
+        }
+        began = time.monotonic()
+
+        def devices() -> list[DeviceStatus]:
+            now_ns = time.time_ns()
+            return read_status(store, now_ns - _SHOWN_NS, now_ns + 60 * 10**9)
+
+        def tick() -> bool:
+            """Look after the children; tell whether to go on."""
+            agent.keep_alive()
+            if broker and not broker.alive():
+                broker.start()
+            return not is_stopping() and (plan.seconds is None or time.monotonic() - began < plan.seconds)
+
+        _show(plan, screen, devices, lambda: {**facts, **_progress(collector)}, tick)
+
+
+def _start_broker(plan: Plan, parts: ExitStack) -> LocalBroker:
+    port = plan.port or _free_port(DEFAULT_PORT)
+    broker = LocalBroker.choose(plan.data / "broker", port, plan.broker_kind)  # type: ignore[arg-type]
+    broker.start()
+    parts.callback(broker.stop)
+    return broker
+
+
+def _free_port(wanted: int) -> int:
+    """Return `wanted` when it is free (a mosquitto of the system's may have it), else any free port."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    return wanted
+
+
+def _progress(collector: Collector) -> dict[str, str]:
+    counters = collector.counters()
+    progress = {"stored": f"{counters.stored_batches:,}", "refused": f"{counters.refused:,}"}
+    return progress | ({"trouble": collector.trouble} if collector.trouble else {})
+
+
+def _show(
+    plan: Plan,
+    screen: Console,
+    devices: Callable[[], list[DeviceStatus]],
+    facts: Callable[[], Mapping[str, str]],
+    tick: Callable[[], bool],
+) -> None:
+    """Show the live table: redrawn in a terminal, printed now and then elsewhere."""
+    last: list[DeviceStatus] = []
+
+    def view() -> object:
+        nonlocal last
+        try:
+            last = devices()
+        except StoreError as error:
+            return live_view(last, [*facts().items(), ("trouble", str(error))], plan.language, plan.zone)
+        return live_view(last, list(facts().items()), plan.language, plan.zone)
+
+    if screen.is_terminal:
+        with Live(view(), console=screen, auto_refresh=False) as live:  # type: ignore[arg-type]
+            while _go_on(tick, _REFRESH_S):
+                live.update(view(), refresh=True)  # type: ignore[arg-type]
+    else:
+        screen.print(view())
+        while _go_on(tick, _PLAIN_REFRESH_S):
+            screen.print(view())
+    screen.print(view())
+
+
+def _go_on(tick: Callable[[], bool], seconds: float) -> bool:
+    """Wait in small steps, looking after the children; tell whether to go on."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not tick():
+            return False
+        time.sleep(0.2)
+    return True

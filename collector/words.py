@@ -1,0 +1,51 @@
+"""
+The glossary: every word of every screen and report, in Chinese and English.
+
+People never see slot, spool, epoch, batch; this is what they see instead.
+"""
+
+import os
+from typing import Literal
+
+Language = Literal["zh", "en"]
+
+WORDS: dict[str, tuple[str, str]] = {
+    "device": ("设备", "device"),
+    "last_seen": ("最近在线", "last seen"),
+    "uptime": ("已运行", "up for"),
+    "minutes": ("在线分钟", "minutes proven"),
+    "lan_wan": ("内网/外网", "LAN/Internet"),
+    "rate": ("接收/发送 kbit/s", "in/out kbit/s"),
+    "waiting": ("待传数据", "waiting"),
+    "stored": ("已入库", "stored"),
+    "missing": ("缺失", "missing"),
+    "lag": ("延迟 p50/p99", "lag p50/p99"),
+    "yes": ("通", "yes"),
+    "no": ("断", "no"),
+    "unknown": ("—", "–"),
+    "waiting_for_first": ("等待第一批数据……", "waiting for the first data …"),
+    "no_devices": ("该时段内没有设备上报", "no device reported in this period"),
+    "received": ("收到", "received"),
+    "refused": ("已隔离", "refused"),
+    "broker": ("消息服务", "broker"),
+    "store": ("数据库", "store"),
+    "data": ("数据目录", "data"),
+    "trouble": ("故障", "trouble"),
+    "ended": ("已结束", "ended"),
+    "time": ("时间", "time"),
+    "reason": ("原因", "reason"),
+    "line": ("行", "line"),
+    "content": ("内容", "content"),
+    "nothing_quarantined": ("没有被隔离的数据", "nothing was refused"),
+}
+
+
+def word(key: str, language: Language) -> str:
+    """Return the word of the glossary; KeyError for one that is not in it."""
+    return WORDS[key][0 if language == "zh" else 1]
+
+
+def default_language(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> Language:
+    """Return `SANTONG_LANG`, else the language of the terminal."""
+    name = environment.get("SANTONG_LANG") or environment.get("LC_ALL") or environment.get("LANG") or ""
+    return "zh" if name.lower().startswith("zh") else "en"

@@ -1,0 +1,218 @@
+"""
+Settings: one NamedTuple of sections, read from TOML, environment and flags; every mistake at once, each with its path.
+
+    class Round(NamedTuple):
+        every: Seconds = Seconds(60)
+
+    class Settings(NamedTuple):
+        agent: DeviceName
+        round: Round = Round()
+
+    settings = load(Settings, Path("agent.toml"), os.environ, {"agent": "441802-1.c1"})
+
+`SANTONG_ROUND_EVERY=30s` stands above the file, a flag above both. A type that has a class method `parse(text)` which
+raises ValueError is a type of setting. Not a general library: no lists of tables, no optional sections, and it stays
+small because an agent of 20 MB loads it.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from contract.errors import ConfigError, Problem
+
+T = TypeVar("T")
+PREFIX = "SANTONG_"
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZES = {"B": 1, "kB": 1000, "KB": 1000, "KiB": 1 << 10, "MB": 10**6, "MiB": 1 << 20, "GB": 10**9, "GiB": 1 << 30}
+
+
+class Seconds(float):
+    """A duration: `60s`, `2m`, `8h`, or a number of seconds."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the duration in seconds."""
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|min|m|h|d)?", text)
+        if match:
+            return cls(float(match[1]) * _UNITS[match[2] or "s"])
+        guess = text.translate(str.maketrans("OoIl", "0011"))
+        hint = f", did you mean {guess}" if re.fullmatch(r"\d+(\.\d+)?(ms|s|min|m|h|d)", guess) else " such as 60s"
+        raise ValueError(f"{text!r} is not a duration{hint}")
+
+
+class Size(int):
+    """A size in bytes: `256MiB`, or a number of bytes."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the size in bytes."""
+        match = re.fullmatch(r"(\d+)([A-Za-z]+)?", text)
+        if not match or (match[2] or "B") not in _SIZES:
+            raise ValueError(f"{text!r} is not a size such as 256MiB")
+        return cls(int(match[1]) * _SIZES[match[2] or "B"])
+
+
+def load(
+    kind: type[T], file: Path | None, environment: Mapping[str, str], flags: Mapping[str, object] | None = None
+) -> T:
+    """
+    Return the settings; ConfigError lists every mistake.
+
+    `flags` has dotted paths (`broker.url`); a flag that is None was not given.
+    """
+    source = str(file) if file else "settings"
+    tree = _read(file) if file else {}
+    problems: list[Problem] = []
+    for path, hint in leaves(kind):
+        if (value := environment.get(variable(path))) is not None:
+            _put(tree, path, _from_text(hint, value))
+        if flags and flags.get(path) is not None:
+            _put(tree, path, flags[path])
+    settings = _section(kind, tree, "", problems)
+    if problems:
+        raise ConfigError(source, sorted(problems))
+    return settings  # type: ignore[no-any-return]
+
+
+def variable(path: str) -> str:
+    """Return the name of the environment variable for a dotted path."""
+    return PREFIX + path.replace(".", "_").upper()
+
+
+def leaves(kind: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted path and type of every setting."""
+    for name, hint in get_type_hints(kind).items():
+        if _is_section(hint):
+            yield from leaves(hint, f"{prefix}{name}.")
+        else:
+            yield prefix + name, hint
+
+
+def _is_section(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields") and not _parses(hint)
+
+
+def _parses(hint: Any) -> bool:
+    return hasattr(hint, "parse")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(str(file), [Problem("", "no such file")]) from None
+    except OSError as error:
+        raise ConfigError(str(file), [Problem("", f"cannot be read: {error.strerror}")]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(str(file), [Problem("", f"is not TOML: {error}")]) from None
+
+
+def _put(tree: dict[str, Any], path: str, value: object) -> None:
+    *sections, name = path.split(".")
+    for section in sections:
+        inner = tree.setdefault(section, {})
+        if not isinstance(inner, dict):
+            return  # the section itself is wrong and will be reported
+        tree = inner
+    tree[name] = value
+
+
+def _from_text(hint: Any, text: str) -> object:
+    """Give a variable's text the TOML type its setting has; what does not fit is left for the check to report."""
+    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    if any(get_origin(kind) is tuple for kind in kinds):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if bool in kinds:
+        return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(text.lower(), text)
+    for number in (int, float):
+        if number in kinds:
+            try:
+                return number(text)
+            except ValueError:
+                return text
+    return text
+
+
+def _section(kind: Any, tree: object, path: str, problems: list[Problem]) -> Any:
+    if not isinstance(tree, Mapping):
+        problems.append(Problem(path, f"is a section, not {tree!r}"))
+        return None
+    hints = get_type_hints(kind)
+    for name in tree.keys() - hints.keys():
+        near = difflib.get_close_matches(name, hints, 1)
+        hint = f", did you mean {near[0]}" if near else f"; there are {', '.join(hints)}"
+        problems.append(Problem(_join(path, name), f"is not known{hint}"))
+    values = {}
+    for name, hint in hints.items():
+        if name in tree:
+            values[name] = _value(hint, tree[name], _join(path, name), problems)
+        elif _is_section(hint):
+            values[name] = _section(hint, {}, _join(path, name), problems)
+        elif name in kind._field_defaults:
+            values[name] = kind._field_defaults[name]
+        else:
+            problems.append(Problem(_join(path, name), "is missing"))
+    return kind(**values) if not problems else None
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _value(hint: Any, value: object, path: str, problems: list[Problem]) -> Any:
+    if _is_section(hint):
+        return _section(hint, value, path, problems)
+    try:
+        return _convert(hint, value)
+    except (ValueError, TypeError) as error:
+        problems.append(Problem(path, str(error)))
+        return None
+
+
+def _convert(hint: Any, value: object) -> Any:
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        return None if value is None else _convert(next(a for a in get_args(hint) if a is not type(None)), value)
+    if origin is Literal:
+        return _choice(get_args(hint), value)
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise TypeError(f"{value!r} is not a list")
+        return tuple(_convert(get_args(hint)[0], item) for item in value)
+    if isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool):
+        return value
+    return _scalar(hint, value)
+
+
+def _choice(choices: tuple[Any, ...], value: object) -> object:
+    if value in choices:
+        return value
+    near = difflib.get_close_matches(str(value), [str(c) for c in choices], 1)
+    hint = f", did you mean {near[0]}" if near else ""
+    raise ValueError(f"{value!r} is none of {', '.join(map(str, choices))}{hint}")
+
+
+_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}
+
+
+def _scalar(hint: Any, value: object) -> Any:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if _parses(hint):
+        if isinstance(value, str) or (is_number and issubclass(hint, int | float)):
+            return hint.parse(str(value))
+        raise TypeError(f"{value!r} is not text")
+    if hint is float and is_number:
+        return float(value)  # type: ignore[arg-type]
+    if hint is Path and isinstance(value, str | os.PathLike):
+        return Path(value)
+    raise TypeError(f"{value!r} is not {_WORDS.get(hint, hint.__name__)}")

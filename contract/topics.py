@@ -1,0 +1,104 @@
+"""MQTT topics of contract v1 and the JSON of the two small messages, state and ack."""
+
+import json
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from contract.errors import BadName
+from contract.names import is_device
+
+ROOT = "santong/v1"
+ALL_BATCHES = f"{ROOT}/+/+/batch"
+ALL_STATES = f"{ROOT}/+/state"
+WILL_DELAY_S = 30
+
+
+def batch(agent: str, device: str) -> str:
+    """Return the topic of the batches that `agent` sends for `device`."""
+    return f"{ROOT}/{agent}/{device}/batch"
+
+
+def state(agent: str) -> str:
+    """Return the topic of an agent's retained state, which is its last will too."""
+    return f"{ROOT}/{agent}/state"
+
+
+def ack(agent: str) -> str:
+    """Return the topic on which the collector answers an agent."""
+    return f"{ROOT}/{agent}/ack"
+
+
+def parse_batch(topic: str) -> tuple[str, str]:
+    """Return (agent, device) of a batch topic; BadName when it is none or an id in it is wrong."""
+    parts = topic.split("/")
+    if len(parts) != 5 or parts[:2] != ROOT.split("/") or parts[4] != "batch":
+        raise BadName(f"{topic[:200]!r} is not the topic of a batch")
+    for name in parts[2:4]:
+        if not is_device(name):
+            raise BadName(f"{name[:80]!r} in topic {topic[:200]!r} is not a device id")
+    return parts[2], parts[3]
+
+
+class Refusal(NamedTuple):
+    """
+    One refused batch.
+
+    Epoch and seq are None when the payload could not be read that far; then `digest`, the first 16 hex digits of the
+    payload's SHA-256, tells the agent which of its batches is meant.
+    """
+
+    epoch: str | None
+    seq: int | None
+    reason: str
+    digest: str = ""
+
+
+class Ack(NamedTuple):
+    """What the collector did with batches of one agent. `stored` holds (epoch, first seq, last seq)."""
+
+    stored: tuple[tuple[str, int, int], ...]
+    refused: tuple[Refusal, ...]
+    at_ms: int
+
+
+def ranges(pairs: Iterable[tuple[str, int]]) -> tuple[tuple[str, int, int], ...]:
+    """Fold (epoch, seq) pairs into (epoch, first, last) runs."""
+    runs: list[tuple[str, int, int]] = []
+    for epoch, seq in sorted(set(pairs)):
+        if runs and runs[-1][0] == epoch and runs[-1][2] == seq - 1:
+            runs[-1] = (epoch, runs[-1][1], seq)
+        else:
+            runs.append((epoch, seq, seq))
+    return tuple(runs)
+
+
+def encode_ack(message: Ack) -> bytes:
+    """Return the JSON of an ack."""
+    refused = [[*item[:3], item.digest] if item.epoch is None else list(item[:3]) for item in message.refused]
+    return json.dumps(
+        {"stored": message.stored, "refused": refused, "at": message.at_ms}, separators=(",", ":"), ensure_ascii=False
+    ).encode()
+
+
+def decode_ack(payload: bytes) -> Ack:
+    """Return the ack of a payload; ValueError for anything that is none."""
+    try:
+        data = json.loads(payload)
+        stored = tuple((str(epoch), int(first), int(last)) for epoch, first, last in data["stored"])
+        refused = tuple(
+            Refusal(
+                None if item[0] is None else str(item[0]),
+                None if item[1] is None else int(item[1]),
+                str(item[2]),
+                str(item[3]) if len(item) > 3 else "",
+            )
+            for item in data["refused"]
+        )
+        return Ack(stored, refused, int(data["at"]))
+    except (KeyError, TypeError, IndexError, RecursionError, ValueError) as error:
+        raise ValueError(f"not an ack: {error!r}") from error
+
+
+def encode_state(name: str, boot: str, version: str) -> bytes:
+    """Return the JSON of an agent's state: online, offline or stopped."""
+    return json.dumps({"state": name, "boot": boot, "version": version}, separators=(",", ":")).encode()

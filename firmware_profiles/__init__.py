@@ -1,0 +1,1 @@
+"""Profiles of hardware and firmware models: one YAML file each, beside the loader."""
