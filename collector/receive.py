@@ -8,9 +8,7 @@ in the broker.
 
 import logging
 import os
-import random
 import socket
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -22,12 +20,12 @@ from paho.mqtt.properties import Properties
 
 from contract import topics
 from contract.broker import BrokerSettings, address, tls_context
+from contract.session import Session
 
 log = logging.getLogger("santong.receive")
 
 RECEIVE_MAXIMUM = 1000
-FIRST_PAUSE_S, LAST_PAUSE_S = 0.5, 30.0
-_STEADY_S = 30.0
+PAUSES_S = (0.5, 30.0)
 _CONNECT_TIMEOUT_S = 10.0
 
 
@@ -48,21 +46,17 @@ class Receiver:
         self._tls = tls_context(settings) if self._address.tls else None
         self._deliver = deliver
         self._client: mqtt.Client | None = None
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="receive", daemon=True)
+        self._session = Session("receive", self._dial, self._trouble, PAUSES_S)
         self._last_note = ""
         self.is_connected = False
 
     def start(self) -> None:
         """Connect and subscribe, and again whenever the connection is lost."""
-        self._thread.start()
+        self._session.start()
 
     def stop(self) -> None:
         """Disconnect."""
-        self._stopping.set()
-        if self._client is not None:
-            self._client.disconnect()
-        self._thread.join(5)
+        self._session.stop(lambda: self._client.disconnect() if self._client else None)
 
     def answer(self, agent: str, ack: topics.Ack) -> None:
         """
@@ -74,29 +68,16 @@ class Receiver:
         if client is not None:
             client.publish(topics.ack(agent), topics.encode_ack(ack), qos=0)
 
-    def _run(self) -> None:
-        pause = FIRST_PAUSE_S
-        while not self._stopping.is_set():
-            began = time.monotonic()
-            self._session()
-            pause = FIRST_PAUSE_S if time.monotonic() - began >= _STEADY_S else pause
-            self._stopping.wait(pause * random.uniform(0.5, 1.5))  # noqa: S311  jitter, no secret
-            pause = min(LAST_PAUSE_S, pause * 2)
-
-    def _session(self) -> None:
+    def _dial(self) -> mqtt.Client:
         self._client = client = self._new_client()
         properties = Properties(PacketTypes.CONNECT)
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
-        where = self._address
-        try:
-            client.connect(
-                where.host, where.port, keepalive=int(self._settings.keepalive), clean_start=True, properties=properties
-            )
-            client.loop_forever(timeout=5.0)
-        except (OSError, ValueError) as error:
-            self._note(f"{self._settings.url}: {getattr(error, 'strerror', None) or error}: trying again")
-        finally:
-            self.is_connected = False
+        where, keepalive_s = self._address, int(self._settings.keepalive)
+        client.connect(where.host, where.port, keepalive=keepalive_s, clean_start=True, properties=properties)
+        return client
+
+    def _trouble(self, text: str) -> None:
+        self._note(f"{self._settings.url}: {text}: trying again")
 
     def _new_client(self) -> mqtt.Client:
         where = self._address
@@ -105,7 +86,6 @@ class Receiver:
             CallbackAPIVersion.VERSION2,
             name,
             protocol=mqtt.MQTTv5,
-            reconnect_on_failure=False,
             transport="websockets" if where.websocket else "tcp",
         )
         client.connect_timeout = _CONNECT_TIMEOUT_S
@@ -119,13 +99,12 @@ class Receiver:
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_subscribe = self._on_subscribe
-        # With this set, publish() leaves all writing to the thread of loop_forever; two writers would mix packets.
-        client.on_socket_register_write = lambda *_: None
+        client.on_socket_register_write = lambda *_: self._session.wake()
         return client
 
     def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
-            self._note(f"{self._settings.url}: broker refuses the connection: {reason}: trying again")
+            self._trouble(f"broker refuses the connection: {reason}")
             return
         client.subscribe(topics.ALL_BATCHES, qos=1)
 
@@ -137,8 +116,8 @@ class Receiver:
         self._note(f"receiving from {self._settings.url}", logging.INFO)
 
     def _on_disconnect(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        if self.is_connected and not self._stopping.is_set():
-            self._note(f"{self._settings.url}: connection lost: {reason}: trying again")
+        if self.is_connected and not self._session.is_stopping:
+            self._trouble(f"connection lost: {reason}")
         self.is_connected = False
 
     def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:

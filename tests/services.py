@@ -163,41 +163,45 @@ class Mosquitto(Service):
 
 
 class Influxd(Service):
-    """influxd 1.x; with `auth`, an administrator `admin` with password `password` exists and is asked for."""
+    """
+    influxd 1.x; `data` lines are added to the section [data] of its configuration.
+
+    With `auth` it asks for a password, and an administrator exists: `user`, `password`.
+    """
 
     program = "influxd"
     package = "influxdb"
     user = "admin"
     password = "p@ss/wörd:1"  # noqa: S105  needs percent-encoding in a URL on purpose
 
-    def __init__(self, directory: Path, *, auth: bool = False) -> None:
+    def __init__(self, directory: Path, *, auth: bool = False, data: tuple[str, ...] = ()) -> None:
         super().__init__(directory)
         self.auth = auth
+        self.data = data
 
     def command(self) -> list[str]:
         """Write the configuration and return the command line."""
         file = self.directory / "influxd.toml"
-        file.write_text(
-            f"""
-            reporting-disabled = true
-            bind-address = "{HOST}:0"
-            [meta]
-            dir = "{self.directory}/meta"
-            [data]
-            dir = "{self.directory}/data"
-            wal-dir = "{self.directory}/wal"
-            query-log-enabled = false
-            [http]
-            bind-address = "{HOST}:{self.port}"
-            auth-enabled = {str(self.auth).lower()}
-            log-enabled = false
-            [monitor]
-            store-enabled = false
-            [logging]
-            level = "error"
-            """,
-            encoding="utf-8",
-        )
+        lines = [
+            "reporting-disabled = true",
+            f'bind-address = "{HOST}:0"',
+            "[meta]",
+            f'dir = "{self.directory}/meta"',
+            "[data]",
+            f'dir = "{self.directory}/data"',
+            f'wal-dir = "{self.directory}/wal"',
+            "query-log-enabled = false",
+            *self.data,
+            "[http]",
+            f'bind-address = "{HOST}:{self.port}"',
+            f"auth-enabled = {str(self.auth).lower()}",
+            "log-enabled = false",
+            "[monitor]",
+            "store-enabled = false",
+            "[logging]",
+            'level = "error"',
+        ]
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return ["-config", str(file)]
 
     def start(self) -> None:

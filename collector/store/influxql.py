@@ -107,11 +107,13 @@ def rows_of(row: Measurement, series: Series) -> Iterator[Row]:
     end = 1 + len(names)
     for values in series["values"]:
         for at in floats:
-            if values[at] is not None:
+            if type(values[at]) is int:
                 values[at] = float(values[at])
-        fields = {name: value for name, value in zip(names, values[1:end], strict=True) if value is not None}
+        fields = dict(zip(names, values[1:end], strict=True))
+        if None in fields.values():
+            fields = {name: value for name, value in fields.items() if value is not None}
         agent, *own = values[end:]
-        tags = tuple((tag, value or "") for tag, value in zip(row.tags, own, strict=True))
+        tags = tuple((tag, value or "") for tag, value in zip(row.tags, own, strict=True)) if own else ()
         yield Row(device, agent or device, tags, values[0], fields)
 
 

@@ -1,0 +1,109 @@
+"""
+Keeping one MQTT session up: dial, drive the socket, back off, dial again.
+
+    dial ──▶ drive ──▶ lost ──▶ pause (doubling, jittered) ──▶ dial
+
+Both ends use it; it knows the client library only by its external-loop interface, so that one thread reads and writes
+the socket, and a publish from another thread is sent at once (the wake-up pipe) instead of at the next tick.
+"""
+
+import contextlib
+import os
+import random
+import select
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+_TICK_S = 5.0
+_STEADY_S = 30.0
+
+
+class Client(Protocol):
+    """What is used of an MQTT client: paho-mqtt's interface for loops of one's own."""
+
+    def socket(self) -> Any:
+        """Return the socket, None when there is no connection."""
+
+    def want_write(self) -> bool:
+        """Tell whether something waits to be written."""
+
+    def loop_read(self) -> Any:
+        """Read what is there."""
+
+    def loop_write(self) -> Any:
+        """Write what waits."""
+
+    def loop_misc(self) -> Any:
+        """Look after keep-alive."""
+
+
+class Session:
+    """
+    One session that is dialled again whenever it ends.
+
+    `dial` returns a connected client, which calls `wake` whenever it has something to write, or raises OSError or
+    ValueError; `trouble` is told why. Pauses are seconds.
+    """
+
+    def __init__(
+        self, name: str, dial: Callable[[], Client], trouble: Callable[[str], None], pauses: tuple[float, float]
+    ) -> None:
+        self._dial = dial
+        self._trouble = trouble
+        self._first_pause_s, self._last_pause_s = pauses
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._awake, self._alarm = os.pipe()
+        os.set_blocking(self._awake, False)
+        os.set_blocking(self._alarm, False)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Tell whether the end was asked for."""
+        return self._stopping.is_set()
+
+    def start(self) -> None:
+        """Dial, in a thread of its own."""
+        self._thread.start()
+
+    def stop(self, disconnect: Callable[[], object]) -> None:
+        """End: call `disconnect`, and wait some seconds for the thread."""
+        self._stopping.set()
+        disconnect()
+        self.wake()
+        self._thread.join(5)
+
+    def wake(self) -> None:
+        """Let the thread look at once."""
+        with contextlib.suppress(BlockingIOError):  # full: it will look
+            os.write(self._alarm, b"!")
+
+    def _run(self) -> None:
+        pause_s = self._first_pause_s
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            try:
+                self._drive(self._dial())
+            except (OSError, ValueError) as error:
+                self._trouble(str(getattr(error, "strerror", None) or error))
+            if time.monotonic() - began >= _STEADY_S:
+                pause_s = self._first_pause_s
+            self._stopping.wait(pause_s * random.uniform(0.5, 1.5))  # noqa: S311  jitter, no secret
+            pause_s = min(self._last_pause_s, pause_s * 2)
+
+    def _drive(self, client: Client) -> None:
+        """Read and write until the client has no socket any more."""
+        while (link := client.socket()) is not None:
+            # TLS and WebSocket layers may hold bytes that select() does not see.
+            holds_bytes = bool(link.pending()) if hasattr(link, "pending") else False
+            writers = [link] if client.want_write() else []
+            readable, writable, _ = select.select([link, self._awake], writers, [], 0 if holds_bytes else _TICK_S)
+            if self._awake in readable:
+                os.read(self._awake, 4096)
+            if link in readable or holds_bytes:
+                client.loop_read()
+            if link in writable:
+                client.loop_write()
+            client.loop_misc()
