@@ -9,7 +9,6 @@ One thread owns all state and takes one step at a time: a round, something to se
 This module is what `santong-agent run` becomes; it imports nothing that a round does not need.
 """
 
-import argparse
 import logging
 import os
 import queue
@@ -258,13 +257,11 @@ def one_round(settings: Settings) -> list[Sample]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the agent until a signal; return the exit code (0 stopped, 2 configuration, 3 spool)."""
-    parser = argparse.ArgumentParser(prog="santong-agent run")
-    parser.add_argument("--config", type=Path)
-    options = parser.parse_args(arguments)
+    """Run the agent with the settings file given, if any, until a signal; return 0, 2 (settings) or 3 (spool)."""
+    given = sys.argv[1:] if arguments is None else arguments
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     try:
-        settings = load(Settings, options.config, os.environ)
+        settings = load(Settings, Path(given[0]) if given else None, os.environ)
         clocks = LinuxClocks()
         spool, set_aside = open_for(settings.spool.path, settings.spool.max_size, serial())
         agent = Agent(settings, clocks, spool, set_aside)

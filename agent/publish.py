@@ -6,17 +6,29 @@ reconnect, and here only the spool sends again. What happens is posted as events
 """
 
 import logging
+import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, NamedTuple
-
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
 from contract import topics
 from contract.broker import BrokerSettings, address, tls_context
 from contract.session import Session
+
+# paho loads urllib.request (2 MB, with http.client and email) only to look for a SOCKS proxy, and that only where
+# PySocks is installed. An agent lives in 20 MB and goes without.
+_LEFT_OUT = "urllib.request"
+_is_left_out = _LEFT_OUT not in sys.modules
+if _is_left_out:
+    sys.modules[_LEFT_OUT] = ModuleType(_LEFT_OUT)
+
+import paho.mqtt.client as mqtt  # noqa: E402
+from paho.mqtt.enums import CallbackAPIVersion  # noqa: E402
+from paho.mqtt.packettypes import PacketTypes  # noqa: E402
+from paho.mqtt.properties import Properties  # noqa: E402
+
+if _is_left_out:
+    del sys.modules[_LEFT_OUT]
 
 log = logging.getLogger("santong.publish")
 

@@ -13,7 +13,7 @@ makes two batches look like one.
 """
 
 import json
-import secrets
+import os
 import sqlite3
 import time
 from collections.abc import Collection, Iterator
@@ -121,7 +121,7 @@ class Spool:
     def begin(self) -> list[int]:
         """Start a new epoch; close what an earlier one left open. Return the ids of all waiting batches."""
         self.close_batches()
-        self.epoch = secrets.token_hex(4)
+        self.epoch = os.urandom(4).hex()
         last = self._meta("epoch")
         self._set_meta("previous", f"{last}:{self._meta('seq')}" if last else "")
         self._set_meta("epoch", self.epoch)

@@ -66,7 +66,7 @@ class AgentProcess:
         self._child: subprocess.Popen[bytes] | None = None
         self._start_at = 0.0
         # The wall clock of the very machine that stores: nobody else's word is needed.
-        self._environment = {"SANTONG_CLOCK_TRUST": "always", **os.environ} | {
+        self._environment = {"SANTONG_CLOCK_TRUST": "always", "MALLOC_ARENA_MAX": "1", **os.environ} | {
             "SANTONG_AGENT": device,
             "SANTONG_BROKER_URL": broker_url,
             "SANTONG_SPOOL_PATH": str(folder.resolve()),
@@ -77,7 +77,7 @@ class AgentProcess:
         self._folder.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
             self._child = subprocess.Popen(
-                tied([sys.executable, "-P", "-OO", "-m", "agent.pipeline"]),
+                tied([sys.executable, "-P", "-m", "agent.pipeline"]),
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

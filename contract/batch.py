@@ -27,6 +27,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 MAX_BATCH_BYTES = 1 << 20
 
 _HEADER = re.compile(rb"#santong/(\d{1,4})((?: [a-z]+=[0-9a-z:]+)*)")
+_COMMON = re.compile(rb"#santong/1 epoch=([0-9a-f]{8,16}) seq=(\d{1,15}) clock=(synced|trusted)\n")
 _RULES = {
     "epoch": re.compile(r"[0-9a-f]{8,16}"),
     "seq": re.compile(r"\d{1,15}"),
@@ -77,6 +78,8 @@ def decode(payload: bytes) -> Batch:
     plain, flaw = _unpack(payload) if packed else (payload[:MAX_BATCH_BYTES], None)
     if not packed and len(payload) > MAX_BATCH_BYTES:
         flaw = BadBatch(Reason.TOO_LARGE, f"{len(payload)} bytes, {MAX_BATCH_BYTES} are allowed")
+    if flaw is None and (common := _COMMON.match(plain)) and len(plain) > common.end():
+        return Batch(common[1].decode(), int(common[2]), common[3].decode(), plain[common.end() :])
     head, _, lines = plain.partition(b"\n")
     if flaw is not None:
         raise _with_identity(flaw, head)

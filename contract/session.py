@@ -17,6 +17,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 _TICK_S = 5.0
+# One look at the socket costs as much as a read, so several packets are read for each.
+_READS_A_LOOK = 8
 _STEADY_S = 30.0
 
 
@@ -76,7 +78,9 @@ class Session:
         self._thread.join(5)
 
     def wake(self) -> None:
-        """Let the thread look at once."""
+        """Let the thread look at once; itself, it looks anyway."""
+        if threading.get_ident() == self._thread.ident:
+            return
         with contextlib.suppress(BlockingIOError):  # full: it will look
             os.write(self._alarm, b"!")
 
@@ -99,11 +103,12 @@ class Session:
             # TLS and WebSocket layers may hold bytes that select() does not see.
             holds_bytes = bool(link.pending()) if hasattr(link, "pending") else False
             writers = [link] if client.want_write() else []
-            readable, writable, _ = select.select([link, self._awake], writers, [], 0 if holds_bytes else _TICK_S)
+            readable, _, _ = select.select([link, self._awake], writers, [], 0 if holds_bytes else _TICK_S)
             if self._awake in readable:
                 os.read(self._awake, 4096)
             if link in readable or holds_bytes:
-                client.loop_read()
-            if link in writable:
+                for _ in range(_READS_A_LOOK):
+                    client.loop_read()
+            if client.want_write():
                 client.loop_write()
             client.loop_misc()

@@ -15,11 +15,9 @@ raises ValueError is a type of setting. Not a general library: no lists of table
 small because an agent of 20 MB loads it.
 """
 
-import difflib
 import os
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -107,6 +105,8 @@ def _parses(hint: Any) -> bool:
 
 
 def _read(file: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415  not needed where variables say all
+
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -149,8 +149,7 @@ def _section(kind: Any, tree: object, path: str, problems: list[Problem]) -> Any
         return None
     hints = get_type_hints(kind)
     for name in tree.keys() - hints.keys():
-        near = difflib.get_close_matches(name, hints, 1)
-        hint = f", did you mean {near[0]}" if near else f"; there are {', '.join(hints)}"
+        hint = _did_you_mean(name, hints) or f"; there are {', '.join(hints)}"
         problems.append(Problem(_join(path, name), f"is not known{hint}"))
     values = {}
     for name, hint in hints.items():
@@ -197,9 +196,15 @@ def _convert(hint: Any, value: object) -> Any:
 def _choice(choices: tuple[Any, ...], value: object) -> object:
     if value in choices:
         return value
-    near = difflib.get_close_matches(str(value), [str(c) for c in choices], 1)
-    hint = f", did you mean {near[0]}" if near else ""
-    raise ValueError(f"{value!r} is none of {', '.join(map(str, choices))}{hint}")
+    names = [str(choice) for choice in choices]
+    raise ValueError(f"{value!r} is none of {', '.join(names)}{_did_you_mean(str(value), names)}")
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    import difflib  # noqa: PLC0415  only for those who mistyped
+
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f", did you mean {near[0]}" if near else ""
 
 
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}

@@ -91,9 +91,9 @@ def _fate(server: str, status: int, message: str, retry_after: str = "") -> Exce
     return StoreUnavailable(words, float(retry_after) if retry_after.isdecimal() else None)
 
 
-def _words(body: bytes, reason: str) -> str:
+def _words(body: bytes | str, reason: str) -> str:
     """Return the server's own words of an error, on one line: 1.x says `error`, 2.x `message`, 3 adds `data`."""
-    text = body.decode(errors="replace")
+    text = body if isinstance(body, str) else body.decode(errors="replace")
     try:
         answer = json.loads(text)
     except ValueError:
@@ -117,11 +117,11 @@ class _Generation(Enum):
 class _Wire:
     """HTTP to one server; the only place that calls `influxdb_client`, which has no types."""
 
-    def __init__(self, server: str, user: str | None, password: str) -> None:
-        login: dict[str, Any] = {} if user is None else {"token": f"{user}:{password}", "auth_basic": True}
+    def __init__(self, server: str, login: str | None) -> None:
+        basic: dict[str, Any] = {} if login is None else {"token": login, "auth_basic": True}
         self.server = server
-        self._client: Any = InfluxDBClient(server, connection_pool_maxsize=POOL_SIZE, **login)
-        self._password = password
+        self._login = login
+        self._client: Any = InfluxDBClient(server, connection_pool_maxsize=POOL_SIZE, **basic)
         self._rest: Any = self._client.api_client.rest_client
         self._headers: dict[str, str] = self._client.api_client.default_headers
         self._compress = not _is_loopback(urlsplit(server).hostname or "")
@@ -162,7 +162,8 @@ class _Wire:
 
     def create_bucket(self, name: str, seconds: int) -> None:
         """Create a bucket in the token's organisation (2.x only)."""
-        with self._explained(), InfluxDBClient(self.server, token=self._password) as client:
+        token = (self._login or "").partition(":")[2]
+        with self._explained(), InfluxDBClient(self.server, token=token) as client:
             apis: Any = client
             organisation = apis.organizations_api().find_organizations()[0].id
             rules: Any = BucketRetentionRules(type="expire", every_seconds=seconds)
@@ -239,16 +240,17 @@ def _is_loopback(host: str) -> bool:
 
 class InfluxStore:
     """
-    A store in the database `database` of an InfluxDB server (`http://host:8086`), in two retention policies.
+    A store in one database of an InfluxDB server (`http://host:8086`), in two retention policies.
 
-    Use from any number of threads: each request takes a connection of the pool. For 2.4+ and 3 the user is `any`
-    and the password a token.
+    `login` is `user:password`, for 2.4+ and 3 `any:TOKEN`. Use from any number of threads: each request takes a
+    connection of the pool.
     """
 
-    def __init__(self, server: str, database: str, user: str | None = None, password: str = "") -> None:
+    def __init__(self, server: str, database: str, login: str | None = None) -> None:
+        self.server = server
         self.database = database
-        self._user = user
-        self._wire = _Wire(server, user, password)
+        self.login = login
+        self._wire = _Wire(server, login)
 
     def prepare(self) -> None:
         """
@@ -275,7 +277,7 @@ class InfluxStore:
         if self._wire.generation() is _Generation.NOTHING:
             return
         if missing := [kind for kind in Retention if kind not in self._policies()]:
-            raise _fate(self._wire.server, 404, f"retention policy {missing[0]} of {self.database} not found")
+            raise _fate(self.server, 404, f"retention policy {missing[0]} of {self.database} not found")
 
     def write(self, retention: Retention, lines: bytes) -> list[Poison]:
         """Store lines, durable when it returns; return those that the server refuses, with its words."""
@@ -306,7 +308,7 @@ class InfluxStore:
             pieces = self._query(row.retention, influxql.select(row, period))
             for device, series in groupby(pieces, key=lambda piece: piece["tags"]["device"]):
                 if device < before:
-                    raise StoreUnavailable(f"{self._wire.server}: {device} came after {before}, out of order")
+                    raise StoreUnavailable(f"{self.server}: {device} came after {before}, out of order")
                 before = device
                 yield from influxql.canonical(found for piece in series for found in influxql.rows_of(row, piece))
 
@@ -382,8 +384,8 @@ class InfluxStore:
             for statement in statements:
                 list(self._wire.query({"q": statement}, "POST"))
         except _NoAccess as error:
-            if self._user:
-                statements.append(f"GRANT ALL ON {database} TO {influxql.name(self._user)}")
+            if self.login:
+                statements.append(f"GRANT ALL ON {database} TO {influxql.name(self.login.partition(':')[0])}")
             raise StoreMisconfigured(f"{error}; an administrator runs: {'; '.join(statements)}") from None
 
     def _create_buckets(self, kinds: list[Retention]) -> None:

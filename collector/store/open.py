@@ -59,8 +59,8 @@ def _open_influx(parts: SplitResult) -> Store:
 
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     server = f"{_HTTP[parts.scheme]}://{host}:{parts.port or _DEFAULT_PORT}"
-    user = None if parts.username is None else unquote(parts.username)
-    return InfluxStore(server, unquote(parts.path.strip("/")), user, unquote(parts.password or ""))
+    login = None if parts.username is None else f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return InfluxStore(server, unquote(parts.path.strip("/")), login)
 
 
 def _flaw(text: str) -> str:

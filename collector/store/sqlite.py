@@ -40,7 +40,7 @@ _REMEDIES = {
     sqlite3.SQLITE_CANTOPEN: "check that it is a file in a folder that exists and may be written",
     sqlite3.SQLITE_NOTADB: "name another file, or move this one away",
     sqlite3.SQLITE_CORRUPT: "restore it from a backup",
-    sqlite3.SQLITE_IOERR: "check its disk and the space left",
+    sqlite3.SQLITE_IOERR: "check that it is a file, and check its disk",
 }
 
 
@@ -126,8 +126,9 @@ def _string(text: bytes, number: bytes) -> Value | None:
 
 
 def _integer(_text: bytes, number: bytes) -> Value | None:
-    value = int(number[:-1]) if _INTEGER.fullmatch(number) else None
-    return value if value in INTEGER_RANGE else None
+    if _INTEGER.fullmatch(number) and (value := int(number[:-1])) in INTEGER_RANGE:
+        return value
+    return None
 
 
 def _float(_text: bytes, number: bytes) -> Value | None:

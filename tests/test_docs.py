@@ -1,0 +1,88 @@
+"""Docs that fail when they are stale."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from agent.cli import app as agent_app
+from agent.config import Settings
+from collector.cli import CollectSettings
+from collector.cli import app as centre_app
+from collector.words import WORDS
+from contract.measurements import as_markdown
+from contract.settings import leaves, variable
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = ROOT / "docs/cli.md"
+
+
+def commands(app: typer.Typer) -> dict[str, Any]:
+    """Return every command of an application by the words that call it."""
+    found: dict[str, Any] = {}
+
+    def walk(command: Any, words: tuple[str, ...]) -> None:
+        inner = getattr(command, "commands", {})
+        for name, one in inner.items():
+            walk(one, (*words, name))
+        if not inner:
+            found[" ".join(words)] = command
+
+    walk(typer.main.get_command(app), ())
+    return found
+
+
+@pytest.mark.parametrize("app", [agent_app, centre_app], ids=["santong-agent", "santong"])
+def test_every_command_and_option_has_help_and_stands_in_the_docs(app: typer.Typer) -> None:
+    """`docs/cli.md` names every command with every option, and each explains itself with --help."""
+    text = COMMANDS.read_text(encoding="utf-8")
+    rows = {match[1]: match[0] for match in re.finditer(r"^\| `([a-z ]+)` \|.*$", text, re.MULTILINE)}
+    for name, command in commands(app).items():
+        assert command.help, f"{name} has no help"
+        assert name in rows, f"{name} is not in docs/cli.md"
+        for parameter in command.params:
+            option = max(parameter.opts, key=len)
+            assert option in rows[name], f"{name} {option} is not in docs/cli.md"
+
+
+def test_the_table_of_measurements_is_the_one_in_the_code() -> None:
+    """`docs/contract.md` ends with the table that everything is made from."""
+    assert (ROOT / "docs/contract.md").read_text(encoding="utf-8").endswith(as_markdown())
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    """`docs/settings.md` has a row for each setting of the agent and of the centre."""
+    text = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
+    for path, _ in leaves(Settings):
+        assert f"`{path}`" in text, path
+        assert variable(path) == "SANTONG_" + path.upper().replace(".", "_")
+    for path, _ in leaves(CollectSettings):
+        assert f"`{path}`" in text or path.startswith("broker."), path
+
+
+def test_every_dependency_has_its_reason() -> None:
+    """`docs/dependencies.md` says why each direct dependency was taken."""
+    text = (ROOT / "docs/dependencies.md").read_text(encoding="utf-8")
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    for name in re.findall(r'^\s+"([a-z0-9-]+)[><=]?[^"]*",$', project.split("[project.scripts]")[0], re.MULTILINE):
+        assert name in text or name.startswith("santong"), name
+
+
+def test_every_document_that_is_pointed_at_exists() -> None:
+    """No link within the project leads nowhere."""
+    for file in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+        for link in re.findall(r"\]\(([^)#]+)\)", file.read_text(encoding="utf-8")):
+            if "://" not in link:
+                assert (file.parent / link).exists(), f"{file.name}: {link}"
+
+
+def test_screens_use_the_glossary_and_the_glossary_is_used() -> None:
+    """Every word of a screen comes from the glossary in both languages, and none of it is dead."""
+    screens = "".join((ROOT / "collector" / f"{name}.py").read_text() for name in ("screen", "up", "cli"))
+    for key, (chinese, english) in WORDS.items():
+        assert f'"{key}"' in screens, f"{key} is used nowhere"
+        assert chinese and english
+    people_never_see = re.compile(r"\b(slot|spool|epoch|batch|A_low)\b", re.IGNORECASE)
+    assert not [word for word in WORDS.values() if people_never_see.search(word[1])]
