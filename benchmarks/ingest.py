@@ -127,7 +127,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         influx = Influxd(folder / "influxd")
-        broker = Mosquitto(folder / "mosquitto", ("max_inflight_messages 1000", "max_queued_messages 20000"))
+        limits = ("max_inflight_messages 1000", "max_queued_messages 20000")
+        broker = Mosquitto(folder / "mosquitto", limits, log_type="error")
         influx.start()
         broker.start()
         try:

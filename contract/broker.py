@@ -53,7 +53,7 @@ class Address(NamedTuple):
 
 def hide_password(url: str) -> str:
     """Return the URL with *** for a password, fit for logs."""
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
+    return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url)
 
 
 class BrokerSettings(NamedTuple):

@@ -63,7 +63,7 @@ def _tag_value(row: Measurement, tag: str, tags: Mapping[str, str]) -> str:
 def _value(row: Measurement, field: str, kind: Kind, value: Value) -> str | None:
     if kind is Kind.STRING and isinstance(value, str):
         return f'"{clean_text(value)}"'
-    if kind is Kind.INTEGER and isinstance(value, int) and value in INTEGER_RANGE:
+    if kind is Kind.INTEGER and isinstance(value, int) and int(value) in INTEGER_RANGE:
         return f"{int(value)}i"
     if kind is Kind.FLOAT and isinstance(value, float | int):
         return repr(float(value)) if math.isfinite(value) else None

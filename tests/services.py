@@ -137,8 +137,11 @@ class Mosquitto(Service):
     program = "mosquitto"
     package = "mosquitto"
 
-    def __init__(self, directory: Path, extra: tuple[str, ...] = (), *, anonymous: bool = True) -> None:
+    def __init__(
+        self, directory: Path, extra: tuple[str, ...] = (), *, anonymous: bool = True, log_type: str = "all"
+    ) -> None:
         super().__init__(directory)
+        self.log_type = log_type
         self.extra = extra
         self.anonymous = anonymous
 
@@ -153,7 +156,7 @@ class Mosquitto(Service):
             f"listener {self.port} {HOST}",
             f"allow_anonymous {str(self.anonymous).lower()}",
             "log_dest stderr",
-            "log_type all",
+            f"log_type {self.log_type}",
         ]
         if os.geteuid() == 0:
             lines.append("user root")  # or it gives up root and cannot read a test's directory

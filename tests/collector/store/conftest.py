@@ -7,9 +7,6 @@ import pytest
 
 from collector.store.base import Store
 from collector.store.open import open_store
-from tests.services import influx_url, influxd, shared_influxd
-
-__all__ = ["influx_url", "influxd", "shared_influxd"]
 
 
 @pytest.fixture(params=["sqlite", "influx"])

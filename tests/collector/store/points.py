@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 
 from collector.check import identity_tags
 from collector.store.base import Row
@@ -25,7 +26,8 @@ EXTREMES: dict[Kind, tuple[Value, ...]] = {
 
 
 def row(
-    at: int, fields: Mapping[str, Value], *, device: str = DEVICE, source: str = "", tags: Mapping[str, str] | None = None
+    at: int, fields: Mapping[str, Value], *, device: str = DEVICE, source: str = "",
+    tags: Mapping[str, str] | None = None,
 ) -> Row:
     """Return a row at BASE_NS + `at` minutes, observed by the device itself unless a source is given."""
     return Row(device, source or device, tuple((tags or {}).items()), BASE_NS + at * MINUTE_NS, dict(fields))
@@ -45,10 +47,15 @@ def body(measurement: str, points: Iterable[Row]) -> tuple[Retention, bytes]:
 
 def presence(minutes: Iterable[int], device: str = DEVICE) -> list[Row]:
     """Return one presence for each minute after BASE_NS."""
-    fields = {"asleep_s": 0.0, "lan": 1, "wan": 1, "broker": 1, "boot": "5f0c9a1e"}
+    fields: dict[str, Value] = {"asleep_s": 0.0, "lan": 1, "wan": 1, "broker": 1, "boot": "5f0c9a1e"}
     return [row(at, {**fields, "uptime_s": 60.0 * at}, device=device) for at in minutes]
 
 
 def in_order(points: Iterable[Row]) -> list[Row]:
     """Return rows in the canonical order: device, source, own tags, time."""
     return sorted(points, key=lambda point: point[:4])
+
+
+def first_difference(found: Iterable[Row], wanted: Iterable[Row]) -> tuple[Row | None, Row | None] | None:
+    """Return the first pair that differs; for long lists, whose whole difference nobody can read."""
+    return next(((a, b) for a, b in zip_longest(found, wanted) if a != b), None)

@@ -23,6 +23,7 @@ from tests.collector.store.points import (
     GATEWAY,
     MINUTE_NS,
     body,
+    first_difference,
     in_order,
     line,
     presence,
@@ -61,8 +62,8 @@ def test_every_field_comes_back_with_its_type_and_value(store: Store, name: str)
 
 
 texts = st.text(max_size=40).map(clean_text)
-values_of = {
-    Kind.FLOAT: st.floats(allow_nan=False, allow_infinity=False).map(lambda number: number + 0.0),  # no -0.0
+VALUES_OF: dict[Kind, st.SearchStrategy[Value]] = {
+    Kind.FLOAT: st.floats(allow_nan=False, allow_infinity=False),
     Kind.INTEGER: st.integers(-(2**63), 2**63 - 1),
     Kind.STRING: texts,
 }
@@ -73,22 +74,26 @@ def measured(draw: st.DrawFn) -> tuple[str, Row]:
     """Draw any point that an agent can send."""
     measurement = draw(st.sampled_from([row for row in TABLE.values() if row.from_agent]))
     fields: dict[str, Value] = draw(
-        st.fixed_dictionaries({}, optional={f.name: values_of[f.kind] for f in measurement.fields}).filter(bool)
+        st.fixed_dictionaries({}, optional={f.name: VALUES_OF[f.kind] for f in measurement.fields}).filter(bool)
     )
     clean = texts.map(lambda text: text.replace("'", "").strip()).filter(bool)
-    tags = draw(st.fixed_dictionaries({tag: clean for tag in measurement.tags}))
-    return measurement.name, row(0, fields, tags=tags)
+    return measurement.name, row(0, fields, tags={tag: draw(clean) for tag in measurement.tags})
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(points=st.lists(measured(), min_size=1, max_size=20))
 def test_any_sample_of_an_agent_comes_back(store: Store, points: list[tuple[str, Row]]) -> None:
     """Whatever an agent can encode is stored without loss."""
-    written: dict[tuple[str, Row], None] = {}
-    for at, (name, drawn) in enumerate(points):
-        point = drawn._replace(time_ns=time.time_ns() - DAY_NS + at)
+    for name, drawn in points:
+        point = drawn._replace(time_ns=time.time_ns() - DAY_NS)
         assert store.write(*body(name, [point])) == []
-        assert list(store.select(name, point.time_ns, point.time_ns + 1)) == [point], written
+        assert list(store.select(name, point.time_ns, point.time_ns + 1)) == [point]
+
+
+def test_minus_zero_is_zero(store: Store) -> None:
+    """Rounding gives -0.0 on some agents; every store gives 0.0 back, or the same evidence would have two hashes."""
+    store.write(*body("sensor", [row(0, {"value": -0.0}, tags={"name": "a"})]))
+    assert [repr(point.fields["value"]) for point in store.select("sensor", *ALL)] == ["0.0"]
 
 
 def test_writing_twice_stores_once(store: Store) -> None:
@@ -175,7 +180,8 @@ def test_a_long_period_comes_in_order_too(store: Store) -> None:
         for at in range(0, 60_000, 9)
     ]
     store.write(*body("probe", points))
-    assert list(store.select("probe", BASE_NS - 100 * DAY_NS, BASE_NS + DAY_NS)) == in_order(points)
+    found = store.select("probe", BASE_NS - 100 * DAY_NS, BASE_NS + DAY_NS)
+    assert first_difference(found, in_order(points)) is None
 
 
 def test_periods_take_their_start_and_leave_their_end(store: Store) -> None:
@@ -284,7 +290,7 @@ def test_a_bad_line_among_thousands_is_named_and_the_rest_stored(store: Store) -
     poison = store.write(Retention.EVIDENCE, b"".join(lines))
     assert [item.line for item in poison] == [bad.removesuffix(b"\n")]
     assert "lan" in poison[0].message
-    assert list(store.select("presence", BASE_NS - 3 * DAY_NS, BASE_NS)) == points
+    assert first_difference(store.select("presence", BASE_NS - 3 * DAY_NS, BASE_NS), points) is None
 
 
 def _too_old(good: bytes) -> bytes:
@@ -300,8 +306,8 @@ BAD: dict[str, Callable[[bytes], bytes]] = {
     "not a number": lambda good: good.replace(b"asleep_s=0.0", b"asleep_s=NaN"),
     "beyond 64 bits": lambda good: good.replace(b"lan=1i", b"lan=9223372036854775808i"),
     "no value": lambda good: good.replace(b"lan=1i", b"lan="),
-    "no field": lambda good: b"presence,device=441802-1.c1 1764000000000000000\n",
-    "not a line": lambda good: b"hello\n",
+    "no field": lambda _: b"presence,device=441802-1.c1 1764000000000000000\n",
+    "not a line": lambda _: b"hello\n",
     "open quote": lambda good: good.replace(b'boot="5f0c9a1e"', b'boot="5f0c9a1e'),
     "twice the same tag": lambda good: good.replace(b" ", b",device=441802-1.c1 ", 1),
     "time beyond 64 bits": lambda good: good[:-1] + b"0000\n",
@@ -341,7 +347,7 @@ def test_a_write_may_be_of_any_size(store: Store) -> None:
     points = presence(range(-12_001, 0))
     retention, lines = body("presence", points)
     assert store.write(retention, lines.removesuffix(b"\n")) == []
-    assert list(store.select("presence", BASE_NS - 30 * DAY_NS, BASE_NS)) == points
+    assert first_difference(store.select("presence", BASE_NS - 30 * DAY_NS, BASE_NS), points) is None
 
 
 def test_threads_write_and_read_at_once(store: Store) -> None:
