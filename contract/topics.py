@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from contract.errors import BadName
@@ -28,6 +29,7 @@ def ack(agent: str) -> str:
     return f"{ROOT}/{agent}/ack"
 
 
+@lru_cache(1 << 16)  # the same topics come again every minute
 def parse_batch(topic: str) -> tuple[str, str]:
     """Return (agent, device) of a batch topic; BadName when it is none or an id in it is wrong."""
     parts = topic.split("/")
