@@ -1,0 +1,109 @@
+"""What `santong status` says of a store: completeness, rates, and nothing that is not there."""
+
+import json
+import time
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from collector.screen import duration
+from collector.status import DeviceStatus, read_status
+from collector.store.open import open_store
+from contract.measurements import Retention
+
+DEVICE = "441802-3144001234.c0703"
+OTHER = "441802-3144001234.c0704"
+MINUTE_NS = 60 * 10**9
+NOW_NS = time.time_ns()
+TAGS = f"device={DEVICE},site=441802-3144001234,county=441802"
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+def delivery(
+    epoch: str, seq: int, *, device: str = DEVICE, agent: str = DEVICE, previous: str = "", lag: int = 5
+) -> str:
+    """Return a delivery point a minute after the one before."""
+    tags = f"device={device},site=441802-3144001234,county=441802,agent={agent}"
+    more = f',previous="{previous}"' if previous else ""
+    at = NOW_NS - (1000 - seq) * MINUTE_NS // 60 + int(epoch, 16) % 1000
+    return (
+        f'delivery,{tags} epoch="{epoch}",seq={seq}i,lines=5i,received=1i,lag_ms={lag}i,partial=0i,expired=0i,'
+        f'clock="synced"{more} {at}\n'
+    )
+
+
+def status_of(tmp_path: Path, evidence: str, telemetry: str = "") -> dict[str, DeviceStatus]:
+    """Return the status of a store with these lines."""
+    store = open_store(f"sqlite:///{tmp_path / 'store.sqlite'}")
+    store.prepare()
+    assert store.write(Retention.EVIDENCE, evidence.encode()) == []
+    assert store.write(Retention.TELEMETRY, telemetry.encode()) == []
+    found = read_status(store, NOW_NS - 24 * 60 * MINUTE_NS, NOW_NS + MINUTE_NS)
+    store.close()
+    return {device.device: device for device in found}
+
+
+def test_a_hole_in_the_sequence_is_missing(tmp_path: Path) -> None:
+    """Sequence numbers that were given out and never came are counted."""
+    found = status_of(tmp_path, "".join(delivery("aaaaaaaa", seq) for seq in (1, 2, 4, 7)))
+    assert found[DEVICE].delivery.batches == 4
+    assert found[DEVICE].delivery.missing == 3
+
+
+def test_the_lost_end_of_an_epoch_is_told_by_the_next(tmp_path: Path) -> None:
+    """The first batch of an epoch names the last of the one before, so a lost end is noticed."""
+    lines = delivery("aaaaaaaa", 1) + delivery("aaaaaaaa", 2) + delivery("bbbbbbbb", 1, previous="aaaaaaaa:5")
+    assert status_of(tmp_path, lines)[DEVICE].delivery.missing == 3
+
+
+def test_an_epoch_that_began_before_the_period_has_no_holes_before_it(tmp_path: Path) -> None:
+    """Looking back a day does not turn yesterday's batches into missing ones."""
+    lines = "".join(delivery("aaaaaaaa", seq) for seq in (500, 501, 502))
+    assert status_of(tmp_path, lines)[DEVICE].delivery.missing == 0
+
+
+def test_numbers_of_a_gateway_count_over_all_its_devices(tmp_path: Path) -> None:
+    """An agent that speaks for two devices numbers its batches over both: neither has holes."""
+    lines = "".join(delivery("aaaaaaaa", seq, device=DEVICE if seq % 2 else OTHER) for seq in range(1, 9))
+    found = status_of(tmp_path, lines)
+    assert found[DEVICE].delivery.missing == 0
+    assert (found[DEVICE].delivery.batches, found[OTHER].delivery.batches) == (4, 4)
+
+
+def test_lags_are_quantiles(tmp_path: Path) -> None:
+    """The lag at p50 and p99 is that of the batches, in milliseconds."""
+    lines = "".join(delivery("aaaaaaaa", seq, lag=seq) for seq in range(1, 101))
+    found = status_of(tmp_path, lines)[DEVICE].delivery
+    assert (found.lag_p50_ms, found.lag_p99_ms) == (51, 100)
+
+
+def test_rates_come_from_the_last_two_readings_and_survive_a_reboot(tmp_path: Path) -> None:
+    """Rates are kbit/s between the last two readings; counters that start anew give no negative rate."""
+
+    def interface(name: str, minutes: int, rx: int, tx: int) -> str:
+        at = NOW_NS - minutes * MINUTE_NS
+        return f"interface,{TAGS},name={name} rx_bytes={rx}i,tx_bytes={tx}i,up=1i {at}\n"
+
+    lines = interface("eth0", 3, 0, 0) + interface("eth0", 2, 750_000, 75_000) + interface("eth0", 1, 1_500_000, 0)
+    found = status_of(tmp_path, delivery("aaaaaaaa", 1), lines)[DEVICE]
+    assert found.rates_kbps() == (100.0, 0.0)
+
+
+def test_json_says_null_for_what_was_not_measured(tmp_path: Path) -> None:
+    """A reading that is not there is null, never 0, and times carry their offset."""
+    presence = f'presence,{TAGS} boot="b",uptime_s=60.0,asleep_s=0.0,lan=1i,broker=1i {NOW_NS}\n'
+    told = status_of(tmp_path, presence)[DEVICE].as_json(SHANGHAI)
+    json.dumps(told)
+    assert told["presence"] == 1
+    assert told["lan"] == 1
+    assert told["wan"] is None
+    assert str(told["last_seen"]).endswith("+08:00")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(59, "00:00:59"), (86399, "23:59:59"), (3 * 86400 + 3661, "3d 01:01:01")]
+)
+def test_durations_are_readable(seconds: float, text: str) -> None:
+    """People read days and hours, not seconds."""
+    assert duration(seconds) == text
