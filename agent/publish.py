@@ -35,7 +35,6 @@ log = logging.getLogger("santong.publish")
 PAUSES_S = (1.0, 60.0)
 # The will waits for its delay only while the session lives (MQTT 5 §3.1.2.11.2), so the session outlives it a little.
 _SESSION_EXPIRY_S = topics.WILL_DELAY_S + 30
-_CONNECT_TIMEOUT_S = 10.0
 
 
 class Connected(NamedTuple):
@@ -128,12 +127,8 @@ class Link:
             protocol=mqtt.MQTTv5,
             transport="websockets" if self._address.websocket else "tcp",
         )
-        client.connect_timeout = _CONNECT_TIMEOUT_S
         client.username_pw_set(self._address.username or self._agent, self._address.password)
-        if self._tls:
-            client.tls_set_context(self._tls)
-        if self._address.websocket:
-            client.ws_set_options(path=self._address.path)
+        self._session.equip(client, self._address, self._tls)
         will = Properties(PacketTypes.WILLMESSAGE)
         will.WillDelayInterval = topics.WILL_DELAY_S
         client.will_set(topics.state(self._agent), self._state("offline"), qos=1, retain=True, properties=will)
@@ -141,7 +136,6 @@ class Link:
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
         client.on_message = self._on_message
-        client.on_socket_register_write = lambda *_: self._session.wake()
         return client
 
     def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, NamedTuple, Self, get_args
 
-from collector.child import tied
+from collector.child import start_tied, stop
 from contract.errors import SantongError
 
 HOST = "127.0.0.1"
@@ -174,12 +174,7 @@ class LocalBroker:
         child, self._child = self._child, None
         if child is None:
             return
-        child.terminate()
-        try:
-            child.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        stop(child, STOP_TIMEOUT_S)
 
     def __enter__(self) -> Self:
         self.start()
@@ -195,15 +190,9 @@ class LocalBroker:
         self._directory.mkdir(parents=True, exist_ok=True)
         config = self._directory / self._recipe.config_file
         config.write_text(self._recipe.config, encoding="utf-8")
-        with self.log.open("ab") as log:
-            self._child = subprocess.Popen(
-                tied([*self._recipe.command, str(config.resolve())]),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                process_group=0,  # Ctrl-C of the terminal goes to our group: we end first, the broker last
-            )
-            return log.tell()
+        log_start = self.log.stat().st_size if self.log.exists() else 0
+        self._child = start_tied([*self._recipe.command, str(config.resolve())], self.log)
+        return log_start
 
     def _wait_until_ready(self, log_start: int) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S

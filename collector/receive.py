@@ -26,7 +26,6 @@ log = logging.getLogger("santong.receive")
 
 RECEIVE_MAXIMUM = 1000
 PAUSES_S = (0.5, 30.0)
-_CONNECT_TIMEOUT_S = 10.0
 
 
 class Arrival(NamedTuple):
@@ -88,18 +87,13 @@ class Receiver:
             protocol=mqtt.MQTTv5,
             transport="websockets" if where.websocket else "tcp",
         )
-        client.connect_timeout = _CONNECT_TIMEOUT_S
         if where.username:
             client.username_pw_set(where.username, where.password)
-        if self._tls:
-            client.tls_set_context(self._tls)
-        if where.websocket:
-            client.ws_set_options(path=where.path)
+        self._session.equip(client, where, self._tls)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_subscribe = self._on_subscribe
-        client.on_socket_register_write = lambda *_: self._session.wake()
         return client
 
     def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:

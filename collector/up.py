@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.live import Live
 
 from collector.broker import HOST, LocalBroker
-from collector.child import tied
+from collector.child import start_tied, stop
 from collector.pipeline import Collector
 from collector.quarantine import Quarantine
 from collector.screen import live_view
@@ -41,6 +41,7 @@ _SHOWN_NS = 24 * 3600 * 10**9
 _REFRESH_S = 2.0
 _PLAIN_REFRESH_S = 15.0
 _RESTART_PAUSE_S = 2.0
+_PATIENCE_S = 8.0
 
 
 class Plan(NamedTuple):
@@ -75,15 +76,8 @@ class AgentProcess:
     def start(self) -> None:
         """Start it."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        with self._log.open("ab") as log:
-            self._child = subprocess.Popen(
-                tied([sys.executable, "-P", "-m", "agent.pipeline"]),
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                process_group=0,
-            )
+        command = [sys.executable, "-P", "-m", "agent.pipeline"]
+        self._child = start_tied(command, self._log, self._environment)
 
     def keep_alive(self) -> None:
         """Start it again some seconds after it ended, leaving a stop mark."""
@@ -99,12 +93,7 @@ class AgentProcess:
         child, self._child = self._child, None
         if child is None:
             return
-        child.terminate()
-        try:
-            child.wait(8)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        stop(child, _PATIENCE_S)
         self._mark("stopped with santong up")
 
     def _mark(self, reason: str) -> None:

@@ -14,12 +14,18 @@ import select
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from contract.broker import Address
+
+if TYPE_CHECKING:
+    import ssl
 
 _TICK_S = 5.0
 # One look at the socket costs as much as a read, so several packets are read for each.
 _READS_A_LOOK = 8
 _STEADY_S = 30.0
+_CONNECT_TIMEOUT_S = 10.0
 
 
 class Client(Protocol):
@@ -65,6 +71,15 @@ class Session:
     def is_stopping(self) -> bool:
         """Tell whether the end was asked for."""
         return self._stopping.is_set()
+
+    def equip(self, client: Any, where: Address, tls: "ssl.SSLContext | None") -> None:
+        """Give a new client what both ends need: TLS, the path of a WebSocket, and whom to wake before it writes."""
+        client.connect_timeout = _CONNECT_TIMEOUT_S
+        if tls:
+            client.tls_set_context(tls)
+        if where.websocket:
+            client.ws_set_options(path=where.path)
+        client.on_socket_register_write = lambda *_: self.wake()
 
     def start(self) -> None:
         """Dial, in a thread of its own."""

@@ -92,10 +92,15 @@ class Cut(NamedTuple):
 
 
 class Proxy:
-    """A proxy on a free port of loopback. Each connection ends as the next of `cuts` says, later ones never."""
+    """
+    A proxy on a free port of loopback. Each connection ends as the next of `cuts` says, later ones never.
 
-    def __init__(self, target: int, cuts: Sequence[Cut] = ()) -> None:
+    Before all that, one connection for each of `strangers` is answered with those bytes, and ends.
+    """
+
+    def __init__(self, target: int, cuts: Sequence[Cut] = (), strangers: Sequence[bytes] = ()) -> None:
         self._target = target
+        self._strangers = list(strangers)
         self._cuts = list(cuts)
         self._listener = socket.create_server((HOST, 0))
         self._listener.settimeout(0.1)
@@ -114,6 +119,11 @@ class Proxy:
     def cuts_left(self) -> int:
         """How many connections will still be cut."""
         return len(self._cuts)
+
+    @property
+    def strangers_left(self) -> int:
+        """How many connections will still be answered by a stranger."""
+        return len(self._strangers)
 
     def freeze(self) -> None:
         """Let nothing through the connection that is there, and do not end it: a router that forgot it."""
@@ -138,6 +148,9 @@ class Proxy:
             try:
                 client, _ = self._listener.accept()
             except TimeoutError:
+                continue
+            if self._strangers:
+                _be_a_stranger(client, self._strangers.pop(0))
                 continue
             try:
                 server = socket.create_connection((HOST, self._target), timeout=5)
@@ -184,6 +197,20 @@ class Proxy:
         server.close()
 
 
+def _be_a_stranger(client: socket.socket, words: bytes) -> None:
+    """Answer the CONNECT packet with something of one's own."""
+    with client:
+        client.settimeout(5)
+        try:
+            client.recv(65536)
+            client.sendall(words)
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(65536):
+                pass
+        except OSError:
+            return
+
+
 def _reset(end: socket.socket) -> None:
     """Close with RST instead of FIN, as when a router or a power cut ends a connection."""
     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -196,7 +223,7 @@ def _reset(end: socket.socket) -> None:
 _HURRIED = """
 import sys
 import agent.pipeline, agent.publish, agent.window
-agent.publish.PAUSES_S = (0.1, 0.4)
+agent.publish.PAUSES_S = (0.1, 0.2)
 agent.window.FIRST_RETRY_S, agent.window.LAST_RETRY_S, agent.window.IDLE_S = 1.0, 2.0, 0.5
 sys.exit(agent.pipeline.main([]))
 """
@@ -204,15 +231,15 @@ sys.exit(agent.pipeline.main([]))
 
 class HurriedAgent(AgentProcess):
     """
-    The agent's own program, with a round and a batch every 0.3 s.
+    The agent's own program, with a round and a batch every 0.5 s.
 
     Only its pauses are shorter: before it connects again, and before it sends again what got no answer.
     """
 
     def __init__(self, folder: Path, device: str, broker_url: str, **settings: str) -> None:
         usual = {
-            "SANTONG_ROUND_EVERY": "300ms",
-            "SANTONG_PUBLISH_EVERY": "300ms",
+            "SANTONG_ROUND_EVERY": "500ms",
+            "SANTONG_PUBLISH_EVERY": "500ms",
             "SANTONG_PUBLISH_REPLAY_PER_SECOND": "50",
         }
         super().__init__(folder, device, broker_url, **usual | settings)
@@ -239,7 +266,7 @@ class HurriedAgent(AgentProcess):
 
     def waiting(self) -> int:
         """Count the batches in the spool."""
-        return int(str(self._read("SELECT count(*) FROM batch")[0][0]))
+        return sum(1 for _ in self._read("SELECT id FROM batch"))
 
 
 class Ledger:

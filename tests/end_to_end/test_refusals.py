@@ -89,15 +89,15 @@ def test_batches_that_the_broker_refuses(tmp_path: Path, parts: ExitStack) -> No
 
     refusal = "the broker refuses a batch: Not authorized: it stays in the spool"
     assert until(lambda: refusal in agent.words()), agent.words()
-    assert until(lambda: len(agent.issued()) >= 10)
-    assert agent.waiting() >= 10
+    assert until(lambda: len(agent.issued()) >= 6)
+    assert agent.waiting() >= 6
     assert ledger.delivered() == {}
     assert agent.words().count("refuses a batch") == 1
     health = ask(agent, "health")
     assert health.returncode == 1
     assert health.stdout.strip() == f"not healthy: nothing stored by the centre yet; {refusal}"
     status = spool_status(agent)
-    assert status["batches"] >= 10
+    assert status["batches"] >= 6
     assert status["refused"] == status["dropped_total"] == status["acknowledged_total"] == 0
 
     rights.write_text(USUAL_RIGHTS.replace("user ", BATCH_RIGHT + "user "), encoding="ascii")
@@ -140,10 +140,16 @@ def test_a_broker_that_drops_what_it_took(tmp_path: Path, parts: ExitStack) -> N
 
 
 def test_a_broker_without_a_collector(tmp_path: Path, parts: ExitStack) -> None:
-    """Where nobody subscribes nothing is lost, refused or called stored, and that is no failure of the broker."""
+    """
+    Where nobody subscribes nothing is lost, refused or called stored, and that is no failure of the broker.
+
+    A gateway of many devices has four batches a second. When the collector comes all of them arrive soon: batches that
+    were on their way in vain do not keep the window's places while the collector answers others.
+    """
     broker = start_broker(parts, tmp_path)
-    agent = start_agent(parts, tmp_path, broker.url)
-    assert until(lambda: len(agent.issued()) >= 10), agent.words()
+    fast = {"SANTONG_ROUND_EVERY": "250ms", "SANTONG_PUBLISH_EVERY": "250ms"}
+    agent = start_agent(parts, tmp_path, broker.url, **fast)
+    assert until(lambda: len(agent.issued()) >= 12), agent.words()
     assert agent.waiting() >= 10
     health = ask(agent, "health")
     assert (health.returncode, health.stdout.strip()) == (
@@ -153,7 +159,7 @@ def test_a_broker_without_a_collector(tmp_path: Path, parts: ExitStack) -> None:
     assert "refuses" not in agent.words()
     _, ledger = start_collector(parts, tmp_path, broker.url)
     issued = agent.issued()
-    assert until(lambda: ledger.has(issued)), agent.words()
+    assert until(lambda: ledger.has(issued), 10), sorted(issued - ledger.delivered().keys())
     agent.stop()
     ledger.check()
 

@@ -26,7 +26,11 @@ EXTREMES: dict[Kind, tuple[Value, ...]] = {
 
 
 def row(
-    at: int, fields: Mapping[str, Value], *, device: str = DEVICE, source: str = "",
+    at: int,
+    fields: Mapping[str, Value],
+    *,
+    device: str = DEVICE,
+    source: str = "",
     tags: Mapping[str, str] | None = None,
 ) -> Row:
     """Return a row at BASE_NS + `at` minutes, observed by the device itself unless a source is given."""

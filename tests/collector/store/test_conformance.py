@@ -102,9 +102,7 @@ def test_writing_twice_stores_once(store: Store) -> None:
     for _ in range(3):
         assert store.write(*body("presence", points)) == []
     assert list(store.select("presence", *ALL)) == points
-    assert list(store.summarise("presence", *ALL)) == [
-        Summary(DEVICE, 100, points[0].time_ns, points[-1].time_ns)
-    ]
+    assert list(store.summarise("presence", *ALL)) == [Summary(DEVICE, 100, points[0].time_ns, points[-1].time_ns)]
 
 
 def test_fields_of_one_instant_are_merged(store: Store) -> None:

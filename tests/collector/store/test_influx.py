@@ -248,7 +248,8 @@ def test_series_of_strangers_are_read_as_one(influxd: Influxd) -> None:
         )
         rows = list(store.select("presence", *ALL))
         assert [(row.source, row.time_ns, row.fields) for row in rows] == [
-            (DEVICE, BASE_NS, {"lan": 1, "wan": 1}), (DEVICE, at, {"wan": 0}),
+            (DEVICE, BASE_NS, {"lan": 1, "wan": 1}),
+            (DEVICE, at, {"wan": 0}),
         ]
         assert list(store.latest("presence", *ALL)) == rows[1:]
 
@@ -269,8 +270,12 @@ NO_SPACE = "engine: error writing WAL entry: write /var/lib/influxdb/wal/_00002.
         (error(503, "overloaded", ("Retry-After", "7")), StoreUnavailable, "overloaded", 7.0),
         (Answer(503), StoreUnavailable, "Service Unavailable", None),
         (error(429, "slow down", ("Retry-After", "30")), StoreUnavailable, "slow down", 30.0),
-        (error(429, "slow down", ("Retry-After", "Fri, 31 Dec 1999 23:59:59 GMT")),
-         StoreUnavailable, "slow down", None),
+        (
+            error(429, "slow down", ("Retry-After", "Fri, 31 Dec 1999 23:59:59 GMT")),
+            StoreUnavailable,
+            "slow down",
+            None,
+        ),
         (error(408, "timeout"), StoreUnavailable, "timeout", None),
         (error(500, "timeout"), StoreUnavailable, "timeout", None),
         (error(500, NO_SPACE), StoreMisconfigured, "free space .* then restart influxd", None),
@@ -340,7 +345,9 @@ def test_a_request_says_what_influxdb_needs_to_know() -> None:
 
 
 SERIES = {
-    "name": "presence", "tags": {"device": DEVICE}, "columns": ["time"],
+    "name": "presence",
+    "tags": {"device": DEVICE},
+    "columns": ["time"],
     "values": [[BASE_NS, "b", 1, 0, 1, 1, 1, None]],
 }
 

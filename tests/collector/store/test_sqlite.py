@@ -127,7 +127,7 @@ def test_what_is_past_its_retention_goes(store: SqliteStore, monkeypatch: pytest
         (b"probe,device=441802-1.c1,kind=icmp success=1i", "has the tags device, kind, target"),
         (b"presence,device=441802-1.c1 lan=1i,lan=0i", "each at most once"),
         (b"presence,device=441802-1.c1 hue=1i", "has the fields boot"),
-        (b"presence,device=441802-1.c1 boot=\"\xff\"", "utf-8"),
+        (b'presence,device=441802-1.c1 boot="\xff"', "utf-8"),
         (b"presence,device=441802-1.c1 uptime_s=1_0", "uptime_s is float"),
         (b"presence,device=441802-1.c1 uptime_s=1e999", "uptime_s is float"),
         (b"#presence,device=441802-1.c1 lan=1i", "malformed"),

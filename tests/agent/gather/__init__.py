@@ -1,0 +1,1 @@
+"""Tests of the sources, against captured or constructed trees and the machine itself."""

@@ -1,0 +1,424 @@
+"""Delivery: what is sent, when again, and what each kind of answer does to the spool."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal, Protocol
+
+import pytest
+
+from agent import delivery as room
+from agent.config import PublishSettings
+from agent.delivery import Delivery
+from agent.publish import Answered, Connected, Lost, Published
+from agent.spool import Spool
+from contract.topics import Ack, Refusal, encode_ack
+from tests.agent.doubles import DEVICE, LinkDouble, epoch_of
+
+LINE = b"usage display_on=1i 1764000000000000000\n"
+
+
+class _Time:
+    """A test double of the module `time`: stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return 1_795_000_000 + self.now
+
+    def time_ns(self) -> int:
+        return int(self.time() * 1e9)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> _Time:
+    """Let the delivery's clock stand still."""
+    double = _Time()
+    monkeypatch.setattr(room, "time", double)
+    return double
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    """Return a spool in its first epoch."""
+    with epoch_of(Spool(tmp_path, 1 << 20)) as made:
+        yield made
+
+
+@pytest.fixture
+def link() -> LinkDouble:
+    """Return a link that keeps what is published."""
+    return LinkDouble()
+
+
+class Make(Protocol):
+    """Makes a delivery that is connected and whose backlog may start."""
+
+    def __call__(self, ack: Literal["store", "broker"] = "store") -> Delivery:
+        """Make it."""
+
+
+@pytest.fixture
+def make(spool: Spool, link: LinkDouble, clock: _Time) -> Make:
+    """Return what makes a delivery; it is connected and its backlog may start."""
+
+    def make(ack: Literal["store", "broker"] = "store") -> Delivery:
+        made = Delivery(DEVICE, PublishSettings(ack=ack, replay_per_second=2.0), spool, link)
+        made.handle(Connected())
+        clock.now += 2
+        return made
+
+    return make
+
+
+def _close(spool: Spool, count: int = 1) -> list[int]:
+    """Commit some batches, as rounds do; return their ids."""
+    ids: list[int] = []
+    for _ in range(count):
+        with spool.transaction():
+            spool.append(DEVICE, LINE, "synced")
+            ids += spool.close_batches()
+    return ids
+
+
+def _commit(delivery: Delivery, spool: Spool) -> None:
+    """Write what is settled, as the next round does."""
+    with spool.transaction():
+        delivery.write_settled()
+    delivery.forget_settled()
+
+
+def _stored(*runs: tuple[str, int, int]) -> Answered:
+    return Answered(encode_ack(Ack(runs, (), 1_795_000_000_000)))
+
+
+def _seqs(link: LinkDouble) -> list[int]:
+    return [batch.seq for batch in link.batches()]
+
+
+def test_nothing_is_sent_without_a_connection(make: Make, spool: Spool, link: LinkDouble) -> None:
+    """While there is no connection nothing is sent, and there is nothing to wake up for."""
+    delivery = make()
+    delivery.handle(Lost("connection lost"))
+    delivery.offer(_close(spool))
+    delivery.send()
+    assert link.sent == []
+    assert delivery.wait_s() == float("inf")
+
+
+def test_a_fresh_batch_goes_at_once_to_the_devices_topic(make: Make, spool: Spool, link: LinkDouble) -> None:
+    """A batch is published for its device as soon as it is closed."""
+    delivery = make()
+    delivery.offer(_close(spool))
+    delivery.send()
+    ((topic, payload),) = link.sent
+    waiting = spool.waiting(1)
+    assert waiting is not None
+    assert (topic, payload) == (f"santong/v1/{DEVICE}/{DEVICE}/batch", waiting.payload)
+
+
+def test_fresh_batches_go_before_the_backlog(make: Make, spool: Spool, link: LinkDouble, clock: _Time) -> None:
+    """After an outage the newest minute goes first, then the old ones from the oldest on."""
+    old = _close(spool, 5)
+    delivery = make()
+    delivery.offer(_close(spool))
+    for _ in range(8):
+        delivery.send()
+        clock.now += 1
+    assert _seqs(link) == [6, 1, 2, 3, 4, 5]
+    assert spool.backlog(0) == [*old, 6]
+
+
+def test_eight_batches_are_on_their_way_and_no_more(make: Make, spool: Spool, link: LinkDouble, clock: _Time) -> None:
+    """Without answers at most eight batches go out, one place of them kept for fresh ones."""
+    _close(spool, 30)
+    delivery = make()
+    for _ in range(25):
+        delivery.send()
+        clock.now += 1
+    assert _seqs(link) == [1, 2, 3, 4, 5, 6, 7]
+    delivery.offer(_close(spool, 3))
+    delivery.send()
+    assert _seqs(link)[7:] == [33]
+
+
+def test_stored_batches_leave_the_spool_in_the_next_round(make: Make, spool: Spool, link: LinkDouble) -> None:
+    """A range that the store has leaves the spool with the next round, and is not counted as waiting before."""
+    delivery = make()
+    delivery.offer(_close(spool, 5))
+    delivery.send()
+    assert delivery.handle(_stored((spool.epoch, 2, 4), ("00000000", 1, 5)))
+    assert delivery.settled() == {2, 3, 4}
+    assert spool.backlog(0) == [1, 2, 3, 4, 5]
+    _commit(delivery, spool)
+    assert (spool.backlog(0), delivery.settled()) == ([1, 5], set())
+    assert spool.status().acknowledged_total == 3
+
+
+def test_a_stored_batch_is_not_sent_again(make: Make, spool: Spool, link: LinkDouble, clock: _Time) -> None:
+    """What is acknowledged is not sent again, even before the spool has forgotten it."""
+    delivery = make()
+    delivery.offer(_close(spool, 3))
+    delivery.send()
+    delivery.handle(_stored((spool.epoch, 1, 3)))
+    for _ in range(100):
+        delivery.send()
+        clock.now += 10
+    assert _seqs(link) == [3, 2, 1]
+
+
+def test_an_answer_makes_the_agent_healthy(make: Make, spool: Spool, clock: _Time) -> None:
+    """The instant of the last stored batch is known, and how far the centre's clock is from ours."""
+    delivery = make()
+    assert delivery.stored_at == 0
+    delivery.offer(_close(spool))
+    delivery.send()
+    delivery.handle(_stored((spool.epoch, 1, 1)))
+    assert (delivery.stored_at, delivery.note) == (clock.time(), "connected")
+    assert delivery.clock_offset_ms == pytest.approx(-1000 * clock.now, abs=1)
+
+
+def test_an_answer_about_nothing_of_ours_changes_nothing(make: Make, spool: Spool) -> None:
+    """An answer that names no batch of the spool does not make the agent healthy."""
+    delivery = make()
+    assert not delivery.handle(_stored(("00000000", 1, 5)))
+    assert (delivery.stored_at, delivery.settled()) == (0.0, set())
+
+
+def test_a_batch_refused_by_name_is_kept_as_refused(
+    make: Make, spool: Spool, link: LinkDouble, clock: _Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the centre refuses by epoch and seq moves to the refused ones with its reason, and is not sent again."""
+    delivery = make()
+    delivery.offer(_close(spool, 2))
+    delivery.send()
+    refusal = Refusal(spool.epoch, 2, "wrong_type: line 3")
+    with caplog.at_level(logging.WARNING):
+        delivery.handle(Answered(encode_ack(Ack((), (refusal,), 1))))
+    assert caplog.messages == [f"the centre refuses batch 2 of {spool.epoch}: wrong_type: line 3"]
+    assert delivery.settled() == {2}
+    for _ in range(10):
+        delivery.send()
+        clock.now += 10
+    _commit(delivery, spool)
+    assert 2 not in _seqs(link)[2:]
+    assert spool.refused() == [(spool.epoch, 2, DEVICE, "wrong_type: line 3")]
+    assert spool.backlog(0) == [1]
+
+
+def test_a_batch_refused_by_digest_is_kept_as_refused(make: Make, spool: Spool, link: LinkDouble) -> None:
+    """A batch that the centre could not read is known by the digest of its bytes."""
+    delivery = make()
+    delivery.offer(_close(spool, 3))
+    delivery.send()
+    digest = hashlib.sha256(link.sent[1][1]).hexdigest()[:16]
+    foreign = Refusal(None, None, "bad_gzip", "0" * 16)
+    delivery.handle(Answered(encode_ack(Ack((), (Refusal(None, None, "bad_gzip", digest), foreign), 1))))
+    _commit(delivery, spool)
+    assert spool.refused() == [(spool.epoch, 2, DEVICE, "bad_gzip")]
+    assert spool.backlog(0) == [1, 3]
+
+
+def test_a_refusal_by_the_broker_keeps_the_batch(
+    make: Make, spool: Spool, link: LinkDouble, clock: _Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A broker that refuses (0x87, a wrong ACL) costs nothing: the batch stays, is tried again, and health says why."""
+    delivery = make(ack="broker")
+    delivery.offer(_close(spool))
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            delivery.send()
+            assert delivery.handle(Published(len(link.sent), "Not authorized"))
+            clock.now += 100
+    assert delivery.note == "the broker refuses a batch: Not authorized: it stays in the spool"
+    assert caplog.messages == [delivery.note]
+    assert _seqs(link) == [1, 1, 1]
+    _commit(delivery, spool)
+    assert spool.backlog(0) == [1]
+
+
+def test_the_brokers_word_is_not_the_stores(make: Make, spool: Spool, link: LinkDouble) -> None:
+    """That the broker took a message does not let it leave the spool."""
+    delivery = make()
+    delivery.offer(_close(spool))
+    delivery.send()
+    assert not delivery.handle(Published(1, ""))
+    _commit(delivery, spool)
+    assert spool.backlog(0) == [1]
+
+
+def test_with_ack_broker_the_brokers_word_is_enough(make: Make, spool: Spool, link: LinkDouble) -> None:
+    """With `ack = "broker"`, for consumers that answer nothing, a batch leaves when the broker has it."""
+    delivery = make(ack="broker")
+    delivery.offer(_close(spool, 2))
+    delivery.send()
+    assert delivery.handle(Published(1, ""))
+    assert not delivery.handle(Published(77, ""))
+    _commit(delivery, spool)
+    assert spool.backlog(0) == [1]
+    assert delivery.stored_at > 0
+
+
+def test_a_batch_is_counted_once_however_often_it_is_acknowledged(
+    make: Make, spool: Spool, link: LinkDouble, clock: _Time
+) -> None:
+    """A batch that was sent twice and acknowledged twice, with a round in between, counts once."""
+    delivery = make(ack="broker")
+    delivery.offer(_close(spool))
+    delivery.send()
+    clock.now += 40
+    delivery.send()
+    assert _seqs(link) == [1, 1]
+    for mid in (1, 2):
+        delivery.handle(Published(mid, ""))
+        _commit(delivery, spool)
+    assert spool.status().acknowledged_total == 1
+
+
+def test_no_answer_is_asked_again(make: Make, spool: Spool, link: LinkDouble, clock: _Time) -> None:
+    """A batch without an answer is sent again after about half a minute, then ever more rarely."""
+    delivery = make()
+    delivery.offer(_close(spool))
+    times = []
+    for _ in range(20 * 60):
+        before = len(link.sent)
+        delivery.send()
+        if len(link.sent) > before:
+            times.append(clock.now)
+        clock.now += 1
+    pauses = [after - before for before, after in pairwise(times)]
+    assert [24 <= pauses[0] <= 37, 48 <= pauses[1] <= 73, 96 <= pauses[2] <= 145] == [True] * 3
+    assert len(pauses) <= 6
+
+
+def test_everything_is_sent_again_after_a_reconnect(make: Make, spool: Spool, link: LinkDouble, clock: _Time) -> None:
+    """What was on its way when the connection broke is sent again on the next one: the spool alone re-sends."""
+    delivery = make()
+    delivery.offer(_close(spool, 12))
+    delivery.send()
+    assert len(link.sent) == 8
+    delivery.handle(Lost("connection lost: Keep alive timeout"))
+    assert (delivery.is_connected, delivery.note) == (False, "connection lost: Keep alive timeout")
+    delivery.handle(Connected())
+    assert (delivery.is_connected, delivery.note) == (True, "connected")
+    del link.sent[:]
+    seen: set[int] = set()
+    for _ in range(60):
+        delivery.send()
+        fresh = set(_seqs(link)) - seen
+        seen |= fresh
+        for seq in fresh:
+            delivery.handle(_stored((spool.epoch, seq, seq)))
+        clock.now += 1
+    assert seen == set(range(1, 13))
+    _commit(delivery, spool)
+    assert spool.backlog(0) == []
+
+
+def test_a_reconnect_begins_the_backlog_anew(make: Make, spool: Spool, link: LinkDouble, clock: _Time) -> None:
+    """After a reconnect the backlog starts with the oldest batch again, without first going through to its end."""
+    _close(spool, 20)
+    delivery = make()
+    for _ in range(4):
+        delivery.send()
+        clock.now += 1
+    delivery.handle(Lost("connection lost"))
+    delivery.handle(Connected())
+    clock.now += 2
+    delivery.send()
+    assert _seqs(link) == [1, 2, 3, 4, 1]
+
+
+def test_an_old_connections_word_does_not_count(make: Make, spool: Spool, link: LinkDouble) -> None:
+    """A message number of an earlier connection says nothing about a batch of this one."""
+    delivery = make(ack="broker")
+    delivery.offer(_close(spool))
+    delivery.send()
+    delivery.handle(Lost("connection lost"))
+    delivery.handle(Connected())
+    assert not delivery.handle(Published(1, ""))
+    assert delivery.settled() == set()
+
+
+def test_a_backlog_follows_at_its_pace(make: Make, spool: Spool, link: LinkDouble, clock: _Time) -> None:
+    """An agent that was offline catches up at the configured pace, while everything it sends is answered."""
+    _close(spool, 100)
+    delivery = make()
+    began = clock.now
+    while len(link.sent) < 100:
+        before = len(link.sent)
+        delivery.send()
+        for seq in _seqs(link)[before:]:
+            delivery.handle(_stored((spool.epoch, seq, seq)))
+        wait_s = delivery.wait_s()
+        assert wait_s > 0, "a busy loop"
+        clock.now += wait_s
+    assert 40 < clock.now - began < 60
+    assert _seqs(link) == list(range(1, 101))
+
+
+def test_a_batch_that_the_spool_dropped_is_passed_over(make: Make, spool: Spool, link: LinkDouble) -> None:
+    """A batch that went at the size cap before it was sent leaves no trace, and its place is free."""
+    delivery = make()
+    delivery.offer(_close(spool, 2))
+    with spool.transaction():
+        spool.acknowledged({2})
+    delivery.send()
+    assert _seqs(link) == [1]
+
+
+def test_a_link_that_takes_nothing_keeps_everything(make: Make, spool: Spool, link: LinkDouble) -> None:
+    """When the connection goes just while sending, nothing is lost and nothing breaks."""
+    delivery = make()
+    link.is_connected = False
+    delivery.offer(_close(spool, 3))
+    delivery.send()
+    assert (link.sent, spool.backlog(0)) == ([], [1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "null",
+        "[]",
+        '{"stored":7,"refused":[],"at":1}',
+        '{"stored":[],"refused":[],"at":1e999}',
+        f'{{"stored":[],"refused":[],"at":{10**400}}}',
+        '{"stored":[["5f0c9a1e",1,1e999]],"refused":[],"at":1}',
+        f'{{"stored":[["5f0c9a1e",1,{2**63}]],"refused":[],"at":1}}',
+        f'{{"stored":[["5f0c9a1e",-{2**64},1]],"refused":[],"at":1}}',
+        json.dumps({"stored": [["\ud800", 1, 1]], "refused": [], "at": 1}),
+        f'{{"stored":[],"refused":[["5f0c9a1e",{2**63},"too_old"]],"at":1}}',
+        json.dumps({"stored": [], "refused": [["\udfff", 1, "too_old"]], "at": 1}),
+        json.dumps({"stored": [], "refused": [[None, None, "\ud800", "\ud800"]], "at": 1}),
+        '{"stored":[["5f0c9a1e",5,1],["",0,0]],"refused":[["5f0c9a1e",null,"x"],[null,5,"x"]],"at":-1}',
+    ],
+    ids=lambda answer: answer[:70],
+)
+def test_a_strange_answer_never_ends_the_agent(make: Make, spool: Spool, answer: str) -> None:
+    """Whatever arrives as an answer, the agent measures on and keeps its batches."""
+    delivery = make()
+    delivery.offer(_close(spool))
+    delivery.send()
+    delivery.handle(Answered(answer.encode()))
+    _commit(delivery, spool)
+    assert spool.backlog(0) == [1]
+    assert spool.refused() == []
+
+
+def test_a_strange_reason_is_kept_somehow(make: Make, spool: Spool) -> None:
+    """A refusal whose reason is no proper text still moves the batch to the refused ones."""
+    delivery = make()
+    delivery.offer(_close(spool))
+    delivery.send()
+    answer = json.dumps({"stored": [], "refused": [[spool.epoch, 1, "\ud800"]], "at": 1})
+    delivery.handle(Answered(answer.encode()))
+    _commit(delivery, spool)
+    assert (spool.backlog(0), len(spool.refused())) == ([], 1)

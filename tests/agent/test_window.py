@@ -1,0 +1,274 @@
+"""The window of unacknowledged batches: order, retries, pace; and that nothing is ever lost in it."""
+
+import random
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from agent.window import FIRST_RETRY_S, FRESH_LIMIT, IDLE_S, LAST_RETRY_S, Window
+
+LIMIT = 8
+
+
+def _window(limit: int = LIMIT, pace: float = 2.0) -> Window:
+    return Window(limit, pace, random.Random(7))
+
+
+def _fill(window: Window, count: int, now: float = 0.0) -> list[int]:
+    for batch in range(1, count + 1):
+        window.offer(batch)
+    taken = (window.take_fresh(now) for _ in range(count))
+    return [batch for batch in taken if batch is not None]
+
+
+def test_the_newest_is_sent_first() -> None:
+    """After a pause the newest measurement reaches the centre first."""
+    assert _fill(_window(), 3) == [3, 2, 1]
+
+
+def test_no_more_than_the_limit_is_on_its_way() -> None:
+    """At most eight batches are unacknowledged; an answer makes place for the next."""
+    window = _window()
+    assert len(_fill(window, 12)) == len(window) == LIMIT
+    assert window.take_fresh(0) is None
+    window.settle(9)
+    assert window.take_fresh(0) == 4
+
+
+def test_no_answer_is_asked_again_after_half_a_minute_doubling_to_ten() -> None:
+    """A batch without answer is sent again after 30 s, 60 s, 120 s … at most 10 minutes, each ± 20 %."""
+    window = _window()
+    _fill(window, 1)
+    now, pauses = 0.0, []
+    for _ in range(8):
+        pauses.append(window.next_retry() - now)
+        assert window.take_retries(now + pauses[-1] * 0.99) == []
+        now += pauses[-1]
+        assert window.take_retries(now) == [1]
+    nominal = [30, 60, 120, 240, 480, 600, 600, 600]
+    assert all(0.8 * want <= got <= 1.2 * want for want, got in zip(nominal, pauses, strict=True))
+    assert len(set(pauses)) == len(pauses)
+
+
+def test_a_full_window_asks_with_its_newest_only() -> None:
+    """A centre that is away for an hour is asked with one batch at a time, not with eight."""
+    window = _window()
+    _fill(window, LIMIT)
+    assert window.take_retries(3600) == [LIMIT]
+    window.settle(1)
+    assert sorted(window.take_retries(3600)) == [2, 3, 4, 5, 6, 7]
+
+
+def test_the_backlog_waits_for_fresh_batches_and_leaves_them_a_place() -> None:
+    """The backlog never takes the last place, and never goes before a fresh batch."""
+    window = _window()
+    window.offer(100)
+    assert not window.wants_backlog(99)
+    assert window.take_fresh(99) == 100
+    now = 99.0
+    for batch in range(1, LIMIT - 1):
+        assert window.wants_backlog(now)
+        window.take_backlog(batch, now)
+        now += 10
+    assert len(window) == LIMIT - 1
+    assert not window.wants_backlog(now)
+    assert window.next_replay() == float("inf")
+    window.offer(101)
+    assert window.take_fresh(now) == 101
+
+
+def test_a_window_of_one_still_sends_the_backlog() -> None:
+    """With a window of a single batch the backlog gets through as well."""
+    window = _window(limit=1)
+    assert window.wants_backlog(0)
+    window.take_backlog(1, 0)
+    assert not window.wants_backlog(1000)
+    window.settle(1)
+    assert window.wants_backlog(1000)
+
+
+def test_the_backlog_follows_at_its_pace() -> None:
+    """At two batches a second a backlog of a thousand takes about 500 seconds, with jitter."""
+    window = _window(pace=2.0)
+    now, pauses = 0.0, []
+    for batch in range(1000):
+        assert window.wants_backlog(now)
+        window.take_backlog(batch, now)
+        window.settle(batch)
+        assert not window.wants_backlog(now)
+        pauses.append(window.next_replay() - now)
+        now = window.next_replay()
+    assert 450 < now < 550
+    assert min(pauses) >= 0.25
+    assert max(pauses) <= 0.75
+
+
+def test_an_empty_backlog_is_not_asked_for_all_the_time() -> None:
+    """When nothing is left over, the spool is looked at again only after a while."""
+    window = _window()
+    window.pause_backlog(5)
+    assert window.next_replay() == 5 + IDLE_S
+    assert not window.wants_backlog(5 + IDLE_S - 0.01)
+    assert window.wants_backlog(5 + IDLE_S)
+
+
+def test_a_new_connection_begins_with_little() -> None:
+    """After a reconnect two fresh batches go at once; all else is backlog, which starts after a pause of its own."""
+    window = _window(pace=0.01)
+    _fill(window, 12)
+    window.reset(1000)
+    assert window.on_their_way() == set()
+    assert [window.take_fresh(1000), window.take_fresh(1000), window.take_fresh(1000)] == [4, 3, None]
+    assert 1000 <= window.next_replay() <= 1200
+
+
+def test_fresh_batches_that_nobody_takes_are_bounded() -> None:
+    """During an outage the window remembers a bounded number of batches; the spool has them all."""
+    window = _window()
+    for batch in range(1000):
+        window.offer(batch)
+    assert sum(batch in window for batch in range(1000)) == FRESH_LIMIT
+    assert 999 in window
+
+
+def test_what_is_settled_is_forgotten_wherever_it_is() -> None:
+    """An answer counts for a batch on its way, for one that waits to be sent, and harms nothing when unknown."""
+    window = _window()
+    window.offer(1)
+    window.offer(2)
+    window.take_fresh(0)
+    window.settle(2)
+    window.settle(1)
+    window.settle(99)
+    assert (len(window), window.take_fresh(0), window.next_retry()) == (0, None, float("inf"))
+
+
+class WindowMachine(RuleBasedStateMachine):
+    """An agent's life in batches: closed, sent, answered or not, connections lost; the spool is a set here."""
+
+    @initialize(limit=st.integers(1, 8), pace=st.sampled_from([0.2, 2.0, 20.0]), old=st.integers(0, 12))
+    def begin(self, limit: int, pace: float, old: int) -> None:
+        """Start with some batches left over from an earlier run."""
+        self.window = Window(limit, pace, random.Random(1))
+        self.limit = limit
+        self.now = 1000.0
+        self.newest = old
+        self.spool = set(range(1, old + 1))
+        self.cursor = 0
+        self.attempts: dict[int, tuple[int, float]] = {}  # batch: how often and when last sent on this connection
+
+    @rule(count=st.integers(1, 70))
+    def close(self, count: int) -> None:
+        """Close batches, as a round does."""
+        for _ in range(count):
+            self.newest += 1
+            self.spool.add(self.newest)
+            self.window.offer(self.newest)
+
+    @rule(seconds=st.floats(0, 1000))
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+    @rule()
+    def wait_until_due(self) -> None:
+        """Let time pass until the window says that it has something to do."""
+        due = min(self.window.next_retry(), self.window.next_replay())
+        self.now = max(self.now, min(due, self.now + 2000))
+
+    @rule()
+    def send(self) -> None:
+        """Do what agent/delivery.py does; a window that says `now` must get something done."""
+        due = min(self.window.next_retry(), self.window.next_replay())
+        made = self._send()
+        assert made or due > self.now, "the window said that something is due and nothing was done"
+        assert min(self.window.next_retry(), self.window.next_replay()) > self.now, "a busy loop"
+
+    @rule(chance=st.randoms(use_true_random=False))
+    def answer(self, chance: random.Random) -> None:
+        """Let the centre store one of the batches that were sent."""
+        if sent := sorted(self.attempts.keys() & self.spool):
+            self._settle(chance.choice(sent))
+
+    @rule(batch=st.integers(1, 100))
+    def drop(self, batch: int) -> None:
+        """Let the spool lose a batch at its size cap: the window does not know yet."""
+        self.spool.discard(batch)
+
+    @rule()
+    def reconnect(self) -> None:
+        """Lose the connection and get a new one: nothing is on its way any more."""
+        self.window.reset(self.now)
+        self.attempts.clear()
+        self.cursor = 0
+
+    @invariant()
+    @precondition(lambda self: hasattr(self, "window"))
+    def never_more_than_the_limit(self) -> None:
+        """No more than `limit` batches are unacknowledged, and only ones that were sent."""
+        assert len(self.window) == len(self.window.on_their_way()) <= self.limit
+        assert self.window.on_their_way() <= self.attempts.keys()
+
+    def teardown(self) -> None:
+        """Let a centre that answers everything get everything: nothing that is in the spool is lost."""
+        if not hasattr(self, "window"):
+            return
+        self.reconnect()
+        for _ in range(20 * (len(self.spool) + 2)):
+            self._send()
+            for batch in self.attempts.keys() & self.spool:
+                self._settle(batch)
+            if not self.spool:
+                return
+            self.now = min(self.window.next_retry(), self.window.next_replay())
+        raise AssertionError(f"never sent: {sorted(self.spool)[:10]}")
+
+    def _send(self) -> int:
+        """Send as agent/delivery.py does; return how many steps were made."""
+        steps = 0
+        while (fresh := self.window.take_fresh(self.now)) is not None:
+            self._publish(fresh)
+            steps += 1
+        was_full, newest = len(self.window) >= self.limit, max(self.window.on_their_way(), default=0)
+        retries = self.window.take_retries(self.now)
+        assert not was_full or set(retries) <= {newest}
+        for batch in retries:
+            self._publish(batch)
+            steps += 1
+        if self.window.wants_backlog(self.now):
+            steps += 1
+            old = self._next_old()
+            if old is None:
+                self.window.pause_backlog(self.now)
+            else:
+                assert self.window.take_fresh(self.now) is None, "backlog before a fresh batch"
+                self.window.take_backlog(old, self.now)
+                self._publish(old)
+        return steps
+
+    def _next_old(self) -> int | None:
+        for batch in sorted(self.spool):
+            if batch > self.cursor:
+                self.cursor = batch
+                if batch not in self.window:
+                    return batch
+        self.cursor = 0
+        return None
+
+    def _publish(self, batch: int) -> None:
+        count, last = self.attempts.get(batch, (0, 0.0))
+        if count:
+            earliest = last + 0.8 * min(LAST_RETRY_S, FIRST_RETRY_S * 2 ** (count - 1))
+            assert self.now >= earliest, f"batch {batch} sent again {self.now - last:.1f} s after the last time"
+        self.attempts[batch] = (count + 1, self.now)
+        if batch not in self.spool:
+            self.window.settle(batch)
+
+    def _settle(self, batch: int) -> None:
+        self.spool.discard(batch)
+        self.window.settle(batch)
+
+
+TestWindowMachine = WindowMachine.TestCase
+TestWindowMachine.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)

@@ -1,0 +1,1 @@
+"""Tests of the contract: what agent and collector agree on."""
