@@ -2,11 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from contract.broker import BrokerSettings
 from contract.names import DeviceName
-from contract.settings import Seconds, Size
+from contract.settings import POSITIVE, Seconds, Size
 
 DEFAULT_FILE = Path("/etc/santong/agent.toml")
 
@@ -19,7 +19,8 @@ class Reference(str):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the target; ValueError says what is wrong."""
-        if not re.fullmatch(r"tcp://(\[[0-9a-fA-F:]+\]|[^/:\s]+):\d{1,5}|icmp://[^/:\s]+", text):
+        match = re.fullmatch(r"tcp://(?:\[[0-9a-fA-F:]+\]|[^/:\s]+):(\d{1,5})|icmp://[^/:\s]+", text)
+        if not match or not 1 <= int(match[1] or 1) <= 65535:
             raise ValueError(f"{text!r} is not a reference target such as tcp://192.0.2.1:53 or icmp://192.0.2.1")
         return cls(text)
 
@@ -34,15 +35,15 @@ class SpoolSettings(NamedTuple):
 class RoundSettings(NamedTuple):
     """How often sources are read. Presence is kept once a minute, however often."""
 
-    every: Seconds = Seconds(60)
+    every: Annotated[Seconds, POSITIVE] = Seconds(60)
 
 
 class PublishSettings(NamedTuple):
     """When batches are sent. `ack = "broker"` is for third-party consumers that answer nothing."""
 
-    every: Seconds = Seconds(60)
-    window: int = 8
-    replay_per_second: float = 2.0
+    every: Annotated[Seconds, POSITIVE] = Seconds(60)
+    window: Annotated[int, POSITIVE] = 8
+    replay_per_second: Annotated[float, POSITIVE] = 2.0
     ack: Literal["store", "broker"] = "store"
 
 
@@ -51,7 +52,7 @@ class PresenceSettings(NamedTuple):
 
     gateway: str = "auto"
     references: tuple[Reference, ...] = ()
-    timeout: Seconds = Seconds(1)
+    timeout: Annotated[Seconds, POSITIVE] = Seconds(1)
 
 
 class InterfaceSettings(NamedTuple):

@@ -94,7 +94,8 @@ class Spool:
         except OSError as error:
             raise SpoolError(f"{directory}: {error.strerror}: choose another folder with spool.path") from None
         except sqlite3.DatabaseError as error:
-            raise SpoolError(f"{directory / FILE}: {error}") from None
+            advice = ": choose another folder with spool.path" if isinstance(error, sqlite3.OperationalError) else ""
+            raise SpoolError(f"{directory / FILE}: {error}{advice}") from None
 
     def close(self) -> None:
         """Close the file."""
@@ -129,7 +130,14 @@ class Spool:
         return [row[0] for row in self._db.execute("SELECT id FROM batch ORDER BY id")]
 
     def append(self, device: str, lines: bytes, clock: str) -> None:
-        """Add encoded lines (each with its line feed) to the device's open batch."""
+        """Add encoded lines (each with its line feed) to the device's open batch, or to more than one when too many."""
+        while len(lines) > MAX_LINES_BYTES:
+            end = lines.rindex(b"\n", 0, MAX_LINES_BYTES) + 1
+            self._append(device, lines[:end], clock)
+            lines = lines[end:]
+        self._append(device, lines, clock)
+
+    def _append(self, device: str, lines: bytes, clock: str) -> None:
         row = self._db.execute(
             "SELECT id, bytes FROM batch WHERE open AND device = ? AND clock = ? ORDER BY id DESC LIMIT 1",
             (device, clock),
@@ -190,8 +198,8 @@ class Spool:
     def acknowledged(self, ids: set[int]) -> None:
         """Forget batches that the store has."""
         if ids:
-            self._db.executemany("DELETE FROM batch WHERE id = ?", [(i,) for i in ids])
-            self._count("acknowledged_total", len(ids))
+            gone = self._db.executemany("DELETE FROM batch WHERE id = ?", [(i,) for i in ids])
+            self._count("acknowledged_total", gone.rowcount)
 
     def refuse(self, batch: int, reason: str) -> None:
         """Move a batch to the refused ones: visible, counted, never sent again."""

@@ -30,7 +30,8 @@ def write(directory: Path, reason: str) -> None:
     mark = StopMark(boot, time.clock_gettime_ns(time.CLOCK_BOOTTIME), reason)
     descriptor = os.open(directory / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(descriptor, (json.dumps(mark._asdict()) + "\n").encode())
+        # The line feed before it closes a line that a power cut tore.
+        os.write(descriptor, f"\n{json.dumps(mark._asdict())}\n".encode())
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -60,6 +60,11 @@ class Batch(NamedTuple):
         return text.encode()
 
 
+def is_epoch(text: str) -> bool:
+    """Tell whether `text` can name an epoch."""
+    return _RULES["epoch"].fullmatch(text) is not None
+
+
 def encode(batch: Batch, *, compress: bool = True) -> bytes:
     """Return the payload of a batch; gzip only where it is smaller."""
     plain = batch.header() + b"\n" + batch.lines
@@ -80,9 +85,10 @@ def decode(payload: bytes) -> Batch:
         flaw = BadBatch(Reason.TOO_LARGE, f"{len(payload)} bytes, {MAX_BATCH_BYTES} are allowed")
     if flaw is None and (common := _COMMON.match(plain)) and len(plain) > common.end():
         return Batch(common[1].decode(), int(common[2]), common[3].decode(), plain[common.end() :])
-    head, _, lines = plain.partition(b"\n")
+    head, end, lines = plain.partition(b"\n")
     if flaw is not None:
-        raise _with_identity(flaw, head)
+        # A header that was cut could name another batch: seq=4 of seq=412.
+        raise _with_identity(flaw, head if end else b"")
     return _read_header(head, lines)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
 from contract.errors import ConfigError, Problem
-from contract.settings import Seconds
+from contract.settings import POSITIVE, Seconds, hide_password
 
 if TYPE_CHECKING:
     import ssl
@@ -24,12 +23,12 @@ class BrokerUrl(str):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the URL when it can be used; ValueError says what is wrong, without repeating a password."""
-        parts = urlsplit(text)
-        if parts.scheme not in _PORTS:
+        if text.partition("://")[0] not in _PORTS:
             raise ValueError(f"{hide_password(text)!r} does not start with {', '.join(f'{s}://' for s in _PORTS)}")
         try:
+            parts = urlsplit(text)
             usable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-        except ValueError:
+        except ValueError:  # its message would show the password
             usable = False
         if not usable:
             raise ValueError(f"{hide_password(text)!r} needs a host, and a port from 1 to 65535 if any")
@@ -37,6 +36,9 @@ class BrokerUrl(str):
 
     def __str__(self) -> str:
         return hide_password(str.__str__(self))
+
+    def __repr__(self) -> str:
+        return repr(str(self))
 
 
 class Address(NamedTuple):
@@ -51,11 +53,6 @@ class Address(NamedTuple):
     password: str | None
 
 
-def hide_password(url: str) -> str:
-    """Return the URL with *** for a password, fit for logs."""
-    return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url)
-
-
 class BrokerSettings(NamedTuple):
     """The section `[broker]` of agent and collector."""
 
@@ -65,7 +62,7 @@ class BrokerSettings(NamedTuple):
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
-    keepalive: Seconds = Seconds(90)
+    keepalive: Annotated[Seconds, POSITIVE] = Seconds(90)
 
 
 def address(settings: BrokerSettings) -> Address:
@@ -75,8 +72,8 @@ def address(settings: BrokerSettings) -> Address:
     if settings.password_file:
         try:
             password = settings.password_file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            message = f"{settings.password_file}: {error.strerror}"
+        except (OSError, UnicodeDecodeError) as error:
+            message = f"{settings.password_file}: {getattr(error, 'strerror', None) or 'is not UTF-8 text'}"
             raise ConfigError("settings", [Problem("broker.password_file", message)]) from None
     username = settings.username or (unquote(parts.username) if parts.username else None)
     return Address(

@@ -7,8 +7,8 @@ Source of the format: InfluxDB 1.x "Line protocol reference". What is narrower h
 only, in the table's order; strings without backslash, quote or control character; an explicit time.
 """
 
-import math
 import re
+import sys
 from collections.abc import Mapping
 
 from contract.errors import BadSample
@@ -20,6 +20,7 @@ INTEGER_RANGE = range(-(2**63), 2**63)
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _TAG_SPECIAL = re.compile(r"([ ,=])")
 _TEXT_LIMIT = 512
+_LARGEST_FLOAT = sys.float_info.max
 
 
 def clean_text(text: str) -> str:
@@ -54,10 +55,10 @@ def encode_line(measurement: str, tags: Mapping[str, str], fields: Mapping[str, 
 
 
 def _tag_value(row: Measurement, tag: str, tags: Mapping[str, str]) -> str:
-    value = clean_text(tags.get(tag, "")).strip()
+    value = clean_text(tags.get(tag, "")).replace("'", "").strip()
     if not value:
         raise BadSample(f"{row.name} needs the tag {tag}")
-    return _TAG_SPECIAL.sub(r"\\\1", value.replace("'", ""))
+    return _TAG_SPECIAL.sub(r"\\\1", value)
 
 
 def _value(row: Measurement, field: str, kind: Kind, value: Value) -> str | None:
@@ -65,6 +66,8 @@ def _value(row: Measurement, field: str, kind: Kind, value: Value) -> str | None
         return f'"{clean_text(value)}"'
     if kind is Kind.INTEGER and isinstance(value, int) and int(value) in INTEGER_RANGE:
         return f"{int(value)}i"
-    if kind is Kind.FLOAT and isinstance(value, float | int):
-        return repr(float(value)) if math.isfinite(value) else None
+    if kind is Kind.FLOAT and isinstance(value, float | int) and abs(value) <= _LARGEST_FLOAT:
+        return repr(float(value))
+    if kind is Kind.FLOAT and isinstance(value, float):
+        return None  # not finite
     raise BadSample(f"{row.name}.{field} is {kind}, not {value!r}")

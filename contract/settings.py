@@ -20,12 +20,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from contract.errors import ConfigError, Problem
 
 T = TypeVar("T")
 PREFIX = "SANTONG_"
+POSITIVE = "above 0"  # a mark: Annotated[int, POSITIVE]
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZES = {"B": 1, "kB": 1000, "KB": 1000, "KiB": 1 << 10, "MB": 10**6, "MiB": 1 << 20, "GB": 10**9, "GiB": 1 << 30}
 
@@ -82,6 +83,11 @@ def load(
     return settings  # type: ignore[no-any-return]
 
 
+def hide_password(url: str) -> str:
+    """Return the URL with *** for a password, fit for logs."""
+    return re.sub(r"(://[^:/]*):.*@", r"\1:***@", url)
+
+
 def variable(path: str) -> str:
     """Return the name of the environment variable for a dotted path."""
     return PREFIX + path.replace(".", "_").upper()
@@ -89,11 +95,15 @@ def variable(path: str) -> str:
 
 def leaves(kind: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the dotted path and type of every setting."""
-    for name, hint in get_type_hints(kind).items():
+    for name, hint in _hints(kind).items():
         if _is_section(hint):
             yield from leaves(hint, f"{prefix}{name}.")
         else:
             yield prefix + name, hint
+
+
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
 
 
 def _is_section(hint: Any) -> bool:
@@ -129,6 +139,8 @@ def _put(tree: dict[str, Any], path: str, value: object) -> None:
 
 def _from_text(hint: Any, text: str) -> object:
     """Give a variable's text the TOML type its setting has; what does not fit is left for the check to report."""
+    if get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
     kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if any(get_origin(kind) is tuple for kind in kinds):
         return [part.strip() for part in text.split(",") if part.strip()]
@@ -145,9 +157,9 @@ def _from_text(hint: Any, text: str) -> object:
 
 def _section(kind: Any, tree: object, path: str, problems: list[Problem]) -> Any:
     if not isinstance(tree, Mapping):
-        problems.append(Problem(path, f"is a section, not {tree!r}"))
+        problems.append(Problem(path, f"is a section, not {hide_password(repr(tree))}"))
         return None
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     for name in tree.keys() - hints.keys():
         hint = _did_you_mean(name, hints) or f"; there are {', '.join(hints)}"
         problems.append(Problem(_join(path, name), f"is not known{hint}"))
@@ -171,6 +183,8 @@ def _join(path: str, name: str) -> str:
 def _value(hint: Any, value: object, path: str, problems: list[Problem]) -> Any:
     if _is_section(hint):
         return _section(hint, value, path, problems)
+    if get_origin(hint) is tuple and isinstance(value, list | tuple):
+        return tuple(_value(get_args(hint)[0], item, f"{path}[{n}]", problems) for n, item in enumerate(value))
     try:
         return _convert(hint, value)
     except (ValueError, TypeError) as error:
@@ -180,17 +194,23 @@ def _value(hint: Any, value: object, path: str, problems: list[Problem]) -> Any:
 
 def _convert(hint: Any, value: object) -> Any:
     origin = get_origin(hint)
+    if origin is Annotated:
+        return _positive(_convert(get_args(hint)[0], value))
     if origin in (Union, UnionType):
         return None if value is None else _convert(next(a for a in get_args(hint) if a is not type(None)), value)
     if origin is Literal:
         return _choice(get_args(hint), value)
     if origin is tuple:
-        if not isinstance(value, list | tuple):
-            raise TypeError(f"{value!r} is not a list")
-        return tuple(_convert(get_args(hint)[0], item) for item in value)
+        raise TypeError(f"{value!r} is not a list")
     if isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool):
         return value
     return _scalar(hint, value)
+
+
+def _positive(value: float) -> float:
+    if 0 < value < float("inf"):
+        return value
+    raise ValueError(f"{value:g} is too little: above 0 is needed")
 
 
 def _choice(choices: tuple[Any, ...], value: object) -> object:

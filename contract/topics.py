@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
+from contract.batch import is_epoch
 from contract.errors import BadName
 from contract.names import is_device
 
@@ -86,19 +87,34 @@ def decode_ack(payload: bytes) -> Ack:
     """Return the ack of a payload; ValueError for anything that is none."""
     try:
         data = json.loads(payload)
-        stored = tuple((str(epoch), int(first), int(last)) for epoch, first, last in data["stored"])
-        refused = tuple(
-            Refusal(
-                None if item[0] is None else str(item[0]),
-                None if item[1] is None else int(item[1]),
-                str(item[2]),
-                str(item[3]) if len(item) > 3 else "",
-            )
-            for item in data["refused"]
-        )
-        return Ack(stored, refused, int(data["at"]))
-    except (KeyError, TypeError, IndexError, RecursionError, ValueError) as error:
+        stored = tuple((_epoch(epoch), _number(first), _number(last)) for epoch, first, last in data["stored"])
+        refused = tuple(_refusal(*item) for item in data["refused"])
+        return Ack(stored, refused, _number(data["at"]))
+    except (KeyError, TypeError, RecursionError, ValueError) as error:
         raise ValueError(f"not an ack: {error!r}") from error
+
+
+def _refusal(epoch: object, seq: object, reason: object, digest: object = "", *_: object) -> Refusal:
+    if epoch is None or seq is None:
+        return Refusal(None, None, _text(reason), str(digest))
+    return Refusal(_epoch(epoch), _number(seq), _text(reason))
+
+
+def _epoch(value: object) -> str:
+    if isinstance(value, str) and is_epoch(value):
+        return value
+    raise ValueError(f"{value!r} is not an epoch")
+
+
+def _number(value: object) -> int:
+    if isinstance(value, int) and 0 <= value < 2**63:
+        return value
+    raise ValueError(f"{value!r} is not a number of 63 bits")
+
+
+def _text(value: object) -> str:
+    """Return text that can be written down: JSON can carry half a character."""
+    return str(value).encode(errors="replace").decode()
 
 
 def encode_state(name: str, boot: str, version: str) -> bytes:

@@ -38,14 +38,26 @@ class Neighbour(NamedTuple):
 def default_gateway(root: Path = Path("/")) -> Gateway | None:
     """Return the IPv4 default gateway of lowest metric, from /proc/net/route; None when there is none."""
     best: tuple[int, str, str] | None = None
-    subnets: dict[str, str] = {}
+    subnets: list[tuple[str, int, int]] = []  # interface, network, mask
     for row in _routes(root):
         interface, destination, via, flags, metric, mask = row[0], row[1], row[2], int(row[3], 16), int(row[6]), row[7]
         if destination == mask == "00000000" and flags & 0x2:
             best = min(best, (metric, interface, _ip(via))) if best else (metric, interface, _ip(via))
         elif not flags & 0x2 and destination != "00000000":
-            subnets.setdefault(interface, f"{_ip(destination)}/{int(mask, 16).bit_count()}")
-    return Gateway(best[2], best[1], subnets.get(best[1], "")) if best else None
+            subnets.append((interface, _number(_ip(destination)), _number(_ip(mask))))
+    return Gateway(best[2], best[1], _subnet_of(best[2], best[1], subnets)) if best else None
+
+
+def _subnet_of(address: str, interface: str, subnets: list[tuple[str, int, int]]) -> str:
+    """Return the narrowest subnet of the interface that holds the address, empty when none does."""
+    holding = [(mask, net) for name, net, mask in subnets if name == interface and _number(address) & mask == net]
+    mask, net = max(holding, default=(0, 0))
+    return f"{socket.inet_ntoa(struct.pack('!I', net))}/{mask.bit_count()}" if holding else ""
+
+
+def _number(address: str) -> int:
+    (number,) = struct.unpack("!I", socket.inet_aton(address))
+    return int(number)
 
 
 def _routes(root: Path) -> list[list[str]]:
@@ -118,7 +130,7 @@ def answers_ping(address: str, timeout_s: float) -> bool | None:
         try:
             icmp.sendto(echo_request(1), (address, 0))
             return icmp.recv(1024)[:1] == b"\x00"
-        except OSError:
+        except (OSError, UnicodeError):  # UnicodeError: no name that can be looked up
             return False
 
 
@@ -140,3 +152,5 @@ def answers_tcp(host: str, port: int, timeout_s: float) -> bool:
             return True
     except OSError as error:
         return error.errno in _ANSWERS
+    except UnicodeError:  # no name that can be looked up
+        return False

@@ -16,8 +16,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from collector.store.base import Store
 from collector.store.sqlite import SqliteStore
-from contract.broker import hide_password
 from contract.errors import ConfigError, Problem
+from contract.settings import hide_password
 
 _HTTP = {"influxdb": "http", "influxdbs": "https"}
 _DEFAULT_PORT = 8086

@@ -279,12 +279,12 @@ def test_days_without_the_time_arrive_in_batches_of_a_size_to_be_read(settings: 
     with _agent(settings, clocks) as agent:
         samples = [
             Sample("sensor", {"value": minute / 7}, minute * MINUTE_NS, {"name": f"temperature of projector {number}"})
-            for minute in range(3 * 1440)
+            for minute in range(2 * 1440)
             for number in range(5)
         ]
         with agent.spool.transaction():
             agent.spool.hold("boot-1", DEVICE, samples)
-        clocks.advance(3 * 86400)
+        clocks.advance(2 * 86400)
         clocks.word = "kernel"
         agent.round()
         assert len(lines_of(waiting(agent.spool), "sensor")) == len(samples)

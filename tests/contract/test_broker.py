@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.config import Settings
-from contract.broker import Address, BrokerSettings, address, hide_password, tls_context
+from contract.broker import Address, BrokerSettings, address, tls_context
 from contract.errors import ConfigError
-from contract.settings import load
+from contract.settings import hide_password, load
 
 SECRET = "geheim"  # noqa: S105
 

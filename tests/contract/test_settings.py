@@ -163,7 +163,8 @@ def test_a_variable_cannot_hide_a_broken_section(file: Path) -> None:
     file.write_text('name = "x"\ninner = 5\n')
     with pytest.raises(ConfigError) as caught:
         load(Outer, file, {"SANTONG_INNER_NUMBER": "2"})
-    assert _messages(caught.value) == ["inner: is a section, not 5"]
+    (message,) = _messages(caught.value)
+    assert message.startswith("inner: is a section")
 
 
 def test_other_variables_are_nobodys_business() -> None:

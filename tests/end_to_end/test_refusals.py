@@ -159,7 +159,7 @@ def test_a_broker_without_a_collector(tmp_path: Path, parts: ExitStack) -> None:
     assert "refuses" not in agent.words()
     _, ledger = start_collector(parts, tmp_path, broker.url)
     issued = agent.issued()
-    assert until(lambda: ledger.has(issued), 10), sorted(issued - ledger.delivered().keys())
+    assert until(lambda: ledger.has(issued), 15), sorted(issued - ledger.delivered().keys())
     agent.stop()
     ledger.check()
 
