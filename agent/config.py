@@ -29,7 +29,7 @@ class SpoolSettings(NamedTuple):
     """Where batches wait. `path` must survive a reboot (and a restore card)."""
 
     path: Path = Path("/var/lib/santong-agent")
-    max_size: Size = Size(256 << 20)
+    max_size: Annotated[Size, POSITIVE] = Size(256 << 20)
 
 
 class RoundSettings(NamedTuple):

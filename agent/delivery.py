@@ -69,7 +69,8 @@ class Delivery:
         """Return the seconds until `send` will have something to do."""
         if not self.is_connected:
             return float("inf")
-        return min(self._window.next_retry(), self._window.next_replay()) - time.monotonic()
+        now = time.monotonic()
+        return min(self._window.next_retry(now), self._window.next_replay()) - now
 
     def _next_in_backlog(self) -> int | None:
         while ids := self._spool.backlog(self._cursor):
@@ -153,7 +154,7 @@ class Delivery:
             for batch in self._meant_by(refusal):
                 log.warning("the centre refuses batch %s of %s: %s", refusal.seq, refusal.epoch, refusal.reason)
                 self._refused[batch] = refusal.reason
-                self._window.settle(batch)
+                self._window.answered(batch, time.monotonic())
         return self._settle([batch for run in ack.stored for batch in self._spool.find(*run)])
 
     def _meant_by(self, refusal: topics.Refusal) -> list[int]:
@@ -165,7 +166,7 @@ class Delivery:
 
     def _settle(self, batches: list[int]) -> bool:
         for batch in batches:
-            self._window.settle(batch)
+            self._window.answered(batch, time.monotonic())
         self._acknowledged.update(batches)
         if batches:
             self.note = "connected"

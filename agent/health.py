@@ -24,7 +24,7 @@ def write(directory: Path, health: Health) -> None:
         new.write_text(json.dumps(health._asdict(), ensure_ascii=False), encoding="utf-8")
         new.replace(directory / FILE)
     except OSError as error:
-        log.warning("%s: %s", directory / FILE, error.strerror)
+        log.debug("%s: %s", directory / FILE, error.strerror)
 
 
 def read(directory: Path) -> Health:

@@ -65,6 +65,7 @@ class Agent:
         self._rounds = 0
         self._unspooled: list[tuple[str, str, Sample]] = []  # (boot, device, sample) that the disk did not take yet
         self._set_aside = set_aside
+        self._disk_trouble = ""
         self._sources = [*sources_of(settings, clocks, lambda: self.link.is_connected), Myself(self._counts)]
 
     # ---- the loop
@@ -163,9 +164,14 @@ class Agent:
                 self._keep()
                 closed = self.spool.close_batches() if self._rounds % self._rounds_a_batch == 0 else []
         except SpoolError as error:
-            log.error("%s: %d samples wait in memory", error, len(self._unspooled))  # noqa: TRY400
+            if str(error) != self._disk_trouble:
+                log.error("%s: samples wait in memory until it takes them", error)  # noqa: TRY400
+            self._disk_trouble = str(error)
             del self._unspooled[:-_MOST_UNSPOOLED]
             return
+        if self._disk_trouble:
+            log.info("the spool takes samples again")
+        self._disk_trouble = ""
         self._unspooled.clear()
         self.delivery.forget_settled()
         self.delivery.offer(closed)

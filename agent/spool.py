@@ -123,8 +123,8 @@ class Spool:
         """Start a new epoch; close what an earlier one left open. Return the ids of all waiting batches."""
         self.close_batches()
         self.epoch = os.urandom(4).hex()
-        last = self._meta("epoch")
-        self._set_meta("previous", f"{last}:{self._meta('seq')}" if last else "")
+        if last := self._meta("seq"):  # an epoch without any batch has nothing to prove
+            self._set_meta("previous", f"{self._meta('epoch')}:{last}")
         self._set_meta("epoch", self.epoch)
         self._set_meta("seq", 0)
         return [row[0] for row in self._db.execute("SELECT id FROM batch ORDER BY id")]
@@ -176,7 +176,9 @@ class Spool:
             "INSERT INTO held (boot, device, sample) VALUES (?, ?, ?)",
             [(boot, device, json.dumps([s.measurement, s.fields, s.at_ns, s.tags])) for s in samples],
         )
-        self._db.execute("DELETE FROM held WHERE id <= (SELECT max(id) FROM held) - ?", (_KEPT_HELD,))
+        gone = self._db.execute("DELETE FROM held WHERE id <= (SELECT max(id) FROM held) - ?", (_KEPT_HELD,))
+        if gone.rowcount:
+            self._count("dropped_total", gone.rowcount)
 
     def release(self) -> dict[tuple[str, str], list[Sample]]:
         """Take out all held samples, by (boot, device) in the order they were held."""
@@ -342,11 +344,17 @@ def open_for(directory: Path, max_bytes: int, serial: str) -> tuple[Spool, str]:
             raise
         set_aside(directory)
         return _with_serial(Spool(directory, max_bytes), serial), f"spool damaged: {error}"
-    if known is None or known == serial:
+    if known is None or _may_be_same(known, serial):
         return _with_serial(spool, serial), ""
     spool.close()
     set_aside(directory)
     return _with_serial(Spool(directory, max_bytes), serial), f"spool of other hardware ({known}), this is {serial}"
+
+
+def _may_be_same(known: str, serial: str) -> bool:
+    """Tell whether two serial numbers may be of one machine: a hardware's own is hidden from ordinary users."""
+    comparable = known.startswith("machine-id:") == serial.startswith("machine-id:")
+    return known == serial or not comparable
 
 
 def _with_serial(spool: Spool, serial: str) -> Spool:

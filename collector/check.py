@@ -11,12 +11,12 @@ right type, each once.
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
 from contract.batch import Batch
-from contract.errors import Reason
+from contract.errors import BadBatch, Reason
 from contract.lines import INTEGER_RANGE, MAX_LINE_BYTES
 from contract.measurements import IDENTITY_TAGS, RETENTION_DAYS, TABLE, Kind, Measurement, Retention
 from contract.names import county_of, site_of
@@ -101,6 +101,16 @@ def check(agent: str, device: str, batch: Batch, now_ns: int) -> Checked:
         if int(min(times)) >= _oldest(Retention.TELEMETRY, now_ns) and newest_ns <= now_ns + FUTURE_NS:
             return Checked(batch, device, agent, _bodies(found, identity_tags(agent, device)), len(found), newest_ns)
     return _check_each(agent, device, batch, now_ns)
+
+
+def check_delivery_time(batch: Batch, now_ns: int) -> None:
+    """Raise BadBatch when a batch without lines gives a time of delivery that cannot be."""
+    if batch.lines:
+        return
+    if batch.at_ns > now_ns + FUTURE_NS:
+        raise BadBatch(Reason.IN_FUTURE, f"at={batch.at_ns}", batch.epoch, batch.seq)
+    if batch.at_ns < _oldest(Retention.EVIDENCE, now_ns):
+        raise BadBatch(Reason.TOO_OLD, f"at={batch.at_ns}", batch.epoch, batch.seq)
 
 
 def _oldest(retention: Retention, now_ns: int) -> int:
@@ -320,6 +330,19 @@ def delivery_line(checked: Checked, received_ns: int) -> bytes:
         fields.append(f'previous="{batch.previous}"')
     tags = identity_tags(checked.agent, checked.device, name_agent=True)
     return b"delivery%b %b %019d\n" % (tags, ",".join(fields).encode(), newest_ns + batch.seq)
+
+
+def without(checked: Checked, poison: Collection[bytes]) -> Checked:
+    """Return a checked batch less the tagged lines in `poison`, which the store refused; they join the bad lines."""
+    bad = {line.number for line in checked.refused}
+    tags = identity_tags(checked.agent, checked.device)
+    found = []
+    for number, line in _numbered(checked.batch.lines):
+        name = _HEAD.match(line)
+        tagged = name[1] + tags + line[name.end() :] if name else line
+        if number not in bad and tagged in poison:
+            found.append(BadLine(number, Reason.STORE_REFUSED, tagged))
+    return checked._replace(refused=(*checked.refused, *found), lines=checked.lines - len(found)) if found else checked
 
 
 def explain(refused: tuple[BadLine, ...], *, most: int = 20) -> str:

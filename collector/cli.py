@@ -28,7 +28,7 @@ from collector.store.base import Store
 from collector.store.open import StoreUrl, open_store
 from collector.words import Language, default_language, word
 from contract import __version__
-from contract.broker import BrokerSettings
+from contract.broker import BrokerSettings, BrokerUrl
 from contract.errors import SantongError
 from contract.settings import load
 
@@ -105,7 +105,7 @@ def _on_stop_signals() -> threading.Event:
 
 
 def _open_for_reading(data: Path, store: str | None) -> Store:
-    url = store or os.environ.get("SANTONG_STORE") or f"sqlite:///{(data / up_room.STORE_FILE).absolute()}"
+    url = store or os.environ.get("SANTONG_STORE") or up_room.store_url(data)
     opened = open_store(url, create=False)
     opened.ready()
     return opened
@@ -125,6 +125,11 @@ def up(
     """Run everything on this machine: broker, collector, store, and an agent that measures it. Ctrl-C ends it."""
     stopping = _on_stop_signals()
     is_url = "://" in broker
+    if is_url:
+        try:
+            BrokerUrl.parse(broker)
+        except ValueError as error:
+            _fail(f"--broker: {error}")
     plan = up_room.Plan(
         data,
         port,

@@ -17,16 +17,16 @@ import sqlite3
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from collector.check import BadLine, Checked, check, delivery_line, explain, identity_tags
+from collector.check import BadLine, Checked, check, check_delivery_time, delivery_line, explain, without
 from collector.quarantine import Entry, Quarantine
 from collector.receive import Arrival, Receiver
-from collector.store.base import Poison, Store, StoreMisconfigured, StoreUnavailable
+from collector.store.base import Poison, Store, StoreUnavailable
 from contract import batch, topics
 from contract.broker import BrokerSettings
-from contract.errors import BadBatch, BadName, Reason
+from contract.errors import BadBatch, BadName, Reason, SantongError
 from contract.measurements import Retention
 from contract.names import is_device, may_speak
 
@@ -34,6 +34,8 @@ log = logging.getLogger("santong.collect")
 
 CHUNK_LINES = 5000
 WORKERS = 2
+# Enough to see what is wrong; one bad batch must not push all else out of quarantine.
+QUARANTINED_LINES = 100
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.5, 30.0
 
 
@@ -187,6 +189,8 @@ class Collector:
             content = batch.decode(arrival.payload)
             if not may_speak(agent, device):
                 raise BadBatch(Reason.FOREIGN_DEVICE, f"{agent} may not speak for {device}", content.epoch, content.seq)
+            check_delivery_time(content, arrival.received_ns)
+            checked = check(agent, device, content, arrival.received_ns)
         except BadName as error:
             agent = arrival.topic.split("/")[2] if arrival.topic.count("/") >= 2 else ""
             self._refuse(chunk, arrival, agent, device, BadBatch(Reason.BAD_TOPIC, str(error)))
@@ -194,11 +198,11 @@ class Collector:
         except BadBatch as flaw:
             self._refuse(chunk, arrival, agent, device, flaw)
             return
-        checked = check(agent, device, content, arrival.received_ns)
         chunk.checked.append((checked, arrival.received_ns))
         chunk.lines += checked.lines + 1
         if checked.refused:
-            chunk.quarantined += [_entry_of(checked, bad, arrival.received_ns) for bad in checked.refused]
+            some = checked.refused[:QUARANTINED_LINES]
+            chunk.quarantined += [_entry_of(checked, bad, arrival.received_ns) for bad in some]
 
     def _refuse(self, chunk: Chunk, arrival: Arrival, agent: str, device: str, flaw: BadBatch) -> None:
         digest = hashlib.sha256(arrival.payload).hexdigest()[:16]
@@ -226,10 +230,10 @@ class Collector:
 
     def _finish(self, chunk: Chunk) -> None:
         """Store, then quarantine, then acknowledge; the order is the promise."""
-        poison = [p for kind, body in chunk.bodies().items() for p in self._write(kind, body)]
+        poison = {p.line: p.message for kind, body in chunk.bodies().items() for p in self._write(kind, body)}
         if poison:
-            log.error("the store refuses %d lines, the first: %s", len(poison), poison[0].message)
-            chunk.checked = [self._take_out(chunk, checked, at, poison) for checked, at in chunk.checked]
+            log.error("the store refuses %d lines, the first: %s", len(poison), next(iter(poison.values())))
+            chunk.checked = [(self._take_out(chunk, checked, at, poison), at) for checked, at in chunk.checked]
         self._set_aside(chunk.quarantined)
         self._acknowledge(chunk)
 
@@ -239,8 +243,8 @@ class Collector:
         while True:
             try:
                 poison = self._store.write(kind, body)
-            except (StoreUnavailable, StoreMisconfigured) as error:
-                self._note_trouble(str(error))
+            except Exception as error:  # noqa: BLE001  an unknown failure means: keep
+                self._note_trouble(str(error) if isinstance(error, SantongError) else repr(error))
                 wait = getattr(error, "retry_after_s", None) or pause
                 if self._stopping.wait(min(wait, _LAST_PAUSE_S)):
                     raise _Abandoned from None
@@ -256,19 +260,17 @@ class Collector:
             log.info("the store takes writes again")
         self.trouble = text
 
-    def _take_out(self, chunk: Chunk, checked: Checked, at: int, poison: Iterable[Poison]) -> tuple[Checked, int]:
+    def _take_out(self, chunk: Chunk, checked: Checked, at: int, poison: Mapping[bytes, str]) -> Checked:
         """Move the lines that the store refused from a batch to quarantine, and correct its delivery point."""
-        mine = [p for p in poison if any(_holds(body, p.line) for body in checked.bodies.values())]
-        if not mine:
-            return checked, at
-        tags = identity_tags(checked.agent, checked.device)
-        bad = tuple(BadLine(_number_of(checked, p.line, tags), Reason.STORE_REFUSED, p.line) for p in mine)
+        left = without(checked, poison.keys())
+        if left is checked:
+            return checked
         chunk.quarantined += [
-            _entry_of(checked, line, at)._replace(detail=p.message) for line, p in zip(bad, mine, strict=True)
+            _entry_of(checked, bad, at)._replace(detail=poison[bad.line])
+            for bad in left.refused[len(checked.refused) :]
         ]
-        left = checked._replace(refused=(*checked.refused, *bad), lines=checked.lines - len(bad))
         self._write(Retention.EVIDENCE, delivery_line(left, at))
-        return left, at
+        return left
 
     def _set_aside(self, entries: list[Entry]) -> None:
         if not entries:
@@ -318,17 +320,6 @@ def _entry_of(checked: Checked, bad: BadLine, received_ns: int) -> Entry:
         len(bad.line),
         bad.line,
     )
-
-
-def _holds(body: bytes, line: bytes) -> bool:
-    return body.startswith(line + b"\n") or b"\n" + line + b"\n" in body
-
-
-def _number_of(checked: Checked, tagged: bytes, tags: bytes) -> int:
-    """Return the number, in the batch as it was sent, of a line that the store refused."""
-    lines = checked.batch.lines.split(b"\n")
-    plain = tagged.replace(tags, b"", 1)
-    return lines.index(plain) + 1 if plain in lines else 0
 
 
 def wait_until_prepared(store: Store, stopping: threading.Event) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
@@ -102,12 +103,17 @@ class AgentProcess:
             subprocess.run(command, stdout=log, stderr=log, timeout=30, check=False)
 
 
+def store_url(data: Path) -> str:
+    """Return the URL of the store in a data folder."""
+    return f"sqlite://{quote(str((data / STORE_FILE).absolute()))}"
+
+
 def run(plan: Plan, screen: Console, is_stopping: Callable[[], bool]) -> None:
     """Run until `is_stopping` or the plan's time is over. Raises SantongError when something cannot start."""
     device = check_device(plan.device) if plan.device else f"local-pilot.{suggest(socket.gethostname())}"
     plan.data.mkdir(parents=True, exist_ok=True)
     with ExitStack() as parts:
-        store = open_store(plan.store or f"sqlite:///{(plan.data / STORE_FILE).resolve()}")
+        store = open_store(plan.store or store_url(plan.data))
         parts.callback(store.close)
         store.prepare()
         quarantine = Quarantine(plan.data)

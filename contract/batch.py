@@ -25,6 +25,7 @@ VERSION = 1
 MAGIC = b"#santong/"
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_BATCH_BYTES = 1 << 20
+MAX_BATCH_LINES = 20_000
 
 _HEADER = re.compile(rb"#santong/(\d{1,4})((?: [a-z]+=[0-9a-z:]+)*)")
 _COMMON = re.compile(rb"#santong/1 epoch=([0-9a-f]{8,16}) seq=(\d{1,15}) clock=(synced|trusted)\n")
@@ -83,6 +84,8 @@ def decode(payload: bytes) -> Batch:
     plain, flaw = _unpack(payload) if packed else (payload[:MAX_BATCH_BYTES], None)
     if not packed and len(payload) > MAX_BATCH_BYTES:
         flaw = BadBatch(Reason.TOO_LARGE, f"{len(payload)} bytes, {MAX_BATCH_BYTES} are allowed")
+    if flaw is None and plain.count(b"\n") > MAX_BATCH_LINES + 1:
+        flaw = BadBatch(Reason.TOO_LARGE, f"more than {MAX_BATCH_LINES} lines")
     if flaw is None and (common := _COMMON.match(plain)) and len(plain) > common.end():
         return Batch(common[1].decode(), int(common[2]), common[3].decode(), plain[common.end() :])
     head, end, lines = plain.partition(b"\n")

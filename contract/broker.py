@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
 from contract.errors import ConfigError, Problem
-from contract.settings import POSITIVE, Seconds, hide_password
+from contract.settings import Seconds, hide_password
 
 if TYPE_CHECKING:
     import ssl
@@ -41,6 +41,20 @@ class BrokerUrl(str):
         return repr(str(self))
 
 
+class KeepAlive(Seconds):
+    """MQTT's keep-alive, which has 16 bits on the wire (MQTT 5 §3.1.2.10)."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the interval in seconds."""
+        seconds = super().parse(text)
+        if not 1 <= seconds <= 65_535:
+            raise ValueError(f"{text!r} is not between 1s and 65535s")
+        return seconds
+
+
 class Address(NamedTuple):
     """A broker URL taken apart."""
 
@@ -62,7 +76,7 @@ class BrokerSettings(NamedTuple):
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
-    keepalive: Annotated[Seconds, POSITIVE] = Seconds(90)
+    keepalive: KeepAlive = KeepAlive(90)
 
 
 def address(settings: BrokerSettings) -> Address:

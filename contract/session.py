@@ -4,13 +4,13 @@ Keeping one MQTT session up: dial, drive the socket, back off, dial again.
     dial ──▶ drive ──▶ lost ──▶ pause (doubling, jittered) ──▶ dial
 
 Both ends use it; it knows the client library only by its external-loop interface, so that one thread reads and writes
-the socket, and a publish from another thread is sent at once (the wake-up pipe) instead of at the next tick.
+the socket, and a publish from another thread is sent at once (the wake-up socket) instead of at the next tick.
 """
 
 import contextlib
-import os
 import random
 import select
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -62,10 +62,9 @@ class Session:
         self._trouble = trouble
         self._first_pause_s, self._last_pause_s = pauses
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._awake, self._alarm = os.pipe()
-        os.set_blocking(self._awake, False)
-        os.set_blocking(self._alarm, False)
+        self._thread: threading.Thread | None = None
+        self._name = name
+        self._alarm: socket.socket | None = None
 
     @property
     def is_stopping(self) -> bool:
@@ -83,6 +82,10 @@ class Session:
 
     def start(self) -> None:
         """Dial, in a thread of its own."""
+        awake, self._alarm = socket.socketpair()
+        awake.setblocking(False)
+        self._alarm.setblocking(False)
+        self._thread = threading.Thread(target=self._run, args=(awake,), name=self._name, daemon=True)
         self._thread.start()
 
     def stop(self, disconnect: Callable[[], object]) -> None:
@@ -90,37 +93,46 @@ class Session:
         self._stopping.set()
         disconnect()
         self.wake()
-        self._thread.join(5)
+        if self._thread is not None:
+            self._thread.join(5)
 
     def wake(self) -> None:
         """Let the thread look at once; itself, it looks anyway."""
-        if threading.get_ident() == self._thread.ident:
+        if self._alarm is None or threading.current_thread() is self._thread:
             return
-        with contextlib.suppress(BlockingIOError):  # full: it will look
-            os.write(self._alarm, b"!")
+        with contextlib.suppress(OSError):  # full: it will look; closed: it has ended
+            self._alarm.send(b"!")
 
-    def _run(self) -> None:
+    def _run(self, awake: socket.socket) -> None:
+        with awake:
+            self._dial_again_and_again(awake)
+        if self._alarm is not None:
+            self._alarm.close()
+
+    def _dial_again_and_again(self, awake: socket.socket) -> None:
         pause_s = self._first_pause_s
         while not self._stopping.is_set():
             began = time.monotonic()
             try:
-                self._drive(self._dial())
+                self._drive(self._dial(), awake)
             except (OSError, ValueError) as error:
                 self._trouble(str(getattr(error, "strerror", None) or error))
+            except Exception as error:  # noqa: BLE001  whatever a stranger's answer does to the client: dial again
+                self._trouble(repr(error))
             if time.monotonic() - began >= _STEADY_S:
                 pause_s = self._first_pause_s
             self._stopping.wait(pause_s * random.uniform(0.5, 1.5))  # noqa: S311  jitter, no secret
             pause_s = min(self._last_pause_s, pause_s * 2)
 
-    def _drive(self, client: Client) -> None:
+    def _drive(self, client: Client, awake: socket.socket) -> None:
         """Read and write until the client has no socket any more."""
         while (link := client.socket()) is not None:
             # TLS and WebSocket layers may hold bytes that select() does not see.
             holds_bytes = bool(link.pending()) if hasattr(link, "pending") else False
             writers = [link] if client.want_write() else []
-            readable, _, _ = select.select([link, self._awake], writers, [], 0 if holds_bytes else _TICK_S)
-            if self._awake in readable:
-                os.read(self._awake, 4096)
+            readable, _, _ = select.select([link, awake], writers, [], 0 if holds_bytes else _TICK_S)
+            if awake in readable:
+                awake.recv(4096)
             if link in readable or holds_bytes:
                 for _ in range(_READS_A_LOOK):
                     client.loop_read()

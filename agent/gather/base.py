@@ -10,8 +10,8 @@ class Source(Protocol):
     """
     One source of samples.
 
-    `gather` is called once a round from one thread, with the round's instant (CLOCK_BOOTTIME, ns), returns within a
-    few seconds, and may raise OSError: the round goes on without it. A reading that is not there is absent, never zero.
+    `gather` is called once a round from one thread, with the round's instant (CLOCK_BOOTTIME, ns), returns well within
+    a minute, and may raise: the round goes on without it. A reading that is not there is absent, never zero.
     """
 
     name: str

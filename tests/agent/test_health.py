@@ -32,7 +32,7 @@ def test_a_broken_file_is_no_health(tmp_path: Path, content: str) -> None:
 
 
 def test_a_disk_that_refuses_does_not_stop_the_agent(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """When the file cannot be written the agent says so and measures on."""
-    with caplog.at_level(logging.WARNING):
+    """When the file cannot be written the agent measures on; the spool's own trouble is what the log is about."""
+    with caplog.at_level(logging.DEBUG):
         health.write(tmp_path / "no", Health(0.0, ""))
     assert caplog.messages == [f"{tmp_path / 'no' / FILE}: No such file or directory"]

@@ -90,6 +90,17 @@ def test_a_batch_is_never_too_large_for_the_collector(spool: Spool) -> None:
     assert b"".join(batch.lines for batch in batches) == block * 20
 
 
+def test_a_large_append_is_split_for_the_collector(spool: Spool) -> None:
+    """Days of samples that are dated at once are split between lines, into batches that the collector accepts."""
+    lines = LINE * 60_000
+    with spool.transaction():
+        spool.append(DEVICE, lines, "synced")
+        spool.close_batches()
+    batches = waiting(spool)
+    assert b"".join(batch.lines for batch in batches) == lines
+    assert all(batch.lines.endswith(b"\n") for batch in batches)
+
+
 def test_what_is_acknowledged_is_gone(spool: Spool) -> None:
     """A batch leaves when the store has it, and is counted."""
     first, second = _queue(spool, 2)

@@ -56,7 +56,7 @@ class _Model:
 
     def begin(self, epoch: str) -> None:
         self.close()
-        self.previous = f"{self.epoch}:{self.seq}" if self.epoch else ""
+        self.previous = f"{self.epoch}:{self.seq}" if self.seq else self.previous
         self.epoch, self.seq = epoch, 0
 
     def add(self, device: str, clock: str, lines: bytes, at_ns: int = 0, held: int = 0) -> None:

@@ -42,7 +42,7 @@ def test_no_answer_is_asked_again_after_half_a_minute_doubling_to_ten() -> None:
     _fill(window, 1)
     now, pauses = 0.0, []
     for _ in range(8):
-        pauses.append(window.next_retry() - now)
+        pauses.append(window.next_retry(now) - now)
         assert window.take_retries(now + pauses[-1] * 0.99) == []
         now += pauses[-1]
         assert window.take_retries(now) == [1]
@@ -123,6 +123,25 @@ def test_a_new_connection_begins_with_little() -> None:
     assert 1000 <= window.next_replay() <= 1200
 
 
+def test_an_answer_brings_what_was_sent_before_it_on_its_way_again() -> None:
+    """A centre that is back gets at once what it missed, though fresh batches keep the window full."""
+    window = _window()
+    _fill(window, LIMIT)
+    (asked,) = window.take_retries(3600)
+    window.answered(asked, 3600.1)
+    window.offer(100)
+    assert window.take_fresh(3600.1) == 100
+    assert sorted(window.take_retries(3601.5)) == list(range(1, LIMIT))
+
+
+def test_an_answer_does_not_repeat_what_is_just_on_its_way() -> None:
+    """While the centre answers in its own time, nothing is sent twice."""
+    window = _window()
+    _fill(window, LIMIT)
+    window.answered(3, 2.0)
+    assert window.take_retries(20.0) == []
+
+
 def test_fresh_batches_that_nobody_takes_are_bounded() -> None:
     """During an outage the window remembers a bounded number of batches; the spool has them all."""
     window = _window()
@@ -141,7 +160,7 @@ def test_what_is_settled_is_forgotten_wherever_it_is() -> None:
     window.settle(2)
     window.settle(1)
     window.settle(99)
-    assert (len(window), window.take_fresh(0), window.next_retry()) == (0, None, float("inf"))
+    assert (len(window), window.take_fresh(0), window.next_retry(0)) == (0, None, float("inf"))
 
 
 class WindowMachine(RuleBasedStateMachine):
@@ -174,16 +193,16 @@ class WindowMachine(RuleBasedStateMachine):
     @rule()
     def wait_until_due(self) -> None:
         """Let time pass until the window says that it has something to do."""
-        due = min(self.window.next_retry(), self.window.next_replay())
+        due = min(self.window.next_retry(self.now), self.window.next_replay())
         self.now = max(self.now, min(due, self.now + 2000))
 
     @rule()
     def send(self) -> None:
         """Do what agent/delivery.py does; a window that says `now` must get something done."""
-        due = min(self.window.next_retry(), self.window.next_replay())
+        due = min(self.window.next_retry(self.now), self.window.next_replay())
         made = self._send()
         assert made or due > self.now, "the window said that something is due and nothing was done"
-        assert min(self.window.next_retry(), self.window.next_replay()) > self.now, "a busy loop"
+        assert min(self.window.next_retry(self.now), self.window.next_replay()) > self.now, "a busy loop"
 
     @rule(chance=st.randoms(use_true_random=False))
     def answer(self, chance: random.Random) -> None:
@@ -221,7 +240,7 @@ class WindowMachine(RuleBasedStateMachine):
                 self._settle(batch)
             if not self.spool:
                 return
-            self.now = min(self.window.next_retry(), self.window.next_replay())
+            self.now = min(self.window.next_retry(self.now), self.window.next_replay())
         raise AssertionError(f"never sent: {sorted(self.spool)[:10]}")
 
     def _send(self) -> int:

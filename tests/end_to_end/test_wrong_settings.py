@@ -100,7 +100,7 @@ AGENT_MISTAKES: dict[str, tuple[str | bytes, str]] = {
     ),
     "a reference that is none": (
         GOOD_AGENT + '[presence]\nreferences = ["192.0.2.1"]\n',
-        r"presence\.references: '192\.0\.2\.1' is not a reference target such as",
+        r"presence\.references\[0\]: '192\.0\.2\.1' is not a reference target such as",
     ),
     "no password file": (
         GOOD_AGENT + 'password_file = "/no/such/file"\n',
