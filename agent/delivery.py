@@ -55,8 +55,9 @@ class Delivery:
         now = time.monotonic()
         while (batch := self._window.take_fresh(now)) is not None:
             self._publish(batch)
-        for batch in self._window.take_retries(now):
-            self._publish(batch)
+        while retries := self._window.take_retries(now):
+            for batch in retries:
+                self._publish(batch)
         if self._window.wants_backlog(now):
             old = self._next_in_backlog()
             if old is None:

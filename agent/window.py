@@ -138,4 +138,5 @@ class Window:
 
     def _delay(self, attempt: int) -> float:
         """Return the pause after the n-th attempt: 30 s doubling to 10 min, ± 20 %."""
-        return min(LAST_RETRY_S, FIRST_RETRY_S * 2.0 ** (attempt - 1)) * self._chance.uniform(0.8, 1.2)
+        doublings = min(attempt - 1, 20)  # a week without an answer is a thousand attempts
+        return min(LAST_RETRY_S, FIRST_RETRY_S * 2.0**doublings) * self._chance.uniform(0.8, 1.2)

@@ -37,6 +37,7 @@ WORKERS = 2
 # Enough to see what is wrong; one bad batch must not push all else out of quarantine.
 QUARANTINED_LINES = 100
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.5, 30.0
+_LOG_AGAIN_S = 60.0
 
 
 class Limits(NamedTuple):
@@ -133,6 +134,7 @@ class Collector:
         self._counts_lock = threading.Lock()
         self.receiver = Receiver(settings, self._buffer.put)
         self.trouble = ""
+        self._logged, self._log_again_at = "", 0.0
 
     def start(self) -> None:
         """Start the workers, then receive."""
@@ -254,8 +256,11 @@ class Collector:
                 return poison
 
     def _note_trouble(self, text: str) -> None:
-        if text and text != self.trouble:
+        """Keep the trouble for whoever asks; log it when it is new, and one that comes and goes once a minute."""
+        now = time.monotonic()
+        if text and (text != self._logged or now >= self._log_again_at):
             log.error("%s: nothing is acknowledged until it works", text)
+            self._logged, self._log_again_at = text, now + _LOG_AGAIN_S
         elif self.trouble and not text:
             log.info("the store takes writes again")
         self.trouble = text

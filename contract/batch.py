@@ -25,7 +25,7 @@ VERSION = 1
 MAGIC = b"#santong/"
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_BATCH_BYTES = 1 << 20
-MAX_BATCH_LINES = 20_000
+MAX_BATCH_LINES = 30_000  # no batch of good lines has as many
 
 _HEADER = re.compile(rb"#santong/(\d{1,4})((?: [a-z]+=[0-9a-z:]+)*)")
 _COMMON = re.compile(rb"#santong/1 epoch=([0-9a-f]{8,16}) seq=(\d{1,15}) clock=(synced|trusted)\n")

@@ -51,6 +51,17 @@ def test_no_answer_is_asked_again_after_half_a_minute_doubling_to_ten() -> None:
     assert len(set(pauses)) == len(pauses)
 
 
+def test_weeks_without_an_answer_are_survived() -> None:
+    """An agent asks every ten minutes for as long as it takes."""
+    window = _window()
+    _fill(window, 1)
+    now = 0.0
+    for _ in range(5000):
+        now = window.next_retry(now)
+        assert window.take_retries(now) == [1]
+    assert window.next_retry(now) - now <= 720
+
+
 def test_a_full_window_asks_with_its_newest_only() -> None:
     """A centre that is away for an hour is asked with one batch at a time, not with eight."""
     window = _window()
@@ -240,8 +251,16 @@ class WindowMachine(RuleBasedStateMachine):
                 self._settle(batch)
             if not self.spool:
                 return
-            self.now = min(self.window.next_retry(self.now), self.window.next_replay())
+            due = min(self.window.next_retry(self.now), self.window.next_replay())
+            self.now = due if due < float("inf") else self.now + 1
         raise AssertionError(f"never sent: {sorted(self.spool)[:10]}")
+
+    def _retries(self) -> list[int]:
+        """Take the retries; a full window gives its newest only."""
+        was_full, newest = len(self.window) >= self.limit, max(self.window.on_their_way(), default=0)
+        retries = self.window.take_retries(self.now)
+        assert not was_full or set(retries) <= {newest}
+        return retries
 
     def _send(self) -> int:
         """Send as agent/delivery.py does; return how many steps were made."""
@@ -249,12 +268,10 @@ class WindowMachine(RuleBasedStateMachine):
         while (fresh := self.window.take_fresh(self.now)) is not None:
             self._publish(fresh)
             steps += 1
-        was_full, newest = len(self.window) >= self.limit, max(self.window.on_their_way(), default=0)
-        retries = self.window.take_retries(self.now)
-        assert not was_full or set(retries) <= {newest}
-        for batch in retries:
-            self._publish(batch)
-            steps += 1
+        while retries := self._retries():
+            for batch in retries:
+                self._publish(batch)
+                steps += 1
         if self.window.wants_backlog(self.now):
             steps += 1
             old = self._next_old()
