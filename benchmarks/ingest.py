@@ -6,7 +6,7 @@ points go as batches through mosquitto and `santong collect` into influxd until 
 shares this machine. The figure is the ratio of the paces, pair by pair; the collector's processor time is the kernel's
 count.
 
-    python -m benchmarks.ingest [--points 300000] [--pairs 3] [--rounds-a-batch 4]
+    python -m benchmarks.ingest [--points 300000] [--pairs 3] [--rounds-a-batch 6 20]
 """
 
 import argparse
@@ -95,7 +95,7 @@ class CollectProcess:
 
 
 def one_pair(
-    folder: Path, influx: Influxd, broker: Mosquitto, batches: list[Sent], bodies: list[tuple[Retention, bytes]], n: int
+    folder: Path, influx: Influxd, broker: Mosquitto, batches: list[Sent], bodies: list[tuple[Retention, bytes]], n: str
 ) -> tuple[float, float, float]:
     """Return seconds written directly, seconds through the whole path, and the collector's processor seconds."""
     for database in (f"direct{n}", f"path{n}"):
@@ -115,15 +115,37 @@ def one_pair(
     return direct_s, path_s, cpu_s
 
 
+def measure(folder: Path, influx: Influxd, broker: Mosquitto, options: argparse.Namespace, rounds: int) -> None:
+    """Measure and print the figures for batches of so many rounds."""
+    lines_a_batch = rounds * LINES_A_ROUND
+    each = max(1, options.points // (DEVICES * (lines_a_batch + 1)))
+    batches = make_batches(DEVICES, each, rounds, time.time_ns(), compress=True)
+    bodies = ready_made(batches)
+    points = sum(body.count(b"\n") for _, body in bodies)
+    print(f"  {points:,} points in {len(batches):,} batches of {lines_a_batch} lines and a delivery point each")
+    ratios, loads = [], []
+    for n in range(options.pairs):
+        direct_s, path_s, cpu_s = one_pair(folder, influx, broker, batches, bodies, f"{rounds}_{n}")
+        ratios.append(direct_s / path_s)
+        loads.append(cpu_s / points * 1e6)
+        print(
+            f"  pair {n + 1}: straight {points / direct_s:,.0f}/s, whole path {points / path_s:,.0f}/s, "
+            f"ratio {ratios[-1]:.2f}, collector {loads[-1]:.2f} s a million points"
+        )
+    figures = [
+        Figure("pace of the whole path ÷ influxd's own pace", statistics.median(ratios), 0.9, "", False),
+        Figure("collector processor time", statistics.median(loads), 5, "s/M points"),
+    ]
+    print_figures(f"centre: taking in, {lines_a_batch} lines a batch", figures)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=300_000)
     parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--rounds-a-batch", type=int, default=4)
+    parser.add_argument("--rounds-a-batch", type=int, nargs="+", default=[6, 20])
     options = parser.parse_args()
-    lines_a_batch = options.rounds_a_batch * LINES_A_ROUND
-    each = max(1, options.points // (DEVICES * (lines_a_batch + 1)))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         influx = Influxd(folder / "influxd")
@@ -132,26 +154,8 @@ def main() -> None:
         influx.start()
         broker.start()
         try:
-            batches = make_batches(DEVICES, each, options.rounds_a_batch, time.time_ns(), compress=True)
-            bodies = ready_made(batches)
-            points = sum(body.count(b"\n") for _, body in bodies)
-            ratios, loads = [], []
-            for n in range(options.pairs):
-                direct_s, path_s, cpu_s = one_pair(folder, influx, broker, batches, bodies, n)
-                ratios.append(direct_s / path_s)
-                loads.append(cpu_s / points * 1e6)
-                print(
-                    f"  pair {n + 1}: {points:,} points in {len(batches):,} batches of {lines_a_batch} lines: straight "
-                    f"{points / direct_s:,.0f}/s, whole path {points / path_s:,.0f}/s, ratio {ratios[-1]:.2f}, "
-                    f"collector {loads[-1]:.2f} s a million points"
-                )
-            print_figures(
-                f"centre: taking in, {lines_a_batch} lines a batch",
-                [
-                    Figure("pace of the whole path ÷ influxd's own pace", statistics.median(ratios), 0.9, "", False),
-                    Figure("collector processor time", statistics.median(loads), 5, "s/M points"),
-                ],
-            )
+            for rounds in options.rounds_a_batch:
+                measure(folder, influx, broker, options, rounds)
         finally:
             broker.stop()
             influx.stop()
