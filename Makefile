@@ -50,6 +50,7 @@ test: check .venv/.servers
 bench: .venv/.developer .venv/.servers
 	$(BIN)/python -m benchmarks.agent_footprint
 	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.collector_stages
 
 clean:
 	rm -rf .venv .build .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
