@@ -22,6 +22,7 @@ from agent.pipeline import main as run_agent
 from agent.pipeline import one_round
 from agent.spool import peek
 from contract import __version__
+from contract.broker import address, tls_context
 from contract.errors import SantongError
 from contract.settings import load
 
@@ -55,6 +56,8 @@ def _one_line_errors() -> Iterator[None]:
         yield
     except SantongError as error:
         _fail(error, 2)
+    except OSError as error:
+        _fail(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), 2)
 
 
 def _settings(config: Path | None) -> Settings:
@@ -76,7 +79,9 @@ def run(
 ) -> None:
     """Measure and publish until stopped. Exit code 2: settings, 3: spool."""
     with _one_line_errors():
-        _settings(config)
+        settings = _settings(config)
+        if address(settings.broker).tls:
+            tls_context(settings.broker)
     if check:
         typer.echo("settings are fine")
         return

@@ -19,9 +19,23 @@ class Reference(str):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the target; ValueError says what is wrong."""
-        match = re.fullmatch(r"tcp://(?:\[[0-9a-fA-F:]+\]|[^/:\s]+):(\d{1,5})|icmp://[^/:\s]+", text)
+        host = r"[A-Za-z0-9._-]+"
+        match = re.fullmatch(rf"tcp://(?:\[[0-9a-fA-F:]+\]|{host}):([0-9]{{1,5}})|icmp://{host}", text)
         if not match or not 1 <= int(match[1] or 1) <= 65535:
             raise ValueError(f"{text!r} is not a reference target such as tcp://192.0.2.1:53 or icmp://192.0.2.1")
+        return cls(text)
+
+
+class GatewayChoice(str):
+    """Whose answer makes `lan`: `auto`, `none`, or an IPv4 address."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the choice; ValueError says what is wrong."""
+        if text not in ("auto", "none") and not re.fullmatch(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}", text):
+            raise ValueError(f"{text!r} is none of auto, none, or an address such as 192.0.2.1")
         return cls(text)
 
 
@@ -50,7 +64,7 @@ class PublishSettings(NamedTuple):
 class PresenceSettings(NamedTuple):
     """What `lan` and `wan` ask. Without reference targets `wan` is absent, never 0."""
 
-    gateway: str = "auto"
+    gateway: GatewayChoice = GatewayChoice("auto")
     references: tuple[Reference, ...] = ()
     timeout: Annotated[Seconds, POSITIVE] = Seconds(1)
 

@@ -34,7 +34,7 @@ class Delivery:
         self._window = Window(settings.window, settings.replay_per_second, random.Random())  # noqa: S311
         self._acknowledged: set[int] = set()
         self._refused: dict[int, str] = {}
-        self._mids: dict[int, int] = {}
+        self._sent: dict[tuple[int, int], int] = {}
         self._cursor = 0
         self.is_connected = False
         self.note = "not connected yet"
@@ -87,9 +87,9 @@ class Delivery:
         if waiting is None:  # dropped at the size cap meanwhile
             self._window.settle(batch)
             return
-        mid = self._link.publish(topics.batch(self._agent, waiting.device), waiting.payload)
-        if mid is not None:
-            self._mids[mid] = batch
+        key = self._link.publish(topics.batch(self._agent, waiting.device), waiting.payload)
+        if key is not None:
+            self._sent[key] = batch
 
     # ---- towards the spool
 
@@ -120,8 +120,8 @@ class Delivery:
                 if reason != self.note:
                     log.warning("%s", reason)
                 self._begin_connection(reason, is_connected=False)
-            case Published(mid, refusal):
-                return self._on_published(self._mids.pop(mid, None), refusal)
+            case Published(key, refusal):
+                return self._on_published(self._sent.pop(key, None), refusal)
             case Answered(payload):
                 return self._on_answer(payload)
         return True
@@ -129,7 +129,7 @@ class Delivery:
     def _begin_connection(self, note: str, *, is_connected: bool) -> None:
         self.note = note
         self.is_connected = is_connected
-        self._mids.clear()
+        self._sent.clear()
         self._cursor = 0
         self._window.reset(time.monotonic())
 

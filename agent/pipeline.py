@@ -30,7 +30,7 @@ from agent.gather.interface import Interface
 from agent.gather.myself import Myself
 from agent.gather.presence import Presence
 from agent.publish import Event, Link
-from agent.spool import Spool, SpoolError, open_for
+from agent.spool import Spool, SpoolError, lock, open_for
 from contract import __version__
 from contract.errors import BadSample, ConfigError, SantongError
 from contract.lines import encode_line
@@ -59,7 +59,7 @@ class Agent:
         self.events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self.link = Link(settings.broker, self.device, clocks.boot, __version__, self.events.put)
         self.delivery = Delivery(self.device, settings.publish, spool, self.link)
-        self._every_ns = int(settings.round.every * 1e9)
+        self._every_ns = max(1_000_000, int(settings.round.every * 1e9))
         self._phase_ns = phase_ns(self.device, self._every_ns)
         self._rounds_a_batch = max(1, round(settings.publish.every / settings.round.every))
         self._rounds = 0
@@ -269,6 +269,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = load(Settings, Path(given[0]) if given else None, os.environ)
         clocks = LinuxClocks()
+        lock(settings.spool.path)
         spool, set_aside = open_for(settings.spool.path, settings.spool.max_size, serial())
         agent = Agent(settings, clocks, spool, set_aside)
     except ConfigError as error:
@@ -285,7 +286,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGINT, on_signal)
     try:
         agent.run()
-    except (SpoolError, sqlite3.Error) as error:
+    except (SpoolError, sqlite3.Error, OSError) as error:
         print(f"{settings.spool.path}: {error}", file=sys.stderr)
         return 3
     return 0

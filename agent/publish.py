@@ -50,7 +50,7 @@ class Lost(NamedTuple):
 class Published(NamedTuple):
     """The broker answered a publish. `refusal` is empty when it took the message (0x10, nobody subscribed, too)."""
 
-    mid: int
+    key: tuple[int, int]  # number of the connection, message id: ids start anew with each connection
     refusal: str
 
 
@@ -76,6 +76,7 @@ class Link:
         self._post = post
         self._client: mqtt.Client | None = None
         self._session = Session("mqtt", self._dial, self._trouble, PAUSES_S)
+        self._number = 0
         self.is_connected = False
 
     def start(self) -> None:
@@ -98,18 +99,21 @@ class Link:
                 log.debug("state not delivered: %s", error)
         client.disconnect()
 
-    def publish(self, topic: str, payload: bytes) -> int | None:
-        """Send once with QoS 1; return the message id, None while there is no connection."""
+    def publish(self, topic: str, payload: bytes) -> tuple[int, int] | None:
+        """Send once with QoS 1; return the key of its answer, None while there is no connection."""
         client = self._client
         if client is None or not self.is_connected:
             return None
+        number = self._number
         info = client.publish(topic, payload, qos=1)
-        return info.mid if info.rc == mqtt.MQTT_ERR_SUCCESS else None
+        self._session.wake()
+        return (number, info.mid) if info.rc == mqtt.MQTT_ERR_SUCCESS else None
 
     def _state(self, name: str) -> bytes:
         return topics.encode_state(name, self._boot, self._version)
 
     def _dial(self) -> mqtt.Client:
+        self._number += 1
         self._client = client = self._new_client()
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = _SESSION_EXPIRY_S
@@ -135,6 +139,7 @@ class Link:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         return client
 
@@ -147,13 +152,19 @@ class Link:
         self.is_connected = True
         self._post(Connected())
 
+    def _on_subscribe(self, client: mqtt.Client, _data: Any, _mid: int, reasons: Any, _properties: Any) -> None:
+        if any(reason.is_failure for reason in reasons):
+            self.is_connected = False
+            self._trouble(f"the broker refuses the subscription to {topics.ack(self._agent)}: {reasons[0]}")
+            client.disconnect()
+
     def _on_disconnect(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if self.is_connected and not self._session.is_stopping:
             self._trouble(f"connection lost: {reason}")
         self.is_connected = False
 
     def _on_publish(self, _client: mqtt.Client, _data: Any, mid: int, reason: Any, _properties: Any) -> None:
-        self._post(Published(mid, str(reason) if reason.is_failure else ""))
+        self._post(Published((self._number, mid), str(reason) if reason.is_failure else ""))
 
     def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         self._post(Answered(bytes(message.payload)))

@@ -12,12 +12,13 @@ Every start begins a new random epoch; batches that wait keep theirs. So a resto
 makes two batches look like one.
 """
 
+import fcntl
 import json
 import os
 import sqlite3
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -229,6 +230,17 @@ class Spool:
 
     # ---- reading
 
+    def verified_serial(self) -> str | None:
+        """Return whose spool this is, once every page of it was read; SpoolError when one is damaged."""
+        try:
+            (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict == "ok":
+                return self.recall("serial")
+        except sqlite3.DatabaseError as error:
+            verdict = str(error)
+        self.close()
+        raise SpoolError(f"{self.directory / FILE}: {verdict}")
+
     def offsets(self) -> dict[str, tuple[int, str]]:
         """Return (unix time - boot time in ns, clock) of recent boots."""
         text = self.recall("offsets")
@@ -330,6 +342,19 @@ def peek(directory: Path) -> tuple[Status, list[tuple[str, int, str, str]]]:
         raise SpoolError(f"{directory / FILE}: {error}") from None
 
 
+def lock(directory: Path) -> int:
+    """Keep the folder for this process, until it ends; SpoolError when another agent has it."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SpoolError(f"{directory}: another agent is using this spool: stop it, or set spool.path") from None
+    except OSError as error:
+        raise SpoolError(f"{directory}: {error.strerror}: choose another folder with spool.path") from None
+    return descriptor
+
+
 def open_for(directory: Path, max_bytes: int, serial: str) -> tuple[Spool, str]:
     """
     Open the spool of this hardware; return it and why an earlier file was set aside (empty when none was).
@@ -338,7 +363,7 @@ def open_for(directory: Path, max_bytes: int, serial: str) -> tuple[Spool, str]:
     """
     try:
         spool = Spool(directory, max_bytes)
-        known = spool.recall("serial")
+        known = spool.verified_serial()
     except SpoolError as error:
         if not _is_damaged(directory):
             raise
@@ -354,7 +379,7 @@ def open_for(directory: Path, max_bytes: int, serial: str) -> tuple[Spool, str]:
 def _may_be_same(known: str, serial: str) -> bool:
     """Tell whether two serial numbers may be of one machine: a hardware's own is hidden from ordinary users."""
     comparable = known.startswith("machine-id:") == serial.startswith("machine-id:")
-    return known == serial or not comparable
+    return known == serial or not comparable or "unknown" in (known, serial)
 
 
 def _with_serial(spool: Spool, serial: str) -> Spool:
@@ -365,15 +390,14 @@ def _with_serial(spool: Spool, serial: str) -> Spool:
 
 
 def _is_damaged(directory: Path) -> bool:
-    """Tell a file that is no database from a folder or disk that refuses."""
+    """Tell a file that is no database, or a damaged one, from a folder or disk that refuses."""
     try:
-        with sqlite3.connect(f"file:{directory / FILE}?mode=ro", uri=True) as db:
-            db.execute("SELECT count(*) FROM sqlite_master")
+        with closing(sqlite3.connect(f"file:{directory / FILE}?mode=ro", uri=True)) as db:
+            return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok")
     except sqlite3.OperationalError:
         return False
     except sqlite3.DatabaseError:
         return (directory / FILE).is_file()
-    return False
 
 
 def set_aside(directory: Path) -> Path:

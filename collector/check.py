@@ -70,8 +70,8 @@ class Checked(NamedTuple):
     """
     What is left of a batch after the check: tagged lines by retention class, each body ending with a line feed.
 
-    `newest_ns` is the time of the newest accepted sample, 0 without any. `expired` counts good telemetry that is
-    older than its retention: acknowledged and not stored.
+    `newest_ns` is the time of the newest sample that was not refused, 0 without any. `expired` counts good telemetry
+    that is older than its retention: acknowledged and not stored.
     """
 
     batch: Batch
@@ -160,17 +160,19 @@ def _numbered(lines: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _check_each(agent: str, device: str, batch: Batch, now_ns: int) -> Checked:
     good: list[tuple[bytes, bytes, bytes, bytes]] = []
+    newest_ns = 0
     refused: list[BadLine] = []
     expired = 0
     for number, line in _numbered(batch.lines):
         verdict = _judge(line, now_ns)
         if isinstance(verdict, Reason):
             refused.append(BadLine(number, verdict, line))
-        elif verdict.retention is Retention.TELEMETRY and _time_of(line) < _oldest(Retention.TELEMETRY, now_ns):
+            continue
+        newest_ns = max(newest_ns, _time_of(line))
+        if verdict.retention is Retention.TELEMETRY and _time_of(line) < _oldest(Retention.TELEMETRY, now_ns):
             expired += 1
         else:
             good.append(_taken_apart(line, verdict))
-    newest_ns = max((int(time) for _, _, _, time in good), default=0)
     bodies = _bodies(good, identity_tags(agent, device))
     return Checked(batch, device, agent, bodies, len(good), newest_ns, tuple(refused), expired)
 

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -69,7 +70,7 @@ def _one_line_errors() -> Iterator[None]:
     """Turn the product's own errors, and the system's, into one line and exit code 2."""
     try:
         yield
-    except SantongError as error:
+    except (SantongError, sqlite3.Error) as error:
         _fail(error)
     except OSError as error:
         _fail(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
@@ -197,7 +198,7 @@ def _report_progress(collector: Collector, stopping: threading.Event) -> None:
 def status(
     data: Data = DEFAULT_DATA,
     store: StoreOption = None,
-    hours: Annotated[float, typer.Option(help="How far back to look.")] = 24,
+    hours: Annotated[float, typer.Option(help="How far back to look.", min=0, max=1e6)] = 24,
     as_json: AsJson = False,
     lang: Lang = None,
     zone: Zone = DEFAULT_ZONE,
@@ -265,7 +266,8 @@ def quarantine(
         opened.close()
     if as_json:
         rows = [
-            entry._asdict() | {"received_ns": iso(entry.received_ns, place), "content": entry.content.decode("latin-1")}
+            entry._asdict()
+            | {"received_ns": iso(entry.received_ns, place), "content": entry.content.decode(errors="backslashreplace")}
             for entry in entries
         ]
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from collector.check import DAY_NS, identity_tags
 from collector.store.base import Poison, Row, Store
-from contract.lines import encode_line
+from contract.lines import encode_stored
 from contract.measurements import RETENTION_DAYS, TABLE, Measurement
 
 _CHUNK_ROWS = 5000
@@ -17,7 +17,8 @@ class Moved(NamedTuple):
     What became of one measurement.
 
     `expired` rows are older than the target keeps them; `refused` the target would not take; `found` are in the
-    target afterwards, within the period that it keeps. Complete when rows = found + expired, and nothing was refused.
+    target afterwards, within the period that it keeps; more than were moved when it had others before. Complete when
+    found is not less than rows - expired, and nothing was refused.
     """
 
     measurement: str
@@ -58,7 +59,7 @@ def _move(
 
 
 def _line(measurement: Measurement, row: Row) -> bytes:
-    line = encode_line(measurement.name, dict(row.tags), row.fields, row.time_ns)
+    line = encode_stored(measurement.name, dict(row.tags), row.fields, row.time_ns)
     name = measurement.name.encode()
     tags = identity_tags(row.source, row.device, name_agent=measurement.name == "delivery")
     return name + tags + line[len(name) :] + b"\n"

@@ -252,8 +252,14 @@ class Collector:
                     raise _Abandoned from None
                 pause = min(_LAST_PAUSE_S, pause * 2)
             else:
-                self._note_trouble("")
-                return poison
+                own = [p for p in poison if p.line.startswith(b"delivery,")]
+                if not own:
+                    self._note_trouble("")
+                    return poison
+                self._note_trouble(f"the store refuses delivery points: {own[0].message}")
+                if self._stopping.wait(pause):
+                    raise _Abandoned
+                pause = min(_LAST_PAUSE_S, pause * 2)
 
     def _note_trouble(self, text: str) -> None:
         """Keep the trouble for whoever asks; log it when it is new, and one that comes and goes once a minute."""

@@ -66,6 +66,7 @@ class Receiver:
         client = self._client
         if client is not None:
             client.publish(topics.ack(agent), topics.encode_ack(ack), qos=0)
+            self._session.wake()
 
     def _dial(self) -> mqtt.Client:
         self._client = client = self._new_client()
@@ -102,9 +103,10 @@ class Receiver:
             return
         client.subscribe(topics.ALL_BATCHES, qos=1)
 
-    def _on_subscribe(self, _client: mqtt.Client, _data: Any, _mid: int, reasons: Any, _properties: Any) -> None:
+    def _on_subscribe(self, client: mqtt.Client, _data: Any, _mid: int, reasons: Any, _properties: Any) -> None:
         if any(reason.is_failure for reason in reasons):
-            self._note(f"{self._settings.url}: broker refuses the subscription: {reasons[0]}")
+            self._trouble(f"broker refuses the subscription: {reasons[0]}")
+            client.disconnect()
             return
         self.is_connected = True
         self._note(f"receiving from {self._settings.url}", logging.INFO)

@@ -82,7 +82,7 @@ def quarantine_table(entries: Sequence[Entry], language: Language, zone: ZoneInf
     for column in ("time", "device", "line", "reason", "content"):
         table.add_column(word(column, language), no_wrap=column != "content", overflow="fold")
     for entry in entries:
-        what = entry.detail or repr(entry.content[:120])[2:-1]
+        what = entry.detail or entry.content[:120].decode(errors="backslashreplace")
         name = Text(entry.device or entry.agent)
         table.add_row(clock(entry.received_ns, zone), name, str(entry.line or ""), entry.reason, Text(what))
     return table

@@ -117,6 +117,7 @@ class _Sent:
     def __init__(self) -> None:
         self.seqs: dict[str, set[int]] = defaultdict(set)
         self.ends: dict[str, int] = {}
+        self.before = ""
 
     def add(self, fields: dict[str, Value]) -> None:
         epoch, seq = str(fields["epoch"]), int(fields["seq"])
@@ -124,14 +125,23 @@ class _Sent:
         if previous := str(fields.get("previous", "")):
             name, _, last = previous.partition(":")
             self.ends[name] = int(last)
+            if len(self.seqs) == 1:
+                self.before = name  # the epoch before the first one of the period
 
     def missing(self) -> int:
-        """Count the holes; an epoch that began before the period is counted from its first batch in it."""
+        """
+        Count the holes.
+
+        The first epoch of the period may have begun before it and is counted from its first batch; all others from 1,
+        with those of which nothing came but the mention of their end.
+        """
         holes = 0
-        for epoch, seqs in self.seqs.items():
+        for number, (epoch, seqs) in enumerate(self.seqs.items()):
             last = max(*seqs, self.ends.get(epoch, 0))
-            holes += last - min(seqs) + 1 - len(seqs)
-        return holes
+            first = min(seqs) if number == 0 else 1
+            holes += last - first + 1 - len(seqs)
+        unseen = self.ends.keys() - self.seqs.keys() - {self.before}
+        return holes + sum(self.ends[epoch] for epoch in unseen)
 
 
 def _deliveries(rows: Iterable[Row]) -> tuple[dict[str, Delivery], dict[str, int]]:

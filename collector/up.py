@@ -38,7 +38,7 @@ from contract.names import check_device, suggest
 
 DEFAULT_PORT = 1883
 STORE_FILE = "santong.sqlite"
-_SHOWN_NS = 24 * 3600 * 10**9
+_SHOWN_NS = 3600 * 10**9
 _REFRESH_S = 2.0
 _PLAIN_REFRESH_S = 15.0
 _RESTART_PAUSE_S = 2.0
@@ -67,6 +67,7 @@ class AgentProcess:
         self._log = folder / "agent.log"
         self._child: subprocess.Popen[bytes] | None = None
         self._start_at = 0.0
+        self.trouble = ""
         # The wall clock of the very machine that stores: nobody else's word is needed.
         self._environment = {"SANTONG_CLOCK_TRUST": "always", "MALLOC_ARENA_MAX": "1", **os.environ} | {
             "SANTONG_AGENT": device,
@@ -84,6 +85,7 @@ class AgentProcess:
         """Start it again some seconds after it ended, leaving a stop mark."""
         if self._child is not None and self._child.poll() is not None:
             self._mark(f"exit {self._child.returncode}")
+            self.trouble = f"agent: {self._last_words()}" if self._child.returncode > 0 else ""
             self._child = None
             self._start_at = time.monotonic() + _RESTART_PAUSE_S
         if self._child is None and time.monotonic() >= self._start_at:
@@ -96,6 +98,10 @@ class AgentProcess:
             return
         stop(child, _PATIENCE_S)
         self._mark("stopped with santong up")
+
+    def _last_words(self) -> str:
+        lines = self._log.read_text(encoding="utf-8", errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "ended at once")
 
     def _mark(self, reason: str) -> None:
         command = [sys.executable, "-P", "-m", "agent.stopmark", str(self._folder), reason]
@@ -143,7 +149,7 @@ def run(plan: Plan, screen: Console, is_stopping: Callable[[], bool]) -> None:
                 broker.start()
             return not is_stopping() and (plan.seconds is None or time.monotonic() - began < plan.seconds)
 
-        _show(plan, screen, devices, lambda: {**facts, **_progress(collector)}, tick)
+        _show(plan, screen, devices, lambda: {**facts, **_progress(collector, agent)}, tick)
 
 
 def _start_broker(plan: Plan, parts: ExitStack) -> LocalBroker:
@@ -167,10 +173,11 @@ def _free_port(wanted: int) -> int:
     return wanted
 
 
-def _progress(collector: Collector) -> dict[str, str]:
+def _progress(collector: Collector, agent: AgentProcess) -> dict[str, str]:
     counters = collector.counters()
     progress = {"stored": f"{counters.stored_batches:,}", "refused": f"{counters.refused:,}"}
-    return progress | ({"trouble": collector.trouble} if collector.trouble else {})
+    trouble = collector.trouble or agent.trouble
+    return progress | ({"trouble": trouble} if trouble else {})
 
 
 def _show(

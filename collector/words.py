@@ -13,7 +13,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "device": ("设备", "device"),
     "last_seen": ("最近在线", "last seen"),
     "uptime": ("已运行", "up for"),
-    "minutes": ("在线分钟", "minutes proven"),
+    "minutes": ("在线分钟数", "minutes proven"),
     "lan_wan": ("内网/外网", "LAN/Internet"),
     "rate": ("接收/发送 kbit/s", "in/out kbit/s"),
     "waiting": ("待传数据", "waiting"),

@@ -85,7 +85,7 @@ def load(
 
 def hide_password(url: str) -> str:
     """Return the URL with *** for a password, fit for logs."""
-    return re.sub(r"(://[^:/]*):.*@", r"\1:***@", url)
+    return re.sub(r"(\w:/*[^:'\"]*):[^'\"]*@", r"\1:***@", url)
 
 
 def variable(path: str) -> str:
@@ -235,7 +235,7 @@ def _scalar(hint: Any, value: object) -> Any:
     if _parses(hint):
         if isinstance(value, str) or (is_number and issubclass(hint, int | float)):
             return hint.parse(str(value))
-        raise TypeError(f"{value!r} is not text")
+        raise TypeError(f"{hide_password(repr(value))} is not text")
     if hint is float and is_number:
         return float(value)  # type: ignore[arg-type]
     if hint is Path and isinstance(value, str | os.PathLike):

@@ -24,9 +24,11 @@ class Identity:
 
     def gather(self, at_ns: int) -> Iterator[Sample]:
         """Yield the sample when it is due."""
-        fields = {**self._last, **self.read()}  # what is not seen just now has not changed
-        if fields != self._last or at_ns - self._last_ns >= HOUR_NS:
-            self._last, self._last_ns = fields, at_ns
+        fields = self.read()
+        has_changed = any(self._last.get(name) != value for name, value in fields.items())
+        if has_changed or at_ns - self._last_ns >= HOUR_NS:
+            self._last |= fields  # what is not seen just now has not changed, but is not claimed either
+            self._last_ns = at_ns
             yield Sample("identity", fields, at_ns)
 
     def read(self) -> dict[str, Value]:

@@ -1,5 +1,6 @@
 """Presence 在线记录: the minute's sample of the agent about itself."""
 
+import time
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
@@ -8,6 +9,7 @@ from contract.sample import Sample, Value
 
 TRIES = 3
 _GATEWAY_PORT = 53
+_LONGEST_S = 20.0
 
 
 class Presence:
@@ -47,8 +49,8 @@ class Presence:
         }
         if self._gateway != "none":
             fields["lan"] = int(self._lan())
-        if self._references:
-            fields["wan"] = int(self._wan())
+        if (wan := self._wan()) is not None:
+            fields["wan"] = int(wan)
         yield Sample("presence", fields, at_ns)
 
     def _lan(self) -> bool:
@@ -63,8 +65,19 @@ class Presence:
             for _ in range(TRIES)
         )
 
-    def _wan(self) -> bool:
-        return any(_answers(reference, self._timeout_s) for _ in range(TRIES) for reference in self._references)
+    def _wan(self) -> bool | None:
+        """Ask every reference, up to three times within a part of the minute; None when none could be asked."""
+        deadline = time.monotonic() + _LONGEST_S
+        answer: bool | None = None
+        for _ in range(TRIES):
+            for reference in self._references:
+                one = _answers(reference, self._timeout_s)
+                if one:
+                    return True
+                answer = answer if one is None else False
+                if time.monotonic() > deadline:
+                    return answer
+        return answer
 
 
 def _is_fresh(address: str) -> bool:
@@ -75,8 +88,8 @@ def _is_fresh(address: str) -> bool:
     return entry is not None and entry.is_fresh
 
 
-def _answers(reference: str, timeout_s: float) -> bool:
+def _answers(reference: str, timeout_s: float) -> bool | None:
     parts = urlsplit(reference)
     if parts.scheme == "icmp":
-        return bool(answers_ping(parts.netloc, timeout_s))
+        return answers_ping(parts.netloc, timeout_s)
     return answers_tcp(parts.hostname or "", parts.port or 0, timeout_s)

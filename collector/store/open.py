@@ -39,6 +39,9 @@ class StoreUrl(str):
     def __str__(self) -> str:
         return hide_password(str.__str__(self))
 
+    def __repr__(self) -> str:
+        return repr(str(self))
+
 
 def open_store(url: str, *, create: bool = True) -> Store:
     """

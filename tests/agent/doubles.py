@@ -4,7 +4,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.config import PresenceSettings, Settings, SpoolSettings
+from agent.config import GatewayChoice, PresenceSettings, Settings, SpoolSettings
 from agent.publish import Link
 from agent.spool import Spool
 from contract.batch import Batch, decode
@@ -71,12 +71,12 @@ class LinkDouble(Link):
     def stop(self) -> None:
         """Do nothing."""
 
-    def publish(self, topic: str, payload: bytes) -> int | None:
+    def publish(self, topic: str, payload: bytes) -> tuple[int, int] | None:
         """Keep the message; its number is its place."""
         if not self.is_connected:
             return None
         self.sent.append((topic, payload))
-        return len(self.sent)
+        return (1, len(self.sent))
 
     def batches(self) -> list[Batch]:
         """Return the batches that were published, in order."""
@@ -89,7 +89,7 @@ def settings_for(directory: Path) -> Settings:
         DeviceName(DEVICE),
         BrokerSettings(BrokerUrl.parse(NO_BROKER)),
         SpoolSettings(directory),
-        presence=PresenceSettings(gateway="none"),
+        presence=PresenceSettings(gateway=GatewayChoice("none")),
     )
 
 

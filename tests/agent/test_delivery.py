@@ -235,7 +235,7 @@ def test_a_refusal_by_the_broker_keeps_the_batch(
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             delivery.send()
-            assert delivery.handle(Published(len(link.sent), "Not authorized"))
+            assert delivery.handle(Published((1, len(link.sent)), "Not authorized"))
             clock.now += 100
     assert delivery.note == "the broker refuses a batch: Not authorized: it stays in the spool"
     assert caplog.messages == [delivery.note]
@@ -249,7 +249,7 @@ def test_the_brokers_word_is_not_the_stores(make: Make, spool: Spool, link: Link
     delivery = make()
     delivery.offer(_close(spool))
     delivery.send()
-    assert not delivery.handle(Published(1, ""))
+    assert not delivery.handle(Published((1, 1), ""))
     _commit(delivery, spool)
     assert spool.backlog(0) == [1]
 
@@ -259,8 +259,8 @@ def test_with_ack_broker_the_brokers_word_is_enough(make: Make, spool: Spool, li
     delivery = make(ack="broker")
     delivery.offer(_close(spool, 2))
     delivery.send()
-    assert delivery.handle(Published(1, ""))
-    assert not delivery.handle(Published(77, ""))
+    assert delivery.handle(Published((1, 1), ""))
+    assert not delivery.handle(Published((1, 77), ""))
     _commit(delivery, spool)
     assert spool.backlog(0) == [1]
     assert delivery.stored_at > 0
@@ -277,7 +277,7 @@ def test_a_batch_is_counted_once_however_often_it_is_acknowledged(
     delivery.send()
     assert _seqs(link) == [1, 1]
     for mid in (1, 2):
-        delivery.handle(Published(mid, ""))
+        delivery.handle(Published((1, mid), ""))
         _commit(delivery, spool)
     assert spool.status().acknowledged_total == 1
 
@@ -343,7 +343,8 @@ def test_an_old_connections_word_does_not_count(make: Make, spool: Spool, link: 
     delivery.send()
     delivery.handle(Lost("connection lost"))
     delivery.handle(Connected())
-    assert not delivery.handle(Published(1, ""))
+    delivery.send()
+    assert not delivery.handle(Published((0, 1), ""))
     assert delivery.settled() == set()
 
 

@@ -1,5 +1,6 @@
 """The spool: what it keeps through crashes, clones and damage; one fsync a round."""
 
+import os
 import re
 import shutil
 import sqlite3
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.spool import FILE, Spool, SpoolError, open_for, peek
+from agent.spool import FILE, Spool, SpoolError, lock, open_for, peek
 from contract.batch import Batch, decode
 from contract.sample import Sample
 from tests.agent.doubles import DEVICE, waiting
@@ -529,3 +530,34 @@ def test_a_working_spool_stays_small(tmp_path: Path) -> None:
     size = sum(path.stat().st_size for path in tmp_path.iterdir())
     spool.close()
     assert size < 6 << 20
+
+
+def test_two_agents_cannot_use_one_spool(tmp_path: Path) -> None:
+    """A second agent on the same folder ends with one line; when the first is gone the folder is free."""
+    held = lock(tmp_path)
+    with pytest.raises(SpoolError, match="another agent is using this spool"):
+        lock(tmp_path)
+    os.close(held)
+    os.close(lock(tmp_path))
+
+
+def test_a_spool_with_a_damaged_page_is_set_aside(tmp_path: Path) -> None:
+    """Pages that a failing card overwrote do not stop the agent for good: it begins a new spool and keeps the old."""
+    spool, _ = open_for(tmp_path, 1 << 20, "serial")
+    with spool.transaction():
+        spool.begin()
+        for number in range(50):
+            spool.append(f"441802-1.c{number}", b"x" * 2000 + b"\n", "synced")
+        spool.close_batches()
+    spool.close()
+    file = tmp_path / FILE
+    content = bytearray(file.read_bytes())
+    content[4096 * 3 : 4096 * 9] = os.urandom(4096 * 6)
+    file.write_bytes(content)
+    again, why = open_for(tmp_path, 1 << 20, "serial")
+    again.close()
+    assert why.startswith("spool damaged: ")
+    assert (
+        len([file for file in tmp_path.glob(f"{FILE}.aside-*") if "-wal" not in file.name and "-shm" not in file.name])
+        == 1
+    )

@@ -35,7 +35,8 @@ def delivery(
 
 def status_of(tmp_path: Path, evidence: str, telemetry: str = "") -> dict[str, DeviceStatus]:
     """Return the status of a store with these lines."""
-    store = open_store(f"sqlite:///{tmp_path / 'store.sqlite'}")
+    tmp_path.mkdir(exist_ok=True)
+    store = open_store(f"sqlite://{tmp_path / 'store.sqlite'}")
     store.prepare()
     assert store.write(Retention.EVIDENCE, evidence.encode()) == []
     assert store.write(Retention.TELEMETRY, telemetry.encode()) == []
@@ -55,6 +56,14 @@ def test_the_lost_end_of_an_epoch_is_told_by_the_next(tmp_path: Path) -> None:
     """The first batch of an epoch names the last of the one before, so a lost end is noticed."""
     lines = delivery("aaaaaaaa", 1) + delivery("aaaaaaaa", 2) + delivery("bbbbbbbb", 1, previous="aaaaaaaa:5")
     assert status_of(tmp_path, lines)[DEVICE].delivery.missing == 3
+
+
+def test_what_the_size_cap_dropped_is_missing(tmp_path: Path) -> None:
+    """The oldest batches of an epoch that went at the size cap, and an epoch of which nothing is left, are counted."""
+    lines = delivery("aaaaaaaa", 1) + delivery("cccccccc", 501, previous="") + delivery("cccccccc", 502)
+    assert status_of(tmp_path, lines)[DEVICE].delivery.missing == 500
+    lines = delivery("00000001", 1, previous="bbbbbbbb:40") + delivery("00000002", 1, previous="ffffffff:7")
+    assert status_of(tmp_path / "other", lines)[DEVICE].delivery.missing == 7
 
 
 def test_an_epoch_that_began_before_the_period_has_no_holes_before_it(tmp_path: Path) -> None:

@@ -85,8 +85,10 @@ def test_the_collect_command_of_the_readme_is_understood(tmp_path: Path) -> None
     (line,) = [line for line in commands("README.md") if line.startswith("santong collect")]
     for theirs, ours in {**PLACES, "/etc/santong": str(tmp_path)}.items():
         line = line.replace(theirs, ours)
+    (store,) = [line.partition("=")[2] for line in commands("README.md") if line.startswith("export SANTONG_STORE=")]
     process = subprocess.Popen(
         [str(ROOT / ".venv/bin/santong"), *shlex.split(line)[1:], "--data", str(tmp_path / "data")],
+        env=os.environ | {"SANTONG_STORE": store.replace("127.0.0.1:8086", PLACES["127.0.0.1:8086"])},
         stderr=subprocess.PIPE,
         text=True,
     )
