@@ -3,7 +3,8 @@ Time on devices that mostly have no real-time clock.
 
 Every sample carries CLOCK_BOOTTIME; it is dated by one offset (unix time - boot time), which is refreshed only while
 somebody vouches for the wall clock. Before that samples wait; a step of the wall clock made by hand does not move the
-offset, since the kernel withdraws its word at such a step.
+offset, since the kernel withdraws its word at such a step. (Where only a hypervisor or the operator vouches, a step is
+followed, and batches say `trusted`.)
 
     boot ──┬────────────┬──────────────────┬───▶ CLOCK_BOOTTIME
            sample       kernel: synced     now

@@ -143,7 +143,7 @@ class Collector:
         self.receiver.start()
 
     def stop(self) -> None:
-        """Stop receiving; store and acknowledge what is in the buffer if the store takes it at once."""
+        """Store and acknowledge what is in the buffer, if the store takes it at once; then disconnect."""
         for _ in self._workers:
             self._buffer.end()
         self._stopping.set()

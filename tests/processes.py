@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 BIN = Path(sys.executable).parent
@@ -14,16 +15,16 @@ LOCAL_ONLY = {
 }
 
 
-class Process:
+class Process(ABC):
     """One process with its log."""
 
     def __init__(self, log: Path) -> None:
         self.log = log
         self._process: subprocess.Popen[bytes] | None = None
 
+    @abstractmethod
     def command(self) -> list[str]:
         """Return the command line."""
-        raise NotImplementedError
 
     def environment(self) -> dict[str, str]:
         """Return the environment."""

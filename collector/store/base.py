@@ -22,7 +22,7 @@ class StoreError(SantongError):
     Base of what a store raises. An unknown failure means: keep the data and try again.
 
         StoreError
-         ├─ StoreUnavailable     try the same again, after `retry_after_s` when the store said so
+         ├─ StoreUnavailable     try the same again; after `retry_after_s`, 30 s at most, when it said so
          └─ StoreMisconfigured   an operator must act (database, password, retention policy, disk): keep, alarm
     """
 
