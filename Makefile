@@ -31,8 +31,9 @@ setup: .venv/.product
 
 # The real servers that the tests and benchmarks start for themselves, on free ports and in folders of their own.
 .venv/.servers: .venv/.product
-	@command -v mosquitto >/dev/null && command -v influxd >/dev/null && command -v strace >/dev/null || { \
-	    $(APT) update && $(APT) install -y --no-install-recommends mosquitto influxdb strace; }
+	@command -v mosquitto >/dev/null && command -v influxd >/dev/null && command -v strace >/dev/null \
+	    && command -v openssl >/dev/null && command -v pgrep >/dev/null || { \
+	    $(APT) update && $(APT) install -y --no-install-recommends mosquitto influxdb strace openssl procps; }
 	@touch $@
 
 up: .venv/.product
