@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.agent_footprint import make_certificates
+
 ROOT = Path(__file__).parents[2]
 READMES = ("README.md", "README.zh-CN.md")
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".build", ".*_cache", "__pycache__", "santong-data", ".hypothesis")
@@ -68,6 +70,7 @@ def test_a_newcomer_sees_this_machine_from_a_fresh_copy(tmp_path: Path) -> None:
 def test_the_settings_of_the_readme_are_fine(tmp_path: Path) -> None:
     """The example agent.toml passes the check that stands below it, once its files are there."""
     (tmp_path / "password").write_text("secret")
+    make_certificates(tmp_path)
     (settings,) = blocks("README.md", "toml")
     file = tmp_path / "agent.toml"
     file.write_text(settings.replace("/etc/santong", str(tmp_path)))
