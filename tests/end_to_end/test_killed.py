@@ -11,12 +11,10 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple, Self
-
-import pytest
 
 from contract.batch import decode
 from tests.processes import AgentProcess, CollectProcess
@@ -107,27 +105,18 @@ class Victims:
             self.deaths.append(Death(at_ns, time.time_ns()))
 
 
-@pytest.fixture
-def influx(tmp_path: Path) -> Iterator[Influxd]:
-    """Run an influxd that the test may kill."""
-    server = Influxd(tmp_path / "influxd")
-    server.start()
-    yield server
-    server.stop()
-
-
 def test_nothing_is_lost_or_doubled_while_everything_is_killed(
-    tmp_path: Path, mosquitto: Mosquitto, influx: Influxd
+    tmp_path: Path, mosquitto: Mosquitto, influxd: Influxd
 ) -> None:
     """Every batch a spool ever issued is stored exactly once, every lived minute is proven, every death is told."""
     print(f"seed {SEED}, {SECONDS:.0f} s, each killed {KILLS_EACH} times")
     chance = random.Random(SEED)
-    collector = CollectProcess(tmp_path, mosquitto.url, influx.url("santong"))
+    collector = CollectProcess(tmp_path, mosquitto.url, influxd.url("santong"))
     agent = AgentProcess(
         tmp_path, DEVICE, mosquitto.url, SANTONG_ROUND_EVERY=f"{ROUND_S}s", SANTONG_PUBLISH_EVERY=f"{ROUND_S}s",
         SANTONG_PUBLISH_REPLAY_PER_SECOND="20",
     )  # fmt: skip
-    victims = Victims(agent, mosquitto, collector, influx)
+    victims = Victims(agent, mosquitto, collector, influxd)
     began_ns = time.time_ns()
     collector.start()
     agent.start()
@@ -142,9 +131,9 @@ def test_nothing_is_lost_or_doubled_while_everything_is_killed(
     finally:
         agent.kill()
         collector.kill()
-    _check_batches(ledger, influx)
-    _check_minutes(influx, began_ns, alive_until_ns, victims.deaths)
-    _check_deaths(influx, victims.deaths)
+    _check_batches(ledger, influxd)
+    _check_minutes(influxd, began_ns, alive_until_ns, victims.deaths)
+    _check_deaths(influxd, victims.deaths)
 
 
 def _kill_all(victims: Victims, ledger: Ledger, chance: random.Random) -> None:
