@@ -135,6 +135,7 @@ class Collector:
         self.receiver = Receiver(settings, self._buffer.put)
         self.trouble = ""
         self._logged, self._log_again_at = "", 0.0
+        self._trouble_lock = threading.Lock()
 
     def start(self) -> None:
         """Start the workers, then receive."""
@@ -264,12 +265,13 @@ class Collector:
     def _note_trouble(self, text: str) -> None:
         """Keep the trouble for whoever asks; log it when it is new, and one that comes and goes once a minute."""
         now = time.monotonic()
-        if text and (text != self._logged or now >= self._log_again_at):
-            log.error("%s: nothing is acknowledged until it works", text)
-            self._logged, self._log_again_at = text, now + _LOG_AGAIN_S
-        elif self.trouble and not text:
-            log.info("the store takes writes again")
-        self.trouble = text
+        with self._trouble_lock:  # both workers meet the same trouble at the same time
+            if text and (text != self._logged or now >= self._log_again_at):
+                log.error("%s: nothing is acknowledged until it works", text)
+                self._logged, self._log_again_at = text, now + _LOG_AGAIN_S
+            elif self.trouble and not text:
+                log.info("the store takes writes again")
+            self.trouble = text
 
     def _take_out(self, chunk: Chunk, checked: Checked, at: int, poison: Mapping[bytes, str]) -> Checked:
         """Move the lines that the store refused from a batch to quarantine, and correct its delivery point."""
