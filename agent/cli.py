@@ -20,7 +20,7 @@ from agent.gather.interface import Interface
 from agent.gather.network import default_gateway
 from agent.pipeline import main as run_agent
 from agent.pipeline import one_round
-from agent.spool import peek
+from agent.spoolfile import lock, open_sound, peek
 from contract import __version__
 from contract.broker import address, tls_context
 from contract.errors import SantongError
@@ -176,6 +176,21 @@ def spool_status(config: Config = None, spool: SpoolFolder = None, as_json: AsJs
         typer.echo(f"{name:<20}{value}")
     for epoch, seq, device, reason in refused[:20]:
         typer.echo(f"refused: {device} {epoch}/{seq}: {reason}")
+
+
+@spool_app.command("repair")
+def spool_repair(config: Config = None, spool: SpoolFolder = None) -> None:
+    """Examine the spool of an agent that is stopped, and mend it. The agent does the same when it starts."""
+    with _one_line_errors():
+        folder = _spool_folder(config, spool)
+        if not folder.is_dir():
+            _fail(f"{folder}: no spool here: has the agent run? (--spool names its folder)", 2)
+        lock(folder)
+        opened, mended = open_sound(folder, 0)
+        status = opened.status()
+        opened.close()
+    typer.echo(f"{mended}; the damaged file is {mended.aside}" if mended else "the spool is sound")
+    typer.echo(f"{status.batches} batches wait")
 
 
 @app.callback(invoke_without_command=True)

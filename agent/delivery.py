@@ -22,6 +22,8 @@ from contract import topics
 
 log = logging.getLogger("santong.delivery")
 
+_KEPT_NAMES = 1000
+
 
 class Delivery:
     """The sending half of an agent. `note` says in words how it stands, `stored_at` when the centre last stored."""
@@ -35,6 +37,7 @@ class Delivery:
         self._acknowledged: set[int] = set()
         self._refused: dict[int, str] = {}
         self._sent: dict[tuple[int, int], int] = {}
+        self._names: dict[tuple[str, int], int] = {}  # what this process sent lately: only that can be answered
         self._cursor = 0
         self.is_connected = False
         self.note = "not connected yet"
@@ -87,6 +90,9 @@ class Delivery:
         if waiting is None:  # dropped at the size cap meanwhile
             self._window.settle(batch)
             return
+        self._names[waiting.epoch, waiting.seq] = batch
+        if len(self._names) > _KEPT_NAMES:
+            del self._names[next(iter(self._names))]
         key = self._link.publish(topics.batch(self._agent, waiting.device), waiting.payload)
         if key is not None:
             self._sent[key] = batch
@@ -156,12 +162,16 @@ class Delivery:
                 log.warning("the centre refuses batch %s of %s: %s", refusal.seq, refusal.epoch, refusal.reason)
                 self._refused[batch] = refusal.reason
                 self._window.answered(batch, time.monotonic())
-        return self._settle([batch for run in ack.stored for batch in self._spool.find(*run)])
+        return self._settle([batch for run in ack.stored for batch in self._named(*run)])
+
+    def _named(self, epoch: str, first: int, last: int) -> list[int]:
+        """Return the batches of a run of names; one that is not known any more is sent, and answered, once more."""
+        return [batch for (of, seq), batch in self._names.items() if of == epoch and first <= seq <= last]
 
     def _meant_by(self, refusal: topics.Refusal) -> list[int]:
         """Return the batches that a refusal means: by name, or by the digest of a payload nobody could read."""
         if refusal.epoch is not None and refusal.seq is not None:
-            return self._spool.find(refusal.epoch, refusal.seq, refusal.seq)
+            return self._named(refusal.epoch, refusal.seq, refusal.seq)
         sent = (self._spool.waiting(batch) for batch in self._window.on_their_way())
         return [w.id for w in sent if w and hashlib.sha256(w.payload).hexdigest()[:16] == refusal.digest]
 

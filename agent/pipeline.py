@@ -30,7 +30,8 @@ from agent.gather.interface import Interface
 from agent.gather.myself import Myself
 from agent.gather.presence import Presence
 from agent.publish import Event, Link
-from agent.spool import Spool, SpoolError, lock, open_for
+from agent.spool import Spool, SpoolDamaged, SpoolError
+from agent.spoolfile import lock, mend, open_for
 from contract import __version__
 from contract.errors import BadSample, ConfigError, SantongError
 from contract.lines import encode_line
@@ -41,6 +42,7 @@ log = logging.getLogger("santong.agent")
 
 _LONGEST_WAIT_S = 15.0
 _MOST_UNSPOOLED = 10_000
+_DISK_PAUSE_S = 1.0
 
 
 class Stop(Exception):
@@ -66,6 +68,7 @@ class Agent:
         self._unspooled: list[tuple[str, str, Sample]] = []  # (boot, device, sample) that the disk did not take yet
         self._set_aside = set_aside
         self._disk_trouble = ""
+        self._uncounted = 0  # samples that memory could not hold while the disk refused
         self._sources = [*sources_of(settings, clocks, lambda: self.link.is_connected), Myself(self._counts)]
 
     # ---- the loop
@@ -78,8 +81,7 @@ class Agent:
             if self.clocks.boottime_ns() >= due_ns:
                 self.round()
                 due_ns = self._next_round()
-            self.delivery.send()
-            wait_s = min((due_ns - self.clocks.boottime_ns()) / 1e9, self.delivery.wait_s())
+            wait_s = min((due_ns - self.clocks.boottime_ns()) / 1e9, self._send())
             try:
                 self._take(min(max(wait_s, 0.0), _LONGEST_WAIT_S))
             except Stop:
@@ -105,9 +107,7 @@ class Agent:
         stopmark.clear(self.spool.directory)
         if self._set_aside:
             log.warning("%s: set aside in %s, a new one was begun", self._set_aside, self.spool.directory)
-            fault: dict[str, Value] = {"active": 1, "severity": "warning"}
-            sample = Sample("fault", fields=fault, at_ns=self.clocks.boottime_ns(), tags={"code": "spool-set-aside"})
-            self._unspooled.append((self.clocks.boot, self.device, sample))
+            self._report("spool-set-aside")
         log.info("agent %s, epoch %s, boot %s", self.device, self.spool.epoch, self.clocks.boot)
         self.link.start()
 
@@ -133,6 +133,15 @@ class Agent:
         offset_ns = self.timeline.offset.ns if self.timeline.offset else 0
         return now_ns + until_next_round(now_ns + offset_ns, self._every_ns, self._phase_ns)
 
+    def _send(self) -> float:
+        """Send what is due; return the seconds until something will be."""
+        try:
+            self.delivery.send()
+        except SpoolError as error:
+            self._meet(error)
+            return _DISK_PAUSE_S
+        return self.delivery.wait_s()
+
     def _take(self, wait_s: float) -> None:
         """Handle the events that are there, waiting for the first."""
         news = False
@@ -141,11 +150,40 @@ class Agent:
             while True:
                 if event is None:
                     raise Stop
-                news |= self.delivery.handle(event)
+                news |= self._handle(event)
                 event = self.events.get_nowait()
         except queue.Empty:
             if news:
                 self._write_health()
+
+    def _handle(self, event: Event) -> bool:
+        try:
+            return self.delivery.handle(event)
+        except SpoolError as error:  # an answer that is lost only means one more delivery
+            self._meet(error)
+            return False
+
+    def _meet(self, error: SpoolError) -> bool:
+        """Mend a damaged spool, and tell whether it can be used again; say what is wrong with it when it cannot."""
+        if isinstance(error, SpoolDamaged):
+            try:
+                mended = mend(self.spool)
+            except SpoolError as another:
+                error = another
+            else:
+                if mended:
+                    log.error("%s", mended)
+                    self._report("spool-damaged")
+                return True
+        if str(error) != self._disk_trouble:
+            log.error("%s: samples wait in memory until it takes them", error)
+        self._disk_trouble = str(error)
+        return False
+
+    def _report(self, code: str) -> None:
+        fault: dict[str, Value] = {"active": 1, "severity": "warning"}
+        sample = Sample("fault", fields=fault, at_ns=self.clocks.boottime_ns(), tags={"code": code})
+        self._unspooled.append((self.clocks.boot, self.device, sample))
 
     def _write_health(self) -> None:
         health.write(self.spool.directory, health.Health(self.delivery.stored_at, self.delivery.note))
@@ -158,23 +196,32 @@ class Agent:
         at_ns = self.clocks.boottime_ns()
         self._unspooled += [(self.clocks.boot, self.device, sample) for sample in self._gather(at_ns)]
         self._rounds += 1
-        try:
-            with self.spool.transaction():
-                self.delivery.write_settled()
-                self._keep()
-                closed = self.spool.close_batches() if self._rounds % self._rounds_a_batch == 0 else []
-        except SpoolError as error:
-            if str(error) != self._disk_trouble:
-                log.error("%s: samples wait in memory until it takes them", error)  # noqa: TRY400
-            self._disk_trouble = str(error)
+        closed = self._commit()
+        if closed is None:
+            self._uncounted += max(0, len(self._unspooled) - _MOST_UNSPOOLED)
             del self._unspooled[:-_MOST_UNSPOOLED]
             return
         if self._disk_trouble:
             log.info("the spool takes samples again")
         self._disk_trouble = ""
         self._unspooled.clear()
+        self._uncounted = 0
         self.delivery.forget_settled()
         self.delivery.offer(closed)
+
+    def _commit(self) -> list[int] | None:
+        """Write the round; return the batches that were closed with it, None while the disk refuses."""
+        for is_last_try in (False, True):
+            try:
+                with self.spool.transaction():
+                    self.delivery.write_settled()
+                    self.spool.count_dropped(self._uncounted)
+                    self._keep()
+                    return self.spool.close_batches() if self._rounds % self._rounds_a_batch == 0 else []
+            except SpoolError as error:
+                if not self._meet(error) or is_last_try:
+                    break
+        return None
 
     def _gather(self, at_ns: int) -> Iterable[Sample]:
         for source in self._sources:
@@ -226,6 +273,7 @@ class Agent:
             "spool_bytes": status.bytes,
             "dropped_total": status.dropped_total,
             "refused_total": status.refused_total,
+            "damaged_total": status.damaged_total,
         }
         if self.delivery.clock_offset_ms is not None:
             counts["clock_offset_ms"] = self.delivery.clock_offset_ms

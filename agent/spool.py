@@ -2,56 +2,66 @@
 The spool 待传数据: the agent's durable queue of batches, one SQLite file.
 
     append ──▶ open batch ──close──▶ waiting ──acknowledged──▶ gone
-                                        └──────refused───────▶ refused (kept, counted, never sent again)
+                           (named)      └──────refused───────▶ refused (kept, counted, never sent again)
     hold ────▶ held samples of a boot whose time is not known yet
 
 One transaction and one fsync a round (WAL, synchronous=FULL): what a round measured and what was acknowledged since
 the last one are committed together. An acknowledgement lost in a crash only means that a batch is sent once more.
 
-Every start begins a new random epoch; batches that wait keep theirs. So a restored disk image or a cloned card never
-makes two batches look like one.
+Every start begins a new random epoch, and a batch gets its name (epoch, seq) when it is closed. So neither a restored
+disk image nor a cloned card ever gives one name to two batches.
+
+Beside the file stands a mark with the number of the last commit, written after each without an fsync: where it is ahead
+of the file, commits are missing that the disk had promised to keep.
+
+Every row carries a checksum. A row that fails it is moved to the refused ones and counted, never sent; a file that
+SQLite cannot read is for `agent.spoolfile` to mend.
 """
 
-import fcntl
 import json
 import os
 import sqlite3
-import time
-from collections.abc import Collection, Iterator
-from contextlib import closing, contextmanager
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from contract.batch import Batch, encode
 from contract.errors import SantongError
 from contract.sample import Sample
 
 FILE = "spool.sqlite"
+MARK = "spool.mark"
 MAX_LINES_BYTES = 256 << 10
-_KEPT_SLOTS = 4320  # three days of minutes
+DAMAGED = "damaged on the disk of the device"
+_KEPT_SLOTS_NS = 3 * 86_400 * 10**9
 _KEPT_REFUSED = 1000
 _KEPT_HELD = 100_000
 _KEPT_OFFSETS = 8
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS batch (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    epoch TEXT NOT NULL, seq INTEGER NOT NULL, device TEXT NOT NULL, clock TEXT NOT NULL, previous TEXT NOT NULL,
-    open INTEGER NOT NULL, bytes INTEGER NOT NULL, body BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS batch_name ON batch (epoch, seq);
-CREATE TABLE IF NOT EXISTS refused (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    epoch TEXT NOT NULL, seq INTEGER NOT NULL, device TEXT NOT NULL, reason TEXT NOT NULL, body BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS held (id INTEGER PRIMARY KEY AUTOINCREMENT, boot TEXT NOT NULL, device TEXT NOT NULL,
-    sample TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS slot (id INTEGER PRIMARY KEY AUTOINCREMENT, device TEXT NOT NULL, minute INTEGER NOT NULL,
-    UNIQUE (device, minute));
-"""
+# Rows lie in one tree a table, without any index: a damaged index could name the wrong batch.
+_TABLES = {
+    "batch": "id INTEGER PRIMARY KEY, epoch TEXT, seq INTEGER, device TEXT, clock TEXT, previous TEXT, open INTEGER, "
+    "bytes INTEGER, body BLOB, crc INTEGER",
+    "refused": "id INTEGER PRIMARY KEY, epoch TEXT, seq INTEGER, device TEXT, reason TEXT, body BLOB, crc INTEGER",
+    "held": "id INTEGER PRIMARY KEY, boot TEXT, device TEXT, sample TEXT, crc INTEGER",
+    "meta": "key TEXT PRIMARY KEY, value, version INTEGER, crc INTEGER",
+    "slot": "device TEXT, minute INTEGER, crc INTEGER, PRIMARY KEY (device, minute)",
+}
+_COLUMNS = {"batch": 10, "refused": 7, "held": 5, "meta": 4, "slot": 3}
+TABLE_OF_COLUMNS = {count: table for table, count in _COLUMNS.items()}
+# Result codes after which the file itself is in doubt, https://sqlite.org/rescode.html
+_DOUBTFUL = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_CANNOT_READ = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ)
 
 
 class SpoolError(SantongError):
     """The spool cannot be used; the message names the folder and what to do."""
+
+
+class SpoolDamaged(SpoolError):
+    """The spool's file is damaged, or in doubt: it is to be examined and mended."""
 
 
 class Waiting(NamedTuple):
@@ -65,7 +75,12 @@ class Waiting(NamedTuple):
 
 
 class Status(NamedTuple):
-    """What a spool holds. `bytes` counts the batches, as they are sent."""
+    """
+    What a spool holds. `bytes` counts the batches, as they are sent.
+
+    `epoch` and `seq` name the last batch that was closed; `damaged_total` counts rows that failed their checksum and
+    pages that could not be read.
+    """
 
     epoch: str
     seq: int
@@ -76,59 +91,196 @@ class Status(NamedTuple):
     refused_total: int
     dropped_total: int
     acknowledged_total: int
+    damaged_total: int
+
+
+def checksum(table: str, values: Iterable[object], body: bytes = b"") -> int:
+    """Return the CRC-32 of a row: its table, its columns in order, then the bytes of its body."""
+    head = "\x1f".join([table, *map(str, values)])
+    return zlib.crc32(body, zlib.crc32(head.encode(errors="surrogatepass")))
+
+
+def _is_right(table: str, row: Sequence[Any]) -> bool:
+    """Tell whether a whole row of `table` fits its checksum."""
+    *values, crc = row
+    if table == "batch":
+        *values, body = values
+        # `bytes` follows from the body; while a batch is open both grow with every round.
+        return bool(isinstance(body, bytes) and len(body) == values.pop() and checksum(table, values, body) == crc)
+    if table == "refused":
+        *values, body = values
+        return bool(isinstance(body, bytes) and checksum(table, values, body) == crc)
+    return bool(checksum(table, values) == crc)
+
+
+class _Tally(NamedTuple):
+    """What would take a look at the whole table to know, and what was given out; a transaction restores it."""
+
+    seq: int = 0
+    batches: int = 0
+    bytes: int = 0
+    last_id: int = 0
+    open: tuple[int, ...] = ()
 
 
 class Spool:
-    """The spool of one agent. Used by one thread; `open` it, write in `transaction`, read whenever."""
+    """
+    The spool of one agent. Used by one thread; write in `transaction`, read whenever.
 
-    def __init__(self, directory: Path, max_bytes: int) -> None:
+    Whatever is called may raise SpoolError (the disk refuses) or SpoolDamaged (`agent.spoolfile.mend`).
+    """
+
+    def __init__(self, directory: Path, max_bytes: int, *, read_only: bool = False) -> None:
         self.directory = directory
         self.max_bytes = max_bytes
         self.epoch = ""
+        self._read_only = read_only
+        self._previous = ""
+        self._version = 0
+        self._tally = _Tally()
+        self._bad: set[int] = set()  # ids of batches that fail their checksum; the next transaction moves them
+        self._connection: sqlite3.Connection | None = None
+        self._mark = -1
+        self.open()
+
+    @property
+    def file(self) -> Path:
+        """The database file."""
+        return self.directory / FILE
+
+    # ---- the file
+
+    def open(self) -> None:
+        """Open the file, made when it is missing (or only read it)."""
         try:
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._db = sqlite3.connect(directory / FILE, isolation_level=None, cached_statements=32)
-            self._db.execute("PRAGMA cache_size=-256")
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
+            if self._read_only:
+                self._connection = sqlite3.connect(f"file:{self.file}?mode=ro", uri=True, isolation_level=None)
+                self._count_all()
+                return
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            db = self._connection = sqlite3.connect(self.file, isolation_level=None, cached_statements=32)
+            db.execute("PRAGMA cache_size=-256")
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            db.execute("BEGIN IMMEDIATE")
+            for table, columns in _TABLES.items():
+                without_rowid = "" if "INTEGER PRIMARY KEY" in columns else " WITHOUT ROWID"
+                db.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns}){without_rowid}")
+            db.execute("COMMIT")
+            self._count_all()
+            self._mark = os.open(self.directory / MARK, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise SpoolError(f"{directory}: {error.strerror}: choose another folder with spool.path") from None
-        except sqlite3.DatabaseError as error:
-            advice = ": choose another folder with spool.path" if isinstance(error, sqlite3.OperationalError) else ""
-            raise SpoolError(f"{directory / FILE}: {error}{advice}") from None
+            raise SpoolError(f"{self.directory}: {error.strerror}: choose another folder with spool.path") from None
+        except sqlite3.Error as error:
+            self.close()
+            raise self._explained(error, ": choose another folder with spool.path") from None
+
+    def _count_all(self) -> None:
+        """Take stock: once, for a table of half a million batches is not to be read in every round."""
+        if self._is_blank():
+            return
+        batches, size, last_id = self._db.execute(
+            "SELECT count(*), coalesce(sum(bytes), 0), coalesce(max(id), 0) FROM batch"
+        ).fetchone()
+        is_open = tuple(row[0] for row in self._db.execute("SELECT id FROM batch WHERE open ORDER BY id"))
+        self._tally = _Tally(self._tally.seq, batches, size, max(last_id, self._tally.last_id), is_open)
+        facts = self._db.execute("SELECT * FROM meta").fetchall()
+        self._version = max((row[2] for row in facts if _is_right("meta", row)), default=self._version)
+
+    def _is_blank(self) -> bool:
+        """Tell a file in which no table was made yet."""
+        return self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'batch'").fetchone() is None
 
     def close(self) -> None:
-        """Close the file."""
-        self._db.close()
+        """Close the file; may be called twice."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._mark >= 0:
+            os.close(self._mark)
+            self._mark = -1
+
+    def examine(self) -> set[int]:
+        """Read every page and every batch, SpoolDamaged when SQLite cannot; return the ids of bad rows."""
+        with self._reading():
+            (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise SpoolDamaged(f"{self.file}: {verdict}")
+            if self._is_blank():
+                return set()
+            return {row[0] for row in self._db.execute("SELECT * FROM batch") if not _is_right("batch", row)}
+
+    def suspect(self, batches: set[int]) -> None:
+        """Take batches for damaged: the next transaction moves them to the refused ones."""
+        self._bad |= batches
+
+    def is_behind_mark(self) -> bool:
+        """Tell whether commits are missing: the log was cut off, the disk lied, or an older copy was put here."""
+        try:
+            text = (self.directory / MARK).read_text(encoding="ascii", errors="replace")
+        except OSError:
+            return False
+        number, _, crc = text.strip().partition(" ")
+        is_mark = number.isdecimal() and crc == f"{checksum('mark', (number,)):010d}"
+        commits = 0 if self._is_blank() else int(self._meta("commits") or 0)
+        return is_mark and int(number) > commits
+
+    def _write_mark(self) -> None:
+        number = f"{self._version:020d}"
+        with suppress(OSError):  # without it only a loss would go unnoticed
+            os.pwrite(self._mark, f"{number} {checksum('mark', (number,)):010d}\n".encode(), 0)
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise SpoolDamaged(f"{self.file}: is not open")
+        return self._connection
+
+    def _explained(self, error: sqlite3.Error, advice: str = "") -> SpoolError:
+        # Errors that the sqlite3 module raises by itself have no code.
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code & 0xFF in _DOUBTFUL or code in _CANNOT_READ:
+            return SpoolDamaged(f"{self.file}: {error}")
+        return SpoolError(f"{self.file}: {error}{advice if isinstance(error, sqlite3.OperationalError) else ''}")
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._explained(error) from None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit all that is written inside, with one fsync, or nothing of it. SpoolError when the disk refuses."""
+        """Commit all that is written inside, with one fsync, or nothing of it."""
+        before, db = self._tally, self._db
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise SpoolError(f"{self.directory / FILE}: {error}") from None
+            db.execute("BEGIN IMMEDIATE")
+            bad = set(self._bad)
+            for number in bad:
+                self._set_aside(number)
+            yield
+            self._set_meta("commits", self._version + 1)
+            db.execute("COMMIT")
+            self._bad -= bad
+            self._write_mark()
+        except BaseException as error:
+            self._tally = before
+            if db.in_transaction:
+                with suppress(sqlite3.Error):
+                    db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise self._explained(error) from None
+            raise
 
     # ---- writing, inside a transaction
 
-    def begin(self) -> list[int]:
-        """Start a new epoch; close what an earlier one left open. Return the ids of all waiting batches."""
-        self.close_batches()
+    def begin(self) -> None:
+        """Start a new epoch, and name in it what an earlier one left open."""
         self.epoch = os.urandom(4).hex()
-        if last := self._meta("seq"):  # an epoch without any batch has nothing to prove
-            self._set_meta("previous", f"{self._meta('epoch')}:{last}")
-        self._set_meta("epoch", self.epoch)
-        self._set_meta("seq", 0)
-        return [row[0] for row in self._db.execute("SELECT id FROM batch ORDER BY id")]
+        self._tally = self._tally._replace(seq=0)
+        self._previous = str(self._meta("name") or "")
+        self.close_batches()
 
     def append(self, device: str, lines: bytes, clock: str) -> None:
         """Add encoded lines (each with its line feed) to the device's open batch, or to more than one when too many."""
@@ -139,52 +291,67 @@ class Spool:
         self._append(device, lines, clock)
 
     def _append(self, device: str, lines: bytes, clock: str) -> None:
-        row = self._db.execute(
-            "SELECT id, bytes FROM batch WHERE open AND device = ? AND clock = ? ORDER BY id DESC LIMIT 1",
-            (device, clock),
-        ).fetchone()
+        row = self._open_batch(device, clock)
         if row and row[1] + len(lines) <= MAX_LINES_BYTES:
             self._db.execute(
-                "UPDATE batch SET body = CAST(body || ? AS BLOB), bytes = bytes + ? WHERE id = ?",
-                (lines, len(lines), row[0]),
+                "UPDATE batch SET body = CAST(body || ? AS BLOB), bytes = bytes + ?, crc = ? WHERE id = ?",
+                (lines, len(lines), zlib.crc32(lines, row[2]), row[0]),
             )
+            self._tally = self._tally._replace(bytes=self._tally.bytes + len(lines))
         else:
-            seq, previous = self._next_seq()
-            self._insert(Batch(self.epoch, seq, clock, b"", previous), device, lines, is_open=True)
+            number = self._new_id()
+            self._insert((number, "", 0, device, clock, "", 1), lines)
+            self._tally = self._tally._replace(open=(*self._tally.open, number))
+
+    def _open_batch(self, device: str, clock: str) -> tuple[int, int, int] | None:
+        """Return id, bytes and checksum of the newest open batch."""
+        for number in reversed(self._tally.open):
+            row = self._db.execute("SELECT id, bytes, crc, device, clock FROM batch WHERE id = ?", (number,)).fetchone()
+            if row and row[3:] == (device, clock):
+                return int(row[0]), int(row[1]), int(row[2])
+        return None
 
     def append_unsynced(self, device: str, at_ns: int, held: int) -> None:
         """Queue the header-only batch of a boot that never got the time."""
-        seq, previous = self._next_seq()
-        batch = Batch(self.epoch, seq, "unsynced", b"", previous, at_ns, held)
-        self._insert(batch, device, encode(batch), is_open=False)
+        epoch, seq, previous = self._next_name()
+        payload = encode(Batch(epoch, seq, "unsynced", b"", previous, at_ns, held))
+        self._insert((self._new_id(), epoch, seq, device, "unsynced", previous, 0), payload)
 
     def close_batches(self) -> list[int]:
-        """Give the open batches their final bytes; return their ids, oldest first."""
-        rows = self._db.execute(
-            "SELECT id, epoch, seq, clock, body, previous FROM batch WHERE open ORDER BY id"
-        ).fetchall()
-        for number, epoch, seq, clock, body, previous in rows:
-            payload = encode(Batch(epoch, seq, clock, bytes(body), previous))
-            self._db.execute(
-                "UPDATE batch SET open = 0, body = ?, bytes = ? WHERE id = ?", (payload, len(payload), number)
-            )
+        """Give the open batches their names and final bytes; return their ids, oldest first."""
+        closed = []
+        for number in self._tally.open:
+            row = self._db.execute("SELECT * FROM batch WHERE id = ?", (number,)).fetchone()
+            if row is None or not _is_right("batch", row):
+                self._set_aside(number)
+                continue
+            _, _, _, device, clock, _, _, _, body, _ = row
+            epoch, seq, previous = self._next_name()
+            payload = encode(Batch(epoch, seq, clock, body, previous))
+            self._delete(number)
+            self._insert((number, epoch, seq, device, clock, previous, 0), payload)
+            closed.append(number)
+        self._tally = self._tally._replace(open=())
         self._enforce_size()
-        return [row[0] for row in rows]
+        return closed
 
     def hold(self, boot: str, device: str, samples: list[Sample]) -> None:
         """Keep samples whose boot has no time yet."""
-        self._db.executemany(
-            "INSERT INTO held (boot, device, sample) VALUES (?, ?, ?)",
-            [(boot, device, json.dumps([s.measurement, s.fields, s.at_ns, s.tags])) for s in samples],
-        )
-        gone = self._db.execute("DELETE FROM held WHERE id <= (SELECT max(id) FROM held) - ?", (_KEPT_HELD,))
-        if gone.rowcount:
-            self._count("dropped_total", gone.rowcount)
+        last = self._db.execute("SELECT coalesce(max(id), 0) FROM held").fetchone()[0]
+        texts = [json.dumps([s.measurement, s.fields, s.at_ns, s.tags]) for s in samples]
+        rows = [(number, boot, device, text) for number, text in enumerate(texts, last + 1)]
+        self._db.executemany("INSERT INTO held VALUES (?, ?, ?, ?, ?)", [(*row, checksum("held", row)) for row in rows])
+        gone = self._db.execute("DELETE FROM held WHERE id <= ?", (last + len(rows) - _KEPT_HELD,))
+        self.count_dropped(gone.rowcount)
 
     def release(self) -> dict[tuple[str, str], list[Sample]]:
         """Take out all held samples, by (boot, device) in the order they were held."""
         held: dict[tuple[str, str], list[Sample]] = {}
-        for boot, device, text in self._db.execute("SELECT boot, device, sample FROM held ORDER BY id"):
+        for row in self._db.execute("SELECT * FROM held ORDER BY id"):
+            if not _is_right("held", row):
+                self._count("damaged_total", 1)
+                continue
+            _, boot, device, text, _ = row
             measurement, fields, at_ns, tags = json.loads(text)
             held.setdefault((boot, device), []).append(Sample(measurement, fields, at_ns, tags))
         self._db.execute("DELETE FROM held")
@@ -192,29 +359,28 @@ class Spool:
 
     def claim_slot(self, device: str, minute_ns: int) -> bool:
         """Tell whether this is the first presence of the device in that minute, and remember it."""
-        row = self._db.execute("INSERT OR IGNORE INTO slot (device, minute) VALUES (?, ?)", (device, minute_ns))
-        if row.rowcount != 1:
+        crc = checksum("slot", (device, minute_ns))
+        known = self._db.execute("SELECT crc FROM slot WHERE device = ? AND minute = ?", (device, minute_ns)).fetchone()
+        if known == (crc,):
             return False
-        self._db.execute("DELETE FROM slot WHERE id <= ?", (row.lastrowid - _KEPT_SLOTS if row.lastrowid else 0,))
+        self._db.execute("INSERT OR REPLACE INTO slot VALUES (?, ?, ?)", (device, minute_ns, crc))
+        self._db.execute("DELETE FROM slot WHERE device = ? AND minute < ?", (device, minute_ns - _KEPT_SLOTS_NS))
         return True
 
     def acknowledged(self, ids: set[int]) -> None:
         """Forget batches that the store has."""
-        if ids:
-            gone = self._db.executemany("DELETE FROM batch WHERE id = ?", [(i,) for i in ids])
-            self._count("acknowledged_total", gone.rowcount)
+        if gone := sum(map(self._delete, ids)):
+            self._count("acknowledged_total", gone)
 
     def refuse(self, batch: int, reason: str) -> None:
         """Move a batch to the refused ones: visible, counted, never sent again."""
-        moved = self._db.execute(
-            "INSERT INTO refused (epoch, seq, device, reason, body) SELECT epoch, seq, device, ?, body FROM batch "
-            "WHERE id = ?",
-            (reason, batch),
-        )
-        if moved.rowcount == 1:
-            self._db.execute("DELETE FROM batch WHERE id = ?", (batch,))
+        if self._move_to_refused(batch, reason):
             self._count("refused_total", 1)
-            self._db.execute("DELETE FROM refused WHERE id <= ?", ((moved.lastrowid or 0) - _KEPT_REFUSED,))
+
+    def count_dropped(self, samples: int) -> None:
+        """Count what could not be kept."""
+        if samples:
+            self._count("dropped_total", samples)
 
     def remember(self, key: str, value: str) -> None:
         """Keep a small fact of the agent's own beside the queue."""
@@ -228,18 +394,36 @@ class Spool:
             newest = [*offsets.items(), (boot, (offset_ns, clock))][-_KEPT_OFFSETS:]
             self.remember("offsets", json.dumps(dict(newest)))
 
-    # ---- reading
+    def adopt(self, rowid: int | None, values: Sequence[Any]) -> bool:
+        """
+        Take over a row that was read from a damaged file; tell whether its checksum is right.
 
-    def verified_serial(self) -> str | None:
-        """Return whose spool this is, once every page of it was read; SpoolError when one is damaged."""
-        try:
-            (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
-            if verdict == "ok":
-                return self.recall("serial")
-        except sqlite3.DatabaseError as error:
-            verdict = str(error)
-        self.close()
-        raise SpoolError(f"{self.directory / FILE}: {verdict}")
+        Rows may come in several versions, in any order: a closed batch stands above an open one, the longer above the
+        shorter, a later fact above an earlier one.
+        """
+        table = TABLE_OF_COLUMNS.get(len(values), "")
+        row = (rowid, *values[1:]) if rowid is not None and values[0] is None else tuple(values)
+        if not table or not _is_right(table, row):
+            return False
+        if self._is_newer(table, row):
+            marks = ", ".join("?" * len(row))
+            self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", row)  # noqa: S608  names of ours
+        return True
+
+    def _is_newer(self, table: str, row: tuple[Any, ...]) -> bool:
+        if table == "batch":
+            known = self._db.execute("SELECT open, -bytes FROM batch WHERE id = ?", row[:1]).fetchone()
+            return known is None or (row[6], -row[7]) < known
+        if table == "meta":
+            known = self._db.execute("SELECT version FROM meta WHERE key = ?", row[:1]).fetchone()
+            return known is None or row[2:3] > known
+        return True
+
+    def count_damaged(self, rows: int) -> None:
+        """Count rows that are lost to a damaged disk."""
+        self._count("damaged_total", rows)
+
+    # ---- reading
 
     def offsets(self) -> dict[str, tuple[int, str]]:
         """Return (unix time - boot time in ns, clock) of recent boots."""
@@ -252,160 +436,111 @@ class Spool:
         return None if value is None else str(value)
 
     def waiting(self, batch: int) -> Waiting | None:
-        """Return a closed batch with its payload."""
-        row = self._db.execute(
-            "SELECT id, epoch, seq, device, body FROM batch WHERE id = ? AND NOT open", (batch,)
-        ).fetchone()
-        return Waiting(*row) if row else None
+        """Return a closed batch with its payload; None when it is gone, or fails its checksum."""
+        with self._reading():
+            row = self._db.execute("SELECT * FROM batch WHERE id = ? AND NOT open", (batch,)).fetchone()
+        if row and not _is_right("batch", row):
+            self._bad.add(batch)
+            return None
+        return Waiting(row[0], row[1], row[2], row[3], row[8]) if row else None
 
     def backlog(self, after: int, most: int = 64) -> list[int]:
         """Return the ids of closed batches behind id `after`, oldest first."""
-        rows = self._db.execute("SELECT id FROM batch WHERE id > ? AND NOT open ORDER BY id LIMIT ?", (after, most))
-        return [row[0] for row in rows]
-
-    def find(self, epoch: str, first: int, last: int) -> list[int]:
-        """Return the ids of closed batches by epoch and range of seq."""
-        rows = self._db.execute(
-            "SELECT id FROM batch WHERE epoch = ? AND seq BETWEEN ? AND ? AND NOT open", (epoch, first, last)
-        )
-        return [row[0] for row in rows]
+        with self._reading():
+            rows = self._db.execute("SELECT id FROM batch WHERE id > ? AND NOT open ORDER BY id LIMIT ?", (after, most))
+            return [row[0] for row in rows if row[0] not in self._bad]
 
     def refused(self) -> list[tuple[str, int, str, str]]:
         """Return (epoch, seq, device, reason) of the refused batches, newest first."""
-        return self._db.execute("SELECT epoch, seq, device, reason FROM refused ORDER BY id DESC").fetchall()
+        with self._reading():
+            return self._db.execute("SELECT epoch, seq, device, reason FROM refused ORDER BY id DESC").fetchall()
 
     def has_held(self) -> bool:
         """Tell whether samples wait for the time."""
-        return self._db.execute("SELECT 1 FROM held LIMIT 1").fetchone() is not None
+        with self._reading():
+            return self._db.execute("SELECT 1 FROM held LIMIT 1").fetchone() is not None
 
     def status(self, settled: Collection[int] = ()) -> Status:
         """Count what is there, less the batches `settled`, which the next transaction will forget."""
-        batches, size = self._db.execute(
-            "SELECT count(*), coalesce(sum(bytes), 0) FROM batch WHERE id NOT IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(settled)),),
-        ).fetchone()
-        held = self._db.execute("SELECT count(*) FROM held").fetchone()[0]
-        refused = self._db.execute("SELECT count(*) FROM refused").fetchone()[0]
-        totals = (int(self._meta(key) or 0) for key in ("refused_total", "dropped_total", "acknowledged_total"))
-        return Status(
-            str(self._meta("epoch") or ""), int(self._meta("seq") or 0), batches, size, held, refused, *totals
-        )
+        with self._reading():
+            gone, freed = self._db.execute(
+                "SELECT count(*), coalesce(sum(bytes), 0) FROM batch WHERE id IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(settled)),),
+            ).fetchone()
+            held = self._db.execute("SELECT count(*) FROM held").fetchone()[0]
+            refused = self._db.execute("SELECT count(*) FROM refused").fetchone()[0]
+        epoch, _, seq = str(self._meta("name") or ":0").partition(":")
+        names = ("refused_total", "dropped_total", "acknowledged_total", "damaged_total")
+        totals = (int(self._meta(name) or 0) for name in names)
+        return Status(epoch, int(seq), self._tally.batches - gone, self._tally.bytes - freed, held, refused, *totals)
 
     # ---- inside
 
-    def _next_seq(self) -> tuple[int, str]:
-        """Return the next seq, and `previous` for the first batch of an epoch."""
-        seq = int(self._meta("seq") or 0) + 1
-        self._set_meta("seq", seq)
-        return seq, str(self._meta("previous") or "") if seq == 1 else ""
+    def _new_id(self) -> int:
+        """Return an id that nothing in this process ever had: what is settled is remembered by id."""
+        self._tally = self._tally._replace(last_id=self._tally.last_id + 1)
+        return self._tally.last_id
 
-    def _insert(self, batch: Batch, device: str, body: bytes, *, is_open: bool) -> None:
+    def _next_name(self) -> tuple[str, int, str]:
+        """Return epoch, seq and, for the first batch of an epoch, what came before it."""
+        seq = self._tally.seq + 1
+        self._tally = self._tally._replace(seq=seq)
+        self._set_meta("name", f"{self.epoch}:{seq}")
+        return self.epoch, seq, self._previous if seq == 1 else ""
+
+    def _insert(self, head: tuple[int, str, int, str, str, str, int], body: bytes) -> None:
+        row = (*head, len(body), body, checksum("batch", head, body))
+        self._db.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        batches, size = self._tally.batches + 1, self._tally.bytes + len(body)
+        self._tally = self._tally._replace(batches=batches, bytes=size)
+
+    def _delete(self, batch: int) -> bool:
+        """Delete a batch; tell whether it was there."""
+        found = self._db.execute("SELECT bytes FROM batch WHERE id = ?", (batch,)).fetchone()
+        if found is None:
+            return False
+        self._db.execute("DELETE FROM batch WHERE id = ?", (batch,))
+        batches, size = self._tally.batches - 1, self._tally.bytes - found[0]
+        self._tally = self._tally._replace(batches=batches, bytes=size)
+        return True
+
+    def _move_to_refused(self, batch: int, reason: str) -> bool:
+        found = self._db.execute("SELECT epoch, seq, device, body FROM batch WHERE id = ?", (batch,)).fetchone()
+        if found is None:
+            return False
+        epoch, seq, device, body = found
+        body = body if isinstance(body, bytes) else str(body).encode(errors="replace")
+        last = self._db.execute("SELECT coalesce(max(id), 0) FROM refused").fetchone()[0]
+        head = (last + 1, epoch, seq, device, reason)
         self._db.execute(
-            "INSERT INTO batch (epoch, seq, device, clock, previous, open, bytes, body) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (batch.epoch, batch.seq, device, batch.clock, batch.previous, is_open, len(body), body),
+            "INSERT INTO refused VALUES (?, ?, ?, ?, ?, ?, ?)", (*head, body, checksum("refused", head, body))
         )
+        self._delete(batch)
+        self._db.execute("DELETE FROM refused WHERE id <= ?", (last + 1 - _KEPT_REFUSED,))
+        return True
+
+    def _set_aside(self, batch: int) -> None:
+        """Move a batch that fails its checksum away, with whatever its columns say."""
+        if self._move_to_refused(batch, DAMAGED):
+            self._count("damaged_total", 1)
 
     def _enforce_size(self) -> None:
         """At the size cap the oldest batches go, counted."""
-        over = self._db.execute("SELECT coalesce(sum(bytes), 0) FROM batch").fetchone()[0] - self.max_bytes
         dropped = 0
-        while over > 0:
-            number, size = self._db.execute("SELECT id, bytes FROM batch ORDER BY id LIMIT 1").fetchone()
-            self._db.execute("DELETE FROM batch WHERE id = ?", (number,))
-            over -= size
+        while self._tally.bytes > self.max_bytes and self._tally.batches:
+            self._delete(self._db.execute("SELECT id FROM batch ORDER BY id LIMIT 1").fetchone()[0])
             dropped += 1
-        if dropped:
-            self._count("dropped_total", dropped)
+        self.count_dropped(dropped)
 
     def _count(self, key: str, more: int) -> None:
         self._set_meta(key, int(self._meta(key) or 0) + more)
 
     def _meta(self, key: str) -> str | int | None:
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return row[0] if row else None
+        with self._reading():
+            row = self._db.execute("SELECT * FROM meta WHERE key = ?", (key,)).fetchone()
+        return row[1] if row and _is_right("meta", row) else None
 
     def _set_meta(self, key: str, value: str | int) -> None:
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
-
-
-def peek(directory: Path) -> tuple[Status, list[tuple[str, int, str, str]]]:
-    """Return the status and the refused batches of a spool that another process may be using; change nothing."""
-    if not (directory / FILE).is_file():
-        raise SpoolError(f"{directory / FILE}: no spool here: has the agent run? (--spool names its folder)")
-    spool = Spool.__new__(Spool)
-    spool.directory = directory
-    try:
-        spool._db = sqlite3.connect(f"file:{directory / FILE}?mode=ro", uri=True)
-        return spool.status(), spool.refused()
-    except sqlite3.Error as error:
-        raise SpoolError(f"{directory / FILE}: {error}") from None
-
-
-def lock(directory: Path) -> int:
-    """Keep the folder for this process, until it ends; SpoolError when another agent has it."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise SpoolError(f"{directory}: another agent is using this spool: stop it, or set spool.path") from None
-    except OSError as error:
-        raise SpoolError(f"{directory}: {error.strerror}: choose another folder with spool.path") from None
-    return descriptor
-
-
-def open_for(directory: Path, max_bytes: int, serial: str) -> tuple[Spool, str]:
-    """
-    Open the spool of this hardware; return it and why an earlier file was set aside (empty when none was).
-
-    A spool of other hardware (a cloned card) and one that is no database any more are renamed, never deleted.
-    """
-    try:
-        spool = Spool(directory, max_bytes)
-        known = spool.verified_serial()
-    except SpoolError as error:
-        if not _is_damaged(directory):
-            raise
-        set_aside(directory)
-        return _with_serial(Spool(directory, max_bytes), serial), f"spool damaged: {error}"
-    if known is None or _may_be_same(known, serial):
-        return _with_serial(spool, serial), ""
-    spool.close()
-    set_aside(directory)
-    return _with_serial(Spool(directory, max_bytes), serial), f"spool of other hardware ({known}), this is {serial}"
-
-
-def _may_be_same(known: str, serial: str) -> bool:
-    """Tell whether two serial numbers may be of one machine: a hardware's own is hidden from ordinary users."""
-    comparable = known.startswith("machine-id:") == serial.startswith("machine-id:")
-    return known == serial or not comparable or "unknown" in (known, serial)
-
-
-def _with_serial(spool: Spool, serial: str) -> Spool:
-    if spool.recall("serial") != serial:
-        with spool.transaction():
-            spool.remember("serial", serial)
-    return spool
-
-
-def _is_damaged(directory: Path) -> bool:
-    """Tell a file that is no database, or a damaged one, from a folder or disk that refuses."""
-    try:
-        with closing(sqlite3.connect(f"file:{directory / FILE}?mode=ro", uri=True)) as db:
-            return bool(db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok")
-    except sqlite3.OperationalError:
-        return False
-    except sqlite3.DatabaseError:
-        return (directory / FILE).is_file()
-
-
-def set_aside(directory: Path) -> Path:
-    """Rename the spool's file and its journals; return the new name."""
-    aside = directory / f"{FILE}.aside-{time.time_ns()}"
-    (directory / FILE).rename(aside)
-    for suffix in ("-wal", "-shm"):
-        journal = directory / (FILE + suffix)
-        if journal.exists():
-            journal.rename(f"{aside}{suffix}")
-    return aside
+        self._version += 1
+        row = (key, value, self._version)
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?, ?)", (*row, checksum("meta", row)))

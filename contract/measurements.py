@@ -99,7 +99,7 @@ _ROWS = (
         _T,
         "agent",
         "spool_batches:i spool_bytes:i:B dropped_total:i refused_total:i clock_offset_ms:f:ms rss_bytes:i:B "
-        "cpu_seconds:f:s",
+        "cpu_seconds:f:s damaged_total:i",
     ),
 )
 

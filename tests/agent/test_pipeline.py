@@ -11,7 +11,8 @@ import pytest
 from agent import health, stopmark
 from agent.config import ClockSettings, HostSettings, PublishSettings, RoundSettings, Settings
 from agent.pipeline import Agent, one_round
-from agent.spool import FILE, Spool, open_for
+from agent.spool import FILE, Spool
+from agent.spoolfile import open_for
 from agent.stopmark import StopMark
 from contract import __version__
 from contract.batch import Batch
@@ -452,3 +453,23 @@ def test_the_topic_of_its_batches_is_valid(settings: Settings) -> None:
     """An agent publishes under a topic that the collector reads."""
     made = Settings(DeviceName(DEVICE), BrokerSettings(BrokerUrl.parse(NO_BROKER)))
     assert parse_batch(f"santong/v1/{made.agent}/{made.agent}/batch") == (DEVICE, DEVICE)
+
+
+def test_a_disk_that_fails_under_a_running_agent(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    """A spool that is damaged while the agent runs is mended in the same round; nothing measured since is lost."""
+    clocks = FakeClocks()
+    with _agent(settings, clocks) as agent:
+        _rounds(agent, clocks, 3)
+        agent.spool.close()  # so that everything is in the file and nothing in SQLite's memory
+        agent.spool.open()
+        with (settings.spool.path / FILE).open("r+b") as file:
+            file.truncate(file.seek(0, 2) - 5000)
+        with caplog.at_level(logging.ERROR):
+            _rounds(agent, clocks, 3)
+        batches = waiting(agent.spool)
+        status = agent.spool.status()
+    assert any("spool damaged: " in message for message in caplog.messages), caplog.messages
+    assert _minutes(batches)[-3:] == [4, 5, 6]
+    assert status.damaged_total > 0
+    assert [line.tags["code"] for line in lines_of(batches, "fault")] == ["spool-damaged"]
+    assert {batch.epoch for batch in batches} == {agent.spool.epoch}

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.spool import FILE, Spool, SpoolError, lock, open_for, peek
+from agent.spool import DAMAGED, FILE, Spool, SpoolDamaged, SpoolError
+from agent.spoolfile import lock, mend, open_for, peek
 from contract.batch import Batch, decode
 from contract.sample import Sample
-from tests.agent.doubles import DEVICE, waiting
+from tests.agent.doubles import DEVICE, epoch_of, waiting
 
 ROOT = Path(__file__).parents[2]
 LINE = b"usage display_on=1i 1764000000000000000\n"
@@ -48,8 +49,8 @@ def _garble(directory: Path) -> None:
         (directory / (FILE + suffix)).unlink(missing_ok=True)
 
 
-def _asides(directory: Path) -> list[Path]:
-    return sorted(path for path in directory.glob(f"{FILE}.aside-*") if path.suffix[-4:] not in ("-wal", "-shm"))
+def _asides(directory: Path, kind: str = "aside") -> list[Path]:
+    return sorted(path for path in directory.glob(f"{FILE}.{kind}-*") if path.suffix[-4:] not in ("-wal", "-shm"))
 
 
 # ---- the queue
@@ -167,10 +168,11 @@ def test_the_first_presence_of_a_minute_wins(spool: Spool) -> None:
 
 def test_claimed_minutes_are_remembered_for_days_not_for_ever(spool: Spool) -> None:
     """Minutes are remembered for three days: longer than any clock correction, shorter than any disk."""
+    minute_ns = 60 * 10**9
     with spool.transaction():
         for minute in range(4400):
-            assert spool.claim_slot(DEVICE, minute)
-        assert not spool.claim_slot(DEVICE, 4399 - 4000)
+            assert spool.claim_slot(DEVICE, minute * minute_ns)
+        assert not spool.claim_slot(DEVICE, (4399 - 4000) * minute_ns)
         assert spool.claim_slot(DEVICE, 0)
 
 
@@ -253,24 +255,39 @@ def test_a_killed_agent_leaves_what_it_committed(tmp_path: Path) -> None:
     spool.close()
 
 
-def test_a_restart_closes_what_was_open_and_names_its_epoch(spool: Spool) -> None:
-    """An open batch goes out after a restart under the epoch in which it was measured; the new one names that epoch."""
+def test_a_restart_names_what_was_open(spool: Spool) -> None:
+    """An open batch goes out after a restart as the first of the new epoch, which names the one before."""
+    _queue(spool)
     with spool.transaction():
-        spool.append(DEVICE, LINE, "synced")
+        spool.append(DEVICE, LINE * 2, "synced")
     old = spool.epoch
     again = Spool(spool.directory, CAP)
     with again.transaction():
-        assert len(again.begin()) == 1
+        again.begin()
         again.append(DEVICE, LINE, "synced")
         again.append(DEVICE, LINE, "trusted")
         again.close_batches()
     assert waiting(again) == [
         Batch(old, 1, "synced", LINE),
-        Batch(again.epoch, 1, "synced", LINE, previous=f"{old}:1"),
-        Batch(again.epoch, 2, "trusted", LINE),
+        Batch(again.epoch, 1, "synced", LINE * 2, previous=f"{old}:1"),
+        Batch(again.epoch, 2, "synced", LINE),
+        Batch(again.epoch, 3, "trusted", LINE),
     ]
     assert re.fullmatch(r"[0-9a-f]{8,16}", again.epoch)
     again.close()
+
+
+def test_an_older_copy_of_a_card_never_names_a_batch_twice(spool: Spool, tmp_path: Path) -> None:
+    """A batch that was open when a card was copied is completed on one and not on the other: two names."""
+    with spool.transaction():
+        spool.append(DEVICE, LINE, "synced")
+    shutil.copytree(spool.directory, tmp_path / "copy")
+    _queue(spool)
+    (completed,) = waiting(spool)
+    with epoch_of(Spool(tmp_path / "copy", CAP)) as older:
+        (torn,) = waiting(older)
+        assert (torn.lines, completed.lines) == (LINE, LINE * 2)
+        assert torn.epoch != completed.epoch
 
 
 def test_two_copies_of_a_card_never_make_the_same_batch(spool: Spool, tmp_path: Path) -> None:
@@ -355,7 +372,7 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path) -> None:
         spool.begin()
     assert len(_queue(spool)) == 1
     spool.close()
-    (aside,) = _asides(tmp_path)
+    (aside,) = _asides(tmp_path, "damaged")
     assert aside.read_bytes().startswith(b"no database any more")
 
 
@@ -370,7 +387,7 @@ def test_a_damaged_file_is_set_aside_with_its_journal(tmp_path: Path) -> None:
         spool.begin()
     assert len(_queue(spool)) == 1
     spool.close()
-    (aside,) = _asides(tmp_path)
+    (aside,) = _asides(tmp_path, "damaged")
     assert aside.with_name(f"{aside.name}-wal").read_bytes().startswith(b"no journal any more")
 
 
@@ -385,24 +402,6 @@ def test_an_intact_journal_repairs_a_damaged_file(tmp_path: Path) -> None:
     (tmp_path / "b" / FILE).write_bytes(b"no database any more " * 1000)
     spool, why = open_for(tmp_path / "b", CAP, "serial-1")
     assert (why, [batch.seq for batch in waiting(spool)]) == ("", [1, 2, 3])
-    spool.close()
-
-
-def test_a_damaged_page_is_set_aside(tmp_path: Path) -> None:
-    """A spool with a damaged page inside is kept under another name, and the agent measures on."""
-    spool, _ = open_for(tmp_path, CAP, "serial-1")
-    with spool.transaction():
-        spool.begin()
-    _queue(spool, 20)
-    spool.close()
-    with (tmp_path / FILE).open("r+b") as file:
-        file.seek(100)
-        file.write(b"\xff" * 8000)
-    spool, why = open_for(tmp_path, CAP, "serial-1")
-    assert why.startswith("spool damaged: ")
-    with spool.transaction():
-        spool.begin()
-    assert len(_queue(spool)) == 1
     spool.close()
 
 
@@ -427,6 +426,155 @@ def test_other_files_of_the_folder_are_left_alone(tmp_path: Path) -> None:
     open_for(tmp_path, CAP, "serial-1")[0].close()
     open_for(tmp_path, CAP, "serial-2")[0].close()
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+# ---- rows and files that a failing disk changed
+
+
+def _change(spool: Spool, statement: str) -> None:
+    """Change a row behind the spool's back."""
+    with sqlite3.connect(spool.file) as db:
+        db.execute(statement)
+    db.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["body = CAST(x'00' || substr(body, 2) AS BLOB)", "seq = 7", "device = 'x'", "bytes = 3", "body = NULL", "crc = 1"],
+)
+def test_a_changed_batch_is_never_sent(spool: Spool, change: str) -> None:
+    """A batch that fails its checksum is moved to the refused ones and counted; its neighbours go on."""
+    first, second, third = _queue(spool, 3)
+    _change(spool, f"UPDATE batch SET {change} WHERE id = {second}")
+    assert spool.waiting(second) is None
+    assert spool.backlog(0) == [first, third]
+    with spool.transaction():
+        pass
+    status = spool.status()
+    assert (status.batches, status.refused, status.damaged_total, status.refused_total) == (2, 1, 1, 0)
+    assert spool.refused()[0][3] == DAMAGED
+
+
+def test_a_changed_batch_is_found_at_the_start(tmp_path: Path) -> None:
+    """A restart reads every batch: what fails its checksum is not announced, and the rest is."""
+    spool, _ = open_for(tmp_path, CAP, "serial-1")
+    with spool.transaction():
+        spool.begin()
+    _, second, _ = _queue(spool, 3)
+    _change(spool, f"UPDATE batch SET seq = 9 WHERE id = {second}")
+    spool.close()
+    spool, why = open_for(tmp_path, CAP, "serial-1")
+    with spool.transaction():
+        spool.begin()
+    assert (why, [batch.seq for batch in waiting(spool)], spool.status().damaged_total) == ("", [1, 3], 1)
+    spool.close()
+
+
+def test_a_changed_open_batch_is_not_closed(spool: Spool) -> None:
+    """An open batch that fails its checksum gets no name."""
+    with spool.transaction():
+        spool.append(DEVICE, LINE, "synced")
+    _change(spool, "UPDATE batch SET body = CAST(replace(body, '=1i', '=0i') AS BLOB)")
+    with spool.transaction():
+        spool.append(DEVICE, LINE, "synced")
+        assert spool.close_batches() == []
+    assert (spool.status().batches, spool.status().damaged_total, spool.status().seq) == (0, 1, 0)
+
+
+def test_changed_facts_and_samples_are_not_used(spool: Spool) -> None:
+    """A held sample that fails its checksum is left out and counted; a fact is as good as never remembered."""
+    with spool.transaction():
+        spool.hold("boot-1", DEVICE, [Sample("host", {"load1": float(n)}, n) for n in range(3)])
+        spool.remember("serial", "one")
+        assert spool.claim_slot(DEVICE, 60)
+    _change(spool, "UPDATE held SET sample = replace(sample, '1.0', '9.0')")
+    _change(spool, "UPDATE meta SET value = 'two' WHERE key = 'fact.serial'")
+    _change(spool, "UPDATE slot SET minute = 120")
+    assert spool.recall("serial") is None
+    with spool.transaction():
+        assert [s.fields for s in spool.release()["boot-1", DEVICE]] == [{"load1": 0.0}, {"load1": 2.0}]
+        assert spool.claim_slot(DEVICE, 120)
+    assert spool.status().damaged_total == 1
+
+
+def _damage(file: Path, page: int, count: int = 1) -> None:
+    with file.open("r+b") as stream:
+        stream.seek((page - 1) * 4096)
+        stream.write(b"\xa5" * 4096 * count)
+
+
+def test_a_running_spool_is_mended(spool: Spool) -> None:
+    """Pages that fail under a running agent cost their rows; ids, epoch and seq go on, and the loss is counted."""
+    with spool.transaction():
+        for number in range(600):
+            spool.append(f"441802-1.c{number}", os.urandom(500).hex().encode() + b"\n", "synced")
+        ids = spool.close_batches()
+    epoch, before = spool.epoch, {w.id: w for w in map(spool.waiting, ids) if w}
+    spool.close()  # so that everything is in the file
+    spool.open()
+    _damage(spool.file, 8)
+    with pytest.raises(SpoolDamaged):
+        for number in ids:
+            spool.waiting(number)
+    mended = mend(spool)
+    assert mended is not None
+    after = {w.id: w for w in map(spool.waiting, spool.backlog(0, 1000)) if w}
+    assert 590 < len(after) < 600
+    assert all(before[number] == batch for number, batch in after.items())
+    assert spool.status().damaged_total == mended.lost > 0
+    with spool.transaction():
+        spool.append(DEVICE, LINE, "synced")
+        (closed,) = spool.close_batches()
+    new = spool.waiting(closed)
+    assert new is not None
+    assert (new.epoch, new.seq, new.id) == (epoch, 601, max(ids) + 1)
+    assert len(_asides(spool.directory, "damaged")) == 1
+
+
+def test_only_the_last_damaged_files_are_kept(tmp_path: Path) -> None:
+    """A card that fails again and again does not fill itself with damaged files."""
+    for _ in range(6):
+        open_for(tmp_path, CAP, "serial-1")[0].close()
+        _garble(tmp_path)
+    assert len(_asides(tmp_path, "damaged")) == 3
+
+
+def test_a_full_disk_does_not_lose_a_damaged_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While there is no place for the mended file, the damaged one stays where it is; then it is mended."""
+    spool, _ = open_for(tmp_path, CAP, "serial-1")
+    with spool.transaction():
+        spool.begin()
+        for number in range(60):
+            spool.append(f"441802-1.c{number}", LINE * 10, "synced")
+        spool.close_batches()
+    spool.close()
+    _damage(tmp_path / FILE, 8)
+    (tmp_path / "rebuilding").write_text("in the way of the new folder")
+    monkeypatch.setattr("agent.spoolfile.shutil.rmtree", lambda *_, **__: None)
+    with pytest.raises(SpoolError):
+        open_for(tmp_path, CAP, "serial-1")
+    monkeypatch.undo()
+    (tmp_path / "rebuilding").unlink()
+    spool, why = open_for(tmp_path, CAP, "serial-1")
+    assert why.startswith("spool damaged: ")
+    assert len(waiting(spool)) > 30
+    spool.close()
+
+
+def test_a_power_cut_between_two_renames(tmp_path: Path) -> None:
+    """The rebuilt file takes its place at the next start, without the journal of the damaged one."""
+    spool, _ = open_for(tmp_path, CAP, "serial-1")
+    with spool.transaction():
+        spool.begin()
+    _queue(spool, 3)
+    spool.close()
+    (tmp_path / "rebuilding").mkdir()
+    (tmp_path / FILE).rename(tmp_path / "rebuilding" / FILE)
+    (tmp_path / f"{FILE}-wal").write_bytes(b"of the damaged file " * 1000)
+    spool, why = open_for(tmp_path, CAP, "serial-1")
+    assert (why, [batch.seq for batch in waiting(spool)]) == ("", [1, 2, 3])
+    spool.close()
+    assert not (tmp_path / "rebuilding").exists()
 
 
 # ---- what the user is told
@@ -539,25 +687,3 @@ def test_two_agents_cannot_use_one_spool(tmp_path: Path) -> None:
         lock(tmp_path)
     os.close(held)
     os.close(lock(tmp_path))
-
-
-def test_a_spool_with_a_damaged_page_is_set_aside(tmp_path: Path) -> None:
-    """Pages that a failing card overwrote do not stop the agent for good: it begins a new spool and keeps the old."""
-    spool, _ = open_for(tmp_path, 1 << 20, "serial")
-    with spool.transaction():
-        spool.begin()
-        for number in range(50):
-            spool.append(f"441802-1.c{number}", b"x" * 2000 + b"\n", "synced")
-        spool.close_batches()
-    spool.close()
-    file = tmp_path / FILE
-    content = bytearray(file.read_bytes())
-    content[4096 * 3 : 4096 * 9] = os.urandom(4096 * 6)
-    file.write_bytes(content)
-    again, why = open_for(tmp_path, 1 << 20, "serial")
-    again.close()
-    assert why.startswith("spool damaged: ")
-    assert (
-        len([file for file in tmp_path.glob(f"{FILE}.aside-*") if "-wal" not in file.name and "-shm" not in file.name])
-        == 1
-    )

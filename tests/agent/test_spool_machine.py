@@ -38,6 +38,11 @@ class _Queued(NamedTuple):
         return len(self.batch.lines) if self.is_open else len(encode(self.batch))
 
 
+def _name(text: str) -> tuple[str, int]:
+    epoch, _, seq = text.partition(":")
+    return epoch, int(seq or 0)
+
+
 class _Model:
     """What a spool should hold."""
 
@@ -55,22 +60,28 @@ class _Model:
         return twin
 
     def begin(self, epoch: str) -> None:
-        self.close()
         self.previous = f"{self.epoch}:{self.seq}" if self.seq else self.previous
         self.epoch, self.seq = epoch, 0
+        self.close()
 
     def add(self, device: str, clock: str, lines: bytes, at_ns: int = 0, held: int = 0) -> None:
         for place, queued in enumerate(self.queue):
             if lines and queued.is_open and (queued.device, queued.batch.clock) == (device, clock):
                 self.queue[place] = queued._replace(batch=queued.batch._replace(lines=queued.batch.lines + lines))
                 return
+        batch = Batch("", 0, clock, lines, "", at_ns, held)
+        self.queue.append(_Queued(device, batch if lines else self._named(batch), is_open=bool(lines)))
+
+    def _named(self, batch: Batch) -> Batch:
         self.seq += 1
-        batch = Batch(self.epoch, self.seq, clock, lines, self.previous if self.seq == 1 else "", at_ns, held)
-        self.queue.append(_Queued(device, batch, is_open=bool(lines)))
+        return batch._replace(epoch=self.epoch, seq=self.seq, previous=self.previous if self.seq == 1 else "")
 
     def close(self) -> list[Batch]:
-        closed = [queued.batch for queued in self.queue if queued.is_open]
-        self.queue = [queued._replace(is_open=False) for queued in self.queue]
+        closed = []
+        for place, queued in enumerate(self.queue):
+            if queued.is_open:
+                closed.append(self._named(queued.batch))
+                self.queue[place] = queued._replace(batch=closed[-1], is_open=False)
         while sum(queued.size() for queued in self.queue) > CAP:
             self.queue.pop(0)
             self.dropped_total += 1
@@ -175,7 +186,8 @@ class SpoolMachine(RuleBasedStateMachine):
         names = {b[:2] for b in closed if b.epoch == epoch and first <= b.seq <= last}
 
         def work(model: _Model) -> None:
-            ids = self.spool.find(epoch, first, last)
+            found = [w for w in map(self.spool.waiting, self.spool.backlog(0, 10_000)) if w]
+            ids = [w.id for w in found if (w.epoch, w.seq) in names]
             if reason:
                 for number in ids:
                     self.spool.refuse(number, reason)
@@ -238,10 +250,11 @@ class SpoolMachine(RuleBasedStateMachine):
             assert self.payloads.setdefault((batch.epoch, batch.seq), batch.payload) == batch.payload, "a name twice"
         assert spool.refused() == model.refused
         status = spool.status()
-        assert status[:3] == (model.epoch, model.seq, len(model.queue))
+        name = (model.epoch, model.seq) if model.seq else _name(model.previous)
+        assert status[:3] == (*name, len(model.queue))
         assert status.bytes == sum(queued.size() for queued in model.queue)
         assert (status.held, status.refused) == (len(model.held), len(model.refused))
-        assert status[6:] == (model.refused_total, model.dropped_total, model.acknowledged_total)
+        assert status[6:] == (model.refused_total, model.dropped_total, model.acknowledged_total, 0)
 
 
 TestSpoolMachine = SpoolMachine.TestCase

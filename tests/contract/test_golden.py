@@ -137,6 +137,7 @@ SAMPLES: list[tuple[str, dict[str, str], dict[str, Value]]] = [
             "clock_offset_ms": -0.125,
             "rss_bytes": 26_000_000,
             "cpu_seconds": 1.5,
+            "damaged_total": 2,
         },
     ),
 ]

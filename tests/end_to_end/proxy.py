@@ -260,9 +260,9 @@ class HurriedAgent(AgentProcess):
         """Return the names of all batches of the epoch that were closed so far."""
         if not (self.spool / "spool.sqlite").exists():
             return set()
-        meta = {str(key): str(value) for key, value in self._read("SELECT key, value FROM meta")}
-        is_open = {seq for (seq,) in self._read("SELECT seq FROM batch WHERE open")}
-        return {(meta["epoch"], seq) for seq in range(1, int(meta.get("seq", 0)) + 1) if seq not in is_open}
+        names = [str(value) for (value,) in self._read("SELECT value FROM meta WHERE key = 'name'")]
+        epoch, _, last = names[0].partition(":") if names else ("", "", "0")
+        return {(epoch, seq) for seq in range(1, int(last) + 1)}
 
     def waiting(self) -> int:
         """Count the batches in the spool."""

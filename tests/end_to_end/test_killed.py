@@ -60,11 +60,12 @@ class Ledger:
             try:
                 for epoch, seq, body in db.execute("SELECT epoch, seq, body FROM batch WHERE NOT open"):
                     self.payloads[epoch, seq] = bytes(body)
-                meta = dict(db.execute("SELECT key, value FROM meta WHERE key IN ('epoch', 'seq')"))
+                names = db.execute("SELECT value FROM meta WHERE key = 'name'").fetchall()
             except sqlite3.OperationalError:
                 return  # not made yet, or being recovered after a kill
-        if meta.get("epoch") and meta.get("seq"):
-            self.last_seq[str(meta["epoch"])] = int(meta["seq"])
+        for (name,) in names:
+            epoch, _, seq = str(name).partition(":")
+            self.last_seq[epoch] = int(seq)
 
     def waiting(self) -> int:
         """Count the batches in the spool."""

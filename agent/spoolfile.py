@@ -1,0 +1,221 @@
+"""
+The spool's file: opened for this hardware, examined, mended, set aside; and one agent a folder.
+
+    damaged ──▶ renamed spool.sqlite.damaged-<ns> ──▶ what is readable in it ──▶ new spool.sqlite
+    of other hardware ──▶ renamed spool.sqlite.aside-<ns>, as it is
+
+Nothing here ever ends in a loop of crashes: whatever the file holds, the agent gets a spool, and what was lost is
+counted and said. Only a folder or disk that refuses altogether is an error.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from agent.salvage import Salvage, log_flaw
+from agent.spool import FILE, MARK, TABLE_OF_COLUMNS, Spool, SpoolDamaged, SpoolError, Status
+
+_KEPT_DAMAGED = 3
+_BUILDING = "rebuilding"
+_CUT_OFF = "rows that were on the disk are there no more"
+_JOURNALS = ("-wal", "-shm")
+
+
+class Mended(NamedTuple):
+    """What was read out of a damaged spool. `lost` counts rows and pages that could not be read: rows at least."""
+
+    verdict: str
+    rows: int
+    lost: int
+    aside: Path
+
+    def __str__(self) -> str:
+        return f"spool damaged: {self.verdict}: {self.rows} rows were read, {self.lost} or more are lost"
+
+
+def lock(directory: Path) -> int:
+    """Keep the folder for this process, until it ends; SpoolError when another agent has it."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SpoolError(f"{directory}: another agent is using this spool: stop it, or set spool.path") from None
+    except OSError as error:
+        raise SpoolError(f"{directory}: {error.strerror}: choose another folder with spool.path") from None
+    return descriptor
+
+
+def peek(directory: Path) -> tuple[Status, list[tuple[str, int, str, str]]]:
+    """Return the status and the refused batches of a spool that another process may be using; change nothing."""
+    if not (directory / FILE).is_file():
+        raise SpoolError(f"{directory / FILE}: no spool here: has the agent run? (--spool names its folder)")
+    try:
+        spool = Spool(directory, 0, read_only=True)
+        try:
+            return spool.status(), spool.refused()
+        finally:
+            spool.close()
+    except SpoolDamaged as error:
+        raise SpoolError(f"{error}: santong-agent spool repair, or the next start of the agent, mends it") from None
+
+
+def open_for(directory: Path, max_bytes: int, serial: str) -> tuple[Spool, str]:
+    """
+    Open the spool of this hardware; return it and why an earlier file was set aside (empty when none was).
+
+    SpoolError when the folder or its disk refuses.
+    """
+    spool, mended = open_sound(directory, max_bytes)
+    why = str(mended) if mended else ""
+    known = spool.recall("serial")
+    if known is not None and not _may_be_same(known, serial):
+        spool.close()
+        set_aside(directory, "aside")
+        (directory / MARK).unlink(missing_ok=True)
+        spool = Spool(directory, max_bytes)
+        why = f"spool of other hardware ({known}), this is {serial}"
+    if spool.recall("serial") != serial:
+        with spool.transaction():
+            spool.remember("serial", serial)
+    return spool, why
+
+
+def open_sound(directory: Path, max_bytes: int) -> tuple[Spool, Mended | None]:
+    """Open a spool whose file is sound, after mending it where it was not."""
+    _finish_rebuilding(directory)
+    verdict, suspects = _examine(directory)
+    mended = _rebuild(directory, verdict) if verdict else None
+    spool = Spool(directory, max_bytes)
+    spool.suspect(suspects)
+    return spool, mended
+
+
+def mend(spool: Spool) -> Mended | None:
+    """
+    Examine the file of a running agent's spool and mend it where it is damaged; the spool stays in use.
+
+    Ids, the epoch and its last number stay as they are, so that what is on its way can still be answered.
+    """
+    with _keep_the_log(spool.file):
+        spool.close()
+        verdict, suspects = _examine(spool.directory)
+        mended = _rebuild(spool.directory, verdict) if verdict else None
+    spool.open()
+    spool.suspect(suspects)
+    return mended
+
+
+@contextlib.contextmanager
+def _keep_the_log(file: Path) -> Iterator[None]:
+    """Hold the file open, or its last user would merge the log into it: the log may have what the file has not."""
+    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as keeper:
+        with contextlib.suppress(sqlite3.Error):
+            keeper.execute("SELECT 1 FROM sqlite_master").fetchone()
+        yield
+
+
+def _examine(directory: Path) -> tuple[str, set[int]]:
+    """Return what is wrong with the file (nothing, when SQLite can use it), and which batches fail their checksum."""
+    file = directory / FILE
+    if not file.exists():
+        return "", set()
+    if verdict := _flaw_outside_the_pages(file):
+        return verdict, set()
+    try:
+        # Only reading: whoever opens a database for writing merges and deletes its log in the end.
+        looker = Spool(directory, 0, read_only=True)
+        try:
+            if looker.is_behind_mark():
+                return f"{file}: {_CUT_OFF}", set()
+            return "", looker.examine()
+        finally:
+            looker.close()
+    except SpoolDamaged as error:
+        return str(error), set()
+
+
+def set_aside(directory: Path, kind: str) -> Path:
+    """Rename the spool's file and its journals; return the new name."""
+    aside = directory / f"{FILE}.{kind}-{time.time_ns()}"
+    for suffix in ("", *_JOURNALS):
+        with contextlib.suppress(FileNotFoundError):
+            (directory / (FILE + suffix)).rename(f"{aside}{suffix}")
+    return aside
+
+
+def _flaw_outside_the_pages(file: Path) -> str:
+    """Say what SQLite would pass over in silence, and lose: a bad frame in the log, a file cut down to nothing."""
+    try:
+        if file.is_file() and not file.stat().st_size:
+            return f"{file}: is empty"
+        flaw = log_flaw(file)
+    except OSError as error:
+        raise SpoolError(f"{file}: {error.strerror}: choose another folder with spool.path") from None
+    return f"{file}: {flaw}" if flaw else ""
+
+
+def _rebuild(directory: Path, verdict: str) -> Mended:
+    """
+    Fill a new file with every row that can be read, then put it in the place of the damaged one.
+
+    Until the new file is whole the damaged one stays where it is: a disk that is full, or a power cut, costs nothing.
+    """
+    building = directory / _BUILDING
+    try:
+        shutil.rmtree(building, ignore_errors=True)
+        spool = Spool(building, 1)
+        try:
+            rows, lost = _read_into(spool, Salvage(directory / FILE, every_image=_CUT_OFF in verdict))
+        finally:
+            spool.close()
+        aside = set_aside(directory, "damaged")
+        (directory / MARK).unlink(missing_ok=True)  # the new file counts its commits from what was read
+        _finish_rebuilding(directory)
+        _forget_oldest(directory)
+    except OSError as error:
+        raise SpoolError(f"{directory}: {error.strerror}: free space there, or choose another spool.path") from None
+    return Mended(verdict, rows, lost, aside)
+
+
+def _read_into(spool: Spool, salvage: Salvage) -> tuple[int, int]:
+    """Take over the rows of a damaged file; return how many were read, and how many at least were not."""
+    rows = lost = 0
+    with spool.transaction():
+        for record in salvage.records():
+            if spool.adopt(record.rowid, record.values):
+                rows += 1
+            elif len(record.values) in TABLE_OF_COLUMNS:
+                lost += 1
+        lost = max(1, lost + salvage.flaws)
+        spool.count_damaged(lost)
+    return rows, lost
+
+
+def _finish_rebuilding(directory: Path) -> None:
+    """Put a rebuilt file in its place, where the damaged one has left it; a power cut may come between the two."""
+    if (directory / _BUILDING / FILE).exists() and not (directory / FILE).exists():
+        for suffix in _JOURNALS:
+            (directory / (FILE + suffix)).unlink(missing_ok=True)
+        (directory / _BUILDING / FILE).rename(directory / FILE)
+    shutil.rmtree(directory / _BUILDING, ignore_errors=True)
+
+
+def _forget_oldest(directory: Path) -> None:
+    """Keep the last damaged files only: all that could be read of them was taken over."""
+    old = sorted(directory.glob(f"{FILE}.damaged-*[0-9]"))[:-_KEPT_DAMAGED]
+    for file in old:
+        for suffix in ("", *_JOURNALS):
+            Path(f"{file}{suffix}").unlink(missing_ok=True)
+
+
+def _may_be_same(known: str, serial: str) -> bool:
+    """Tell whether two serial numbers may be of one machine: a hardware's own is hidden from ordinary users."""
+    comparable = known.startswith("machine-id:") == serial.startswith("machine-id:")
+    return known == serial or not comparable or "unknown" in (known, serial)

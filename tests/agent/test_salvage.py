@@ -1,0 +1,243 @@
+"""
+A damaged spool: what the test's own reading of the file says is untouched must come back, unaltered, and go on.
+
+The oracle works on bytes: it finds in the undamaged file (and its log) the pages on which a batch's payload lies. A
+batch all of whose places were hit may be lost; any other may not.
+"""
+
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from agent.salvage import Salvage, log_flaw
+from agent.spool import FILE, MARK, Spool
+from agent.spoolfile import lock, open_for
+from contract.sample import Sample
+from tests.agent.doubles import DEVICE
+from tests.processes import BIN
+
+PAGE = 4096
+CAP = 64 << 20
+FRAME = PAGE + 24
+
+
+def _lines(chance: random.Random) -> bytes:
+    """Return lines that gzip cannot make small, some larger than a page."""
+    size = chance.choice([20, 100, 400, 400, 3000, 9000])
+    return b"sensor,name=%s value=1 1764000000000000000\n" % chance.randbytes(size).hex().encode()
+
+
+def _waiting(spool: Spool) -> dict[tuple[str, int], bytes]:
+    return {(w.epoch, w.seq): w.payload for w in map(spool.waiting, spool.backlog(0, 10_000)) if w}
+
+
+def _fill(folder: Path, chance: random.Random) -> dict[tuple[str, int], bytes]:
+    """Leave a spool as a power cut does, its log not merged; return the payloads that wait, by name."""
+    spool, _ = open_for(folder / "made", CAP, "serial-1")
+    with spool.transaction():
+        spool.begin()
+    for _ in range(chance.randrange(20, 120)):
+        with spool.transaction():
+            spool.acknowledged({n for n in spool.backlog(0, 1000) if chance.random() < 0.1})
+            for _ in range(chance.randrange(1, 4)):
+                spool.append(f"441802-1.c{chance.randrange(3)}", _lines(chance), "synced")
+            if chance.random() < 0.8:
+                spool.close_batches()
+    with spool.transaction():
+        spool.hold("boot-1", DEVICE, [Sample("host", {"load1": float(n)}, n) for n in range(50)])
+        spool.remember_offset("boot-1", 1_764_000_000_000_000_000, "synced")
+        spool.close_batches()
+    waiting = _waiting(spool)
+    if chance.random() < 0.5:
+        spool.close()  # everything is merged into the file
+    shutil.copytree(folder / "made", folder / "spool", dirs_exist_ok=True)
+    spool.close()
+    return waiting
+
+
+def _flip(path: Path, chance: random.Random) -> list[tuple[Path, int]]:
+    """Change some bytes; return which."""
+    content = bytearray(path.read_bytes())
+    places = [chance.randrange(len(content)) for _ in range(chance.randrange(1, 6))]
+    for place in places:
+        content[place] ^= chance.randrange(1, 256)
+    path.write_bytes(content)
+    return [(path, place) for place in places]
+
+
+def _overwrite(path: Path, chance: random.Random) -> list[tuple[Path, int]]:
+    """Overwrite some pages with noise, as a failing card does."""
+    content = bytearray(path.read_bytes())
+    start = chance.randrange(len(content))
+    end = min(len(content), start + chance.randrange(1, 4) * PAGE)
+    content[start:end] = chance.randbytes(end - start)
+    path.write_bytes(content)
+    return [(path, place) for place in {*range(start, end, 512), end - 1}]
+
+
+def _truncate(path: Path, chance: random.Random) -> list[tuple[Path, int]]:
+    """Cut the file off; everything behind is hit."""
+    size = path.stat().st_size
+    left = chance.randrange(size)
+    with path.open("r+b") as stream:
+        stream.truncate(left)
+    return [(path, place) for place in {*range(left, size, 512), size - 1}]
+
+
+class _Places:
+    """Where the payloads lie, read from the undamaged bytes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._contents = {path: path.read_bytes() for path in (folder / FILE, folder / f"{FILE}-wal") if path.exists()}
+
+    def unit(self, path: Path, place: int) -> int:
+        """Return the page, or the frame of the log, in which a byte lies."""
+        return (place - 32) // FRAME if path.name.endswith("-wal") else place // PAGE
+
+    def untouched(self, payload: bytes, hits: list[tuple[Path, int]]) -> bool:
+        """Tell whether a payload that fits into one page has a place that was not hit."""
+        hit = {(path, self.unit(path, place)) for path, place in hits}
+        for path, content in self._contents.items():
+            at = content.find(payload)
+            while at >= 0:
+                # A cell that begins and ends on one page has its row's other columns there too.
+                first, last = self.unit(path, max(0, at - 80)), self.unit(path, at + len(payload) + 8)
+                if first == last and (path, first) not in hit:
+                    return True
+                at = content.find(payload, at + 1)
+        return False
+
+
+@pytest.mark.parametrize("damage", [_flip, _overwrite, _truncate])
+@pytest.mark.parametrize("seed", range(12))
+def test_what_was_not_hit_comes_back(
+    tmp_path: Path, damage: Callable[[Path, random.Random], list[tuple[Path, int]]], seed: int
+) -> None:
+    """After any damage the spool opens; every untouched batch is there, none is altered, and what is lost is said."""
+    chance = random.Random(f"{damage.__name__} {seed}")
+    waiting = _fill(tmp_path, chance)
+    folder = tmp_path / "spool"
+    places = _Places(folder)
+    log = folder / f"{FILE}-wal"
+    target = log if log.exists() and log.stat().st_size > 0 and chance.random() < 0.6 else folder / FILE
+    hits = damage(target, chance)
+    safe = {name for name, payload in waiting.items() if len(payload) < 900 and places.untouched(payload, hits)}
+    spool, why = open_for(folder, CAP, "serial-1")
+    with spool.transaction():
+        spool.begin()
+    found = _waiting(spool)
+    status = spool.status()
+    spool.close()
+    assert safe <= found.keys(), f"lost although untouched: {sorted(safe - found.keys())}: {why}"
+    assert all(found[name] == payload for name, payload in waiting.items() if name in found), "altered"
+    if not waiting.keys() <= found.keys():
+        assert status.damaged_total > 0, why
+    again, why = open_for(folder, CAP, "serial-1")
+    assert why == "", "a mended spool is sound"
+    assert len(again.backlog(0, 10_000)) == len(found)
+    again.close()
+
+
+def test_facts_and_held_samples_are_read_too(tmp_path: Path) -> None:
+    """Besides batches: held samples, the times of boots, the last name, the totals."""
+    chance = random.Random(1)
+    _fill(tmp_path, chance)
+    with closing(sqlite3.connect(tmp_path / "spool" / FILE)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (name,) = db.execute("SELECT value FROM meta WHERE key = 'name'").fetchone()
+    with (tmp_path / "spool" / FILE).open("r+b") as stream:
+        stream.write(b"\x00" * 100)  # the file's header: no table can be found through it
+    spool, why = open_for(tmp_path / "spool", CAP, "serial-1")
+    assert why.startswith("spool damaged: ")
+    with spool.transaction():
+        spool.begin()
+        (held,) = spool.release().values()
+        spool.append(DEVICE, b"usage display_on=1i 1764000000000000000\n", "synced")
+        (number,) = spool.close_batches()[-1:]
+    assert [sample.fields["load1"] for sample in held] == [float(n) for n in range(50)]
+    assert spool.offsets() == {"boot-1": (1_764_000_000_000_000_000, "synced")}
+    batch = spool.waiting(number)
+    assert batch is not None
+    assert spool.recall("serial") == "serial-1"
+    assert str(name).split(":")[0] != spool.epoch
+    spool.close()
+
+
+def test_an_intact_file_and_log_have_no_flaw(tmp_path: Path) -> None:
+    """What SQLite left, also in the middle of a transaction that never ended, is not taken for damage."""
+    for seed in range(6):
+        folder = tmp_path / str(seed)
+        waiting = _fill(folder, random.Random(seed))
+        assert log_flaw(folder / "spool" / FILE) == ""
+        salvage = Salvage(folder / "spool" / FILE)
+        bodies = {r.values[8] for r in salvage.records() if len(r.values) == 10 and r.values[6] == 0}
+        assert set(waiting.values()) <= bodies
+        assert salvage.flaws == 0
+
+
+def test_a_torn_last_transaction_is_no_damage(tmp_path: Path) -> None:
+    """A log that ends in the middle of a frame, as when the power went during a write, opens without a report."""
+    spool, _ = open_for(tmp_path / "made", CAP, "serial-1")
+    with spool.transaction():
+        spool.begin()
+    for _ in range(5):
+        mark = (tmp_path / "made" / MARK).read_bytes()
+        with spool.transaction():
+            spool.append(DEVICE, b"usage display_on=1i 1764000000000000000\n", "synced")
+            spool.close_batches()
+    shutil.copytree(tmp_path / "made", tmp_path / "spool")
+    (tmp_path / "spool" / MARK).write_bytes(mark)  # it is written when the transaction is on the disk
+    spool.close()
+    log = tmp_path / "spool" / f"{FILE}-wal"
+    with log.open("r+b") as stream:
+        stream.truncate(log.stat().st_size - 1000)
+    spool, why = open_for(tmp_path / "spool", CAP, "serial-1")
+    assert (why, len(spool.backlog(0))) == ("", 4)
+    assert spool.status().damaged_total == 0
+    spool.close()
+
+
+def test_nothing_of_a_foreign_file_is_taken_for_a_row(tmp_path: Path) -> None:
+    """Noise, zeros and another program's database yield no batch."""
+    (tmp_path / "noise").write_bytes(random.Random(3).randbytes(40 * PAGE))
+    (tmp_path / "zeros").write_bytes(bytes(40 * PAGE))
+    with closing(sqlite3.connect(tmp_path / "other")) as db:
+        db.execute("CREATE TABLE batch (a, b, c, d, e, f, g, h, i, j)")
+        db.execute("INSERT INTO batch VALUES (1, 2, 3, 4, 5, 6, 7, 8, 9, 10)")
+        db.commit()
+    spool = Spool(tmp_path / "spool", CAP)
+    for name in ("noise", "zeros", "other"):
+        with spool.transaction():
+            assert not any(spool.adopt(r.rowid, r.values) for r in Salvage(tmp_path / name).records())
+    spool.close()
+
+
+def test_repair_says_what_it_found(tmp_path: Path) -> None:
+    """`santong-agent spool repair` mends a stopped agent's spool, and refuses while an agent has it."""
+
+    def repair() -> subprocess.CompletedProcess[str]:
+        command = [str(BIN / "santong-agent"), "spool", "repair", "--spool", str(tmp_path / "spool")]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    waiting = _fill(tmp_path, random.Random(5))
+    assert repair().stdout.splitlines() == ["the spool is sound", f"{len(waiting)} batches wait"]
+    with (tmp_path / "spool" / FILE).open("r+b") as stream:
+        stream.write(bytes(100))
+    (tmp_path / "spool" / f"{FILE}-wal").unlink(missing_ok=True)
+    told = repair()
+    assert told.returncode == 0
+    assert told.stdout.startswith("spool damaged: ")
+    assert f"the damaged file is {tmp_path}" in told.stdout
+    held = lock(tmp_path / "spool")
+    told = repair()
+    os.close(held)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert "another agent is using this spool" in told.stderr
+    assert "Traceback" not in told.stderr
