@@ -11,15 +11,16 @@ counted and said. Only a folder or disk that refuses altogether is an error.
 import contextlib
 import fcntl
 import os
-import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from agent.salvage import Salvage, log_flaw
 from agent.spool import FILE, MARK, TABLE_OF_COLUMNS, Spool, SpoolDamaged, SpoolError, Status
+
+if TYPE_CHECKING:
+    from agent.salvage import Salvage
 
 _KEPT_DAMAGED = 3
 _BUILDING = "rebuilding"
@@ -155,6 +156,11 @@ def _flaw_outside_the_pages(file: Path) -> str:
     try:
         if file.is_file() and not file.stat().st_size:
             return f"{file}: is empty"
+        log = file.with_name(f"{FILE}-wal")
+        if not log.is_file() or not log.stat().st_size:
+            return ""
+        from agent.salvage import log_flaw  # noqa: PLC0415  an agent that was stopped in good order does without
+
         flaw = log_flaw(file)
     except OSError as error:
         raise SpoolError(f"{file}: {error.strerror}: choose another folder with spool.path") from None
@@ -167,9 +173,11 @@ def _rebuild(directory: Path, verdict: str) -> Mended:
 
     Until the new file is whole the damaged one stays where it is: a disk that is full, or a power cut, costs nothing.
     """
+    from agent.salvage import Salvage  # noqa: PLC0415  few agents ever need it
+
     building = directory / _BUILDING
     try:
-        shutil.rmtree(building, ignore_errors=True)
+        _forget_building(directory)
         spool = Spool(building, 1)
         try:
             rows, lost = _read_into(spool, Salvage(directory / FILE, every_image=_CUT_OFF in verdict))
@@ -184,7 +192,7 @@ def _rebuild(directory: Path, verdict: str) -> Mended:
     return Mended(verdict, rows, lost, aside)
 
 
-def _read_into(spool: Spool, salvage: Salvage) -> tuple[int, int]:
+def _read_into(spool: Spool, salvage: "Salvage") -> tuple[int, int]:
     """Take over the rows of a damaged file; return how many were read, and how many at least were not."""
     rows = lost = 0
     with spool.transaction():
@@ -204,7 +212,15 @@ def _finish_rebuilding(directory: Path) -> None:
         for suffix in _JOURNALS:
             (directory / (FILE + suffix)).unlink(missing_ok=True)
         (directory / _BUILDING / FILE).rename(directory / FILE)
-    shutil.rmtree(directory / _BUILDING, ignore_errors=True)
+    _forget_building(directory)
+
+
+def _forget_building(directory: Path) -> None:
+    building = directory / _BUILDING
+    if building.is_dir():
+        for file in building.iterdir():
+            file.unlink()
+        building.rmdir()
 
 
 def _forget_oldest(directory: Path) -> None:
