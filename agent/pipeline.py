@@ -93,23 +93,25 @@ class Agent:
         self.events.put(None)
 
     def _start(self) -> None:
-        """Begin a new epoch, and take over what the supervisor wrote about the last end."""
-        marks = stopmark.read(self.spool.directory)
-        with self.spool.transaction():
-            self.spool.begin()
-            for mark in marks:
-                fields: dict[str, Value] = {
-                    "boot": mark.boot,
-                    "uptime_s": mark.boottime_ns / 1e9,
-                    "reason": mark.reason,
-                }
-                self.spool.hold(mark.boot, self.device, [Sample("stop", fields, mark.boottime_ns)])
-        stopmark.clear(self.spool.directory)
+        """Begin, as far as the disk lets us: where it refuses, the first round that it takes begins the epoch."""
         if self._set_aside:
             log.warning("%s: set aside in %s, a new one was begun", self._set_aside, self.spool.directory)
             self._report("spool-set-aside")
-        log.info("agent %s, epoch %s, boot %s", self.device, self.spool.epoch, self.clocks.boot)
+        try:
+            with self.spool.transaction():
+                self._begin()
+            stopmark.clear(self.spool.directory)
+        except SpoolError as error:
+            self._meet(error)
+        log.info("agent %s, boot %s", self.device, self.clocks.boot)
         self.link.start()
+
+    def _begin(self) -> None:
+        """Begin a new epoch, and take over what the supervisor wrote about the last end; inside a transaction."""
+        self.spool.begin()
+        for mark in stopmark.read(self.spool.directory):
+            fields: dict[str, Value] = {"boot": mark.boot, "uptime_s": mark.boottime_ns / 1e9, "reason": mark.reason}
+            self.spool.hold(mark.boot, self.device, [Sample("stop", fields, mark.boottime_ns)])
 
     def _finish(self) -> None:
         """Say that we stop and keep the acknowledgements; what was not sent waits for the next start."""
@@ -212,15 +214,22 @@ class Agent:
     def _commit(self) -> list[int] | None:
         """Write the round; return the batches that were closed with it, None while the disk refuses."""
         for is_last_try in (False, True):
+            is_first = not self.spool.epoch
             try:
                 with self.spool.transaction():
+                    if is_first:
+                        self._begin()
                     self.delivery.write_settled()
                     self.spool.count_dropped(self._uncounted)
                     self._keep()
-                    return self.spool.close_batches() if self._rounds % self._rounds_a_batch == 0 else []
+                    closed = self.spool.close_batches() if self._rounds % self._rounds_a_batch == 0 else []
             except SpoolError as error:
                 if not self._meet(error) or is_last_try:
-                    break
+                    return None
+            else:
+                if is_first:
+                    stopmark.clear(self.spool.directory)
+                return closed
         return None
 
     def _gather(self, at_ns: int) -> Iterable[Sample]:

@@ -253,7 +253,7 @@ class Spool:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit all that is written inside, with one fsync, or nothing of it."""
-        before, db = self._tally, self._db
+        before, db = (self._tally, self.epoch, self._previous), self._db
         try:
             db.execute("BEGIN IMMEDIATE")
             bad = set(self._bad)
@@ -265,7 +265,7 @@ class Spool:
             self._bad -= bad
             self._write_mark()
         except BaseException as error:
-            self._tally = before
+            self._tally, self.epoch, self._previous = before
             if db.in_transaction:
                 with suppress(sqlite3.Error):
                     db.execute("ROLLBACK")

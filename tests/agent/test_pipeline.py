@@ -473,3 +473,26 @@ def test_a_disk_that_fails_under_a_running_agent(settings: Settings, caplog: pyt
     assert status.damaged_total > 0
     assert [line.tags["code"] for line in lines_of(batches, "fault")] == ["spool-damaged"]
     assert {batch.epoch for batch in batches} == {agent.spool.epoch}
+
+
+def test_an_agent_that_starts_on_a_full_disk_measures(settings: Settings) -> None:
+    """An agent that cannot write at its start measures on; with the first round that is taken its epoch begins."""
+    clocks = FakeClocks()
+    with _agent(settings, clocks) as agent:
+        _rounds(agent, clocks, 1)
+    spool = Spool(settings.spool.path, CAP)
+    agent = Agent(settings, clocks, spool)
+    stopmark.write(settings.spool.path, "killed")
+    with spool.transaction():  # so that there is a journal, which cannot grow
+        pass
+    with _full_disk(settings.spool.path):
+        agent._start()
+        _rounds(agent, clocks, 2)
+        assert spool.epoch == ""
+    _rounds(agent, clocks, 1)
+    batches = waiting(spool)
+    agent._finish()
+    assert len({batch.epoch for batch in batches}) == 2
+    assert _minutes(batches) == [1, 2, 3, 4]
+    assert len(lines_of(batches, "stop")) == 0, "its boot is another one, whose time is not known"
+    assert stopmark.read(settings.spool.path) == []
