@@ -17,7 +17,8 @@ from pathlib import Path
 from benchmarks.ingest import DEVICES, LINES_A_ROUND
 from benchmarks.load import EPOCH, Publisher, Sent, make_batches
 from collector.check import check, delivery_line
-from collector.receive import Arrival, Receiver
+from collector.receive import Receiver
+from collector.wire import Arrival
 from contract import batch, topics
 from contract.broker import BrokerSettings, BrokerUrl
 from tests.services import Mosquitto
@@ -31,11 +32,11 @@ def receive_and_answer(folder: Path, batches: list[Sent]) -> float:
     broker.start()
     clocks: list[int] = []
 
-    def deliver(arrival: Arrival) -> None:
+    def deliver(arrivals: list[Arrival]) -> None:
         if not clocks:
             clocks.append(time.pthread_getcpuclockid(threading.get_ident()))
-        agent, _ = topics.parse_batch(arrival.topic)
-        receiver.answer(agent, topics.Ack(((EPOCH, 1, 1),), (), 0))
+        ack = topics.Ack(((EPOCH, 1, 1),), (), 0)
+        receiver.answer([(topics.parse_batch(arrival.topic)[0], ack) for arrival in arrivals])
 
     receiver = Receiver(BrokerSettings(BrokerUrl(broker.url)), deliver)
     receiver.start()

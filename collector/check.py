@@ -37,24 +37,23 @@ _FAST = {
 _ACCEPTED = {name.encode(): row for name, row in TABLE.items() if row.from_agent}
 
 
-def _names(retention: Retention) -> bytes:
-    return b"|".join(name for name, row in _ACCEPTED.items() if row.retention is retention)
-
-
-def _rest(row: Measurement) -> bytes:
-    """Return the pattern of what follows a measurement's name, tags and fields in the table's order."""
+def _line(row: Measurement) -> bytes:
+    """Return the pattern of a measurement's line: all its fields in the table's order, or else some in that order."""
     tags = b"".join(b",%b=%b" % (tag.encode(), _TAG_TEXT) for tag in row.tags)
-    fields = b"".join(b"(?:%b=%b(?:,|(?= )))?+" % (f.name.encode(), _FAST[f.kind]) for f in row.fields)
-    return b"(?<=%b)%b %b(?<![ ,]) " % (row.name.encode(), tags, fields)
+    fields = [b"%b=%b" % (f.name.encode(), _FAST[f.kind]) for f in row.fields]
+    some = b"".join(b"(?:%b(?:,|(?= )))?+" % field for field in fields) + b"(?<![ ,])"
+    every = b",".join(fields)  # what agents send mostly, and half the time to match
+    return b"%b%b (?:%b|%b) [1-9]\\d{18}\n" % (row.name.encode(), tags, every, some)
 
 
-# A well-formed line. Groups: a name of evidence, a name of telemetry, all that follows, the time in it.
-_LINE = re.compile(
-    b"^(?:%b)((?:%b)([1-9]\\d{18})\n)"
-    % (b"|".join(b"(%b)" % _names(kind) for kind in Retention), b"|".join(_rest(row) for row in _ACCEPTED.values())),
-    re.MULTILINE,
-)
-_SHORT_LINES = re.compile(rb"(?:[^\n]{0,%d}+\n)*+" % MAX_LINE_BYTES)
+def _lines(retention: Retention) -> bytes:
+    return b"|".join(_line(row) for row in _ACCEPTED.values() if row.retention is retention)
+
+
+# Well-formed lines of one retention class, as many as follow each other. Groups: evidence, telemetry.
+_RUN = re.compile(b"|".join(b"((?:%b)++)" % _lines(kind) for kind in (Retention.EVIDENCE, Retention.TELEMETRY)))
+# From behind a measurement's name to behind the next one, or to the end.
+_TO_NAME = re.compile(rb"[^\n]*+\n[^ ,]*+")
 _C1_CONTROL = re.compile(rb"\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
 
 
@@ -94,12 +93,16 @@ def check(agent: str, device: str, batch: Batch, now_ns: int) -> Checked:
         refused = tuple(BadLine(n, Reason.UNSYNCED, line) for n, line in _numbered(batch.lines))
         return Checked(batch, device, agent, {}, 0, 0, refused)
     lines = batch.lines
-    found = _LINE.findall(lines) if _is_clean_text(lines) else []
-    if found and len(found) == lines.count(b"\n") and lines.endswith(b"\n"):
-        times = [time for _, _, _, time in found]
-        newest_ns = int(max(times))
-        if int(min(times)) >= _oldest(Retention.TELEMETRY, now_ns) and newest_ns <= now_ns + FUTURE_NS:
-            return Checked(batch, device, agent, _bodies(found, identity_tags(agent, device)), len(found), newest_ns)
+    runs = _RUN.findall(lines) if _is_clean_text(lines) else []
+    evidence, telemetry = (b"".join(some) for some in zip(*runs, strict=True)) if runs else (b"", b"")
+    if lines and len(evidence) + len(telemetry) == len(lines):  # nothing was skipped between the runs
+        single = lines[:-1].split(b"\n")
+        times = [line[-19:] for line in single]
+        newest_ns, oldest_ns = int(max(times)), int(min(times))
+        is_in_time = oldest_ns >= _oldest(Retention.TELEMETRY, now_ns) and newest_ns <= now_ns + FUTURE_NS
+        if is_in_time and max(map(len, single)) <= MAX_LINE_BYTES:
+            bodies = _bodies(evidence, telemetry, identity_tags(agent, device))
+            return Checked(batch, device, agent, bodies, len(times), newest_ns)
     return _check_each(agent, device, batch, now_ns)
 
 
@@ -119,9 +122,7 @@ def _oldest(retention: Retention, now_ns: int) -> int:
 
 
 def _is_clean_text(lines: bytes) -> bool:
-    """Tell that no line is too long, and that what is not ASCII is UTF-8 without control characters."""
-    if len(lines) > MAX_LINE_BYTES and not _SHORT_LINES.fullmatch(lines):
-        return False
+    """Tell that what is not ASCII is UTF-8 without control characters."""
     if lines.isascii():
         return True
     try:
@@ -143,12 +144,10 @@ def identity_tags(agent: str, device: str, *, name_agent: bool = False) -> bytes
     return f",device={device},site={site},county={county_of(site)}{by}".encode()
 
 
-def _bodies(found: list[tuple[bytes, bytes, bytes, bytes]], tags: bytes) -> dict[Retention, bytes]:
-    """Insert the identity behind each measurement's name and split by retention class."""
-    evidence = b"".join([name + tags + rest for name, _, rest, _ in found if name])
-    telemetry = b"".join([name + tags + rest for _, name, rest, _ in found if name])
+def _bodies(evidence: bytes, telemetry: bytes, tags: bytes) -> dict[Retention, bytes]:
+    """Insert the identity behind each measurement's name; good lines have line feeds at their ends only."""
     bodies = {Retention.EVIDENCE: evidence, Retention.TELEMETRY: telemetry}
-    return {kind: body for kind, body in bodies.items() if body}
+    return {kind: tags.join(_TO_NAME.findall(b"\n" + body))[1:] for kind, body in bodies.items() if body}
 
 
 # ---- the slow path: one line at a time
@@ -159,7 +158,7 @@ def _numbered(lines: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _check_each(agent: str, device: str, batch: Batch, now_ns: int) -> Checked:
-    good: list[tuple[bytes, bytes, bytes, bytes]] = []
+    good: dict[Retention, list[bytes]] = {kind: [] for kind in Retention}
     newest_ns = 0
     refused: list[BadLine] = []
     expired = 0
@@ -172,16 +171,11 @@ def _check_each(agent: str, device: str, batch: Batch, now_ns: int) -> Checked:
         if verdict.retention is Retention.TELEMETRY and _time_of(line) < _oldest(Retention.TELEMETRY, now_ns):
             expired += 1
         else:
-            good.append(_taken_apart(line, verdict))
-    bodies = _bodies(good, identity_tags(agent, device))
-    return Checked(batch, device, agent, bodies, len(good), newest_ns, tuple(refused), expired)
-
-
-def _taken_apart(line: bytes, row: Measurement) -> tuple[bytes, bytes, bytes, bytes]:
-    """Return a good line in the groups of `_LINE`."""
-    name, rest = line[: len(row.name)], line[len(row.name) :] + b"\n"
-    is_evidence = row.retention is Retention.EVIDENCE
-    return name if is_evidence else b"", b"" if is_evidence else name, rest, line[-19:]
+            good[verdict.retention].append(line + b"\n")
+    evidence, telemetry = (b"".join(good[kind]) for kind in (Retention.EVIDENCE, Retention.TELEMETRY))
+    bodies = _bodies(evidence, telemetry, identity_tags(agent, device))
+    count = sum(len(lines) for lines in good.values())
+    return Checked(batch, device, agent, bodies, count, newest_ns, tuple(refused), expired)
 
 
 def _time_of(line: bytes) -> int:
