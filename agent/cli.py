@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -14,12 +15,14 @@ import typer
 from agent import health as health_file
 from agent import stopmark
 from agent.config import DEFAULT_FILE, InterfaceSettings, Settings
+from agent.export import export
 from agent.gather.host import Host
 from agent.gather.identity import Identity
 from agent.gather.interface import Interface
 from agent.gather.network import default_gateway
 from agent.pipeline import main as run_agent
 from agent.pipeline import one_round
+from agent.sign import signer
 from agent.spoolfile import lock, open_sound, peek
 from contract import __version__
 from contract.broker import address, tls_context
@@ -176,6 +179,41 @@ def spool_status(config: Config = None, spool: SpoolFolder = None, as_json: AsJs
         typer.echo(f"{name:<20}{value}")
     for epoch, seq, device, reason in refused[:20]:
         typer.echo(f"refused: {device} {epoch}/{seq}: {reason}")
+
+
+@spool_app.command("export")
+def spool_export(
+    config: Config = None,
+    spool: SpoolFolder = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The file, or the folder for it; else the working directory.", show_default=False),
+    ] = None,
+    refused: Annotated[bool, typer.Option("--refused", help="Also what the centre refused.")] = False,
+    unsigned: Annotated[bool, typer.Option("--unsigned", help="Without a signature: somebody must vouch.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Write what waits into a signed file, to be carried to the centre: santong import. Exit code 1: nothing waits.
+
+    The agent may be running; nothing is removed, and the centre stores once what comes twice. What the agent measured
+    in its last minute is not in the file yet.
+    """
+    with _one_line_errors():
+        settings = _settings(config)
+        key = None if unsigned else signer(settings.broker, settings.agent)
+        done = export(spool or settings.spool.path, settings.agent, out, key, with_refused=refused)
+    first, last = (datetime.fromtimestamp(ns / 1e9, UTC).astimezone() for ns in (done.first_ns, done.last_ns))
+    if as_json:
+        period = {"from": first.isoformat(), "to": last.isoformat(), "file": str(done.file)} if done.batches else {}
+        typer.echo(json.dumps({"batches": done.batches, "skipped": done.skipped, **period}, ensure_ascii=False))
+    elif done.batches:
+        typer.echo(f"{done.batches} batches from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}: {done.file}")
+    else:
+        typer.echo("nothing waits: no file was written")
+    if done.skipped:
+        typer.echo(f"{done.skipped} batches cannot be read any more and are left out", err=True)
+    raise typer.Exit(0 if done.batches else 1)
 
 
 @spool_app.command("repair")

@@ -300,9 +300,9 @@ def _check_time(line: bytes, at: int, now_ns: int) -> None:
         raise _Refused(Reason.TOO_OLD)
 
 
-def delivery_line(checked: Checked, received_ns: int) -> bytes:
+def delivery_line(checked: Checked, received_ns: int, marks: Collection[str] = ()) -> bytes:
     """
-    Return the `delivery` point of a batch: what came, when, and how late.
+    Return the `delivery` point of a batch: what came, when, and how late; the fields in `marks` are 1.
 
     Time = newest sample + seq ns, so that a re-send overwrites. The epoch is a field: as a tag, each start of each
     agent would be a new series (22,000 devices switched on daily pass InfluxDB's default limit of a million series
@@ -324,6 +324,7 @@ def delivery_line(checked: Checked, received_ns: int) -> bytes:
         fields.append(f"held={batch.held}i")
     if batch.previous:
         fields.append(f'previous="{batch.previous}"')
+    fields += [f"{mark}=1i" for mark in marks]
     tags = identity_tags(checked.agent, checked.device, name_agent=True)
     return b"delivery%b %b %019d\n" % (tags, ",".join(fields).encode(), newest_ns + batch.seq)
 

@@ -12,26 +12,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Annotated, NamedTuple, NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from collector import up as up_room
 from collector.migrate import migrate as migrate_stores
 from collector.pipeline import Collector, wait_until_prepared
 from collector.quarantine import FILE as QUARANTINE_FILE
 from collector.quarantine import Quarantine
-from collector.screen import console, device_table, quarantine_table
+from collector.screen import console, device_table, import_table, quarantine_table
 from collector.status import iso, read_status
-from collector.store.base import Store
+from collector.store.base import Store, StoreError
 from collector.store.open import StoreUrl, open_store
 from collector.words import Language, default_language, word
 from contract import __version__
 from contract.broker import BrokerSettings, BrokerUrl
 from contract.errors import SantongError
 from contract.settings import load
+
+if TYPE_CHECKING:
+    from collector.by_hand import Imported, Importer
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -245,6 +249,69 @@ def migrate(
                 for poison in moved.refused[:5]:
                     typer.echo(f"refused: {poison.message}", err=True)
     raise typer.Exit(0 if complete else 1)
+
+
+@app.command("import")
+def import_files(
+    files: Annotated[list[Path], typer.Argument(help="What santong-agent spool export wrote.", show_default=False)],
+    ca: Annotated[
+        Path | None, typer.Option(envvar="SANTONG_CA", help="Authority of the agents' certificates, PEM.")
+    ] = None,
+    trust: Annotated[bool, typer.Option("--trust", help="Vouch for files without proof of who wrote them.")] = False,
+    data: Data = DEFAULT_DATA,
+    store: StoreOption = None,
+    as_json: AsJson = False,
+    lang: Lang = None,
+    zone: Zone = DEFAULT_ZONE,
+) -> None:
+    """
+    Store what came by hand from sites without a network. Can be repeated: everything is stored once.
+
+    Exit code 1: something was refused and is in quarantine; 2: a file was not imported.
+    """
+    from collector.by_hand import Importer, Trust  # noqa: PLC0415  brings 9 MB that no other command needs
+
+    language, place = _language(lang), _zone(zone)
+    with _one_line_errors():
+        # The store that is there already: evidence must not end in a new one that nobody reads.
+        opened = _open_for_reading(data, store)
+        opened.prepare()
+        importer = Importer(opened, data, Trust(ca, trust))
+    outcomes = [(file, _import_file(importer, file)) for file in files]
+    importer.close()
+    opened.close()
+    done = [(file, outcome) for file, outcome in outcomes if not isinstance(outcome, str)]
+    if as_json:
+        rows = [{"file": str(f)} | ({"error": o} if isinstance(o, str) else o.as_json(place)) for f, o in outcomes]
+        typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+    elif done:
+        console().print(import_table(done, language, place))
+    is_refused = any(outcome.refused for _, outcome in done)
+    raise typer.Exit(2 if len(done) < len(files) else 1 if is_refused else 0)
+
+
+def _import_file(importer: "Importer", file: Path) -> "Imported | str":
+    """Import a file with a progress bar; what is wrong is one line, and returned."""
+    screen = console(stderr=True)
+    try:
+        size = file.stat().st_size
+        columns = TextColumn("{task.description}"), BarColumn()
+        with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
+            task = bar.add_task(escape(file.name), total=2 * size)
+            return importer.run(
+                file,
+                lambda more: bar.advance(task, more),
+                lambda number, total: bar.update(task, completed=size + size * number / total),
+            )
+    except (StoreError, sqlite3.Error) as error:
+        flaw = f"{error}: import the file again when that is repaired"
+    except SantongError as error:
+        flaw = str(error)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename not in (None, str(file)) else ""
+        flaw = where + (error.strerror or str(error))
+    typer.echo(f"{file}: {flaw}", err=True)
+    return flaw
 
 
 @app.command()

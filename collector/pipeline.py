@@ -10,33 +10,28 @@ acknowledged after the durable write and never before; whatever is in memory her
 agent keeps it until then.
 """
 
-import hashlib
 import logging
 import sqlite3
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from collector.check import BadLine, Checked, check, check_delivery_time, delivery_line, explain, without
+from collector.check import explain
+from collector.chunk import Chunk
 from collector.quarantine import Entry, Quarantine
 from collector.receive import Receiver
 from collector.store.base import Poison, Store, StoreUnavailable
 from collector.wire import Arrival
-from contract import batch, topics
+from contract import topics
 from contract.broker import BrokerSettings
-from contract.errors import BadBatch, BadName, Reason, SantongError
+from contract.errors import SantongError
 from contract.measurements import Retention
-from contract.names import is_device, may_speak
 
 log = logging.getLogger("santong.collect")
 
-CHUNK_LINES = 5000
-CHUNK_BYTES = 4 << 20  # six times what 5,000 usual lines have
 WORKERS = 2
-# Enough to see what is wrong; one bad batch must not push all else out of quarantine.
-QUARANTINED_LINES = 100
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.5, 30.0
 _LOG_AGAIN_S = 60.0
 
@@ -111,37 +106,6 @@ class Buffer:
             self._changed.notify_all()
 
 
-class Refused(NamedTuple):
-    """A payload refused as a whole; `agent` is empty where the topic names none."""
-
-    agent: str
-    refusal: topics.Refusal
-
-
-class Chunk:
-    """Checked batches on their way to the store together."""
-
-    def __init__(self) -> None:
-        self.checked: list[tuple[Checked, int]] = []
-        self.refused: list[Refused] = []
-        self.quarantined: list[Entry] = []
-        self.lines = 0
-        self.bytes = 0
-
-    def is_full(self) -> bool:
-        """Tell whether it is to be written now."""
-        return self.lines >= CHUNK_LINES or self.bytes >= CHUNK_BYTES
-
-    def bodies(self) -> dict[Retention, bytes]:
-        """Return what to write, by retention class; the delivery points are evidence."""
-        parts: dict[Retention, list[bytes]] = {kind: [] for kind in Retention}
-        for checked, received_ns in self.checked:
-            for kind, body in checked.bodies.items():
-                parts[kind].append(body)
-            parts[Retention.EVIDENCE].append(delivery_line(checked, received_ns))
-        return {kind: b"".join(bodies) for kind, bodies in parts.items() if bodies}
-
-
 class Collector:
     """One collector. `start`, then `stop`; both may be called from any thread."""
 
@@ -203,62 +167,13 @@ class Collector:
                 return
             if deadline is None:
                 deadline = time.monotonic() + self._limits.max_age_s
-            self._check(chunk, arrival)
-
-    def _check(self, chunk: Chunk, arrival: Arrival) -> None:
-        agent = device = ""
-        try:
-            agent, device = topics.parse_batch(arrival.topic)
-            content = batch.decode(arrival.payload)
-            if not may_speak(agent, device):
-                raise BadBatch(Reason.FOREIGN_DEVICE, f"{agent} may not speak for {device}", content.epoch, content.seq)
-            check_delivery_time(content, arrival.received_ns)
-            checked = check(agent, device, content, arrival.received_ns)
-        except BadName as error:
-            agent = arrival.topic.split("/")[2] if arrival.topic.count("/") >= 2 else ""
-            self._refuse(chunk, arrival, agent, device, BadBatch(Reason.BAD_TOPIC, str(error)))
-            return
-        except BadBatch as flaw:
-            self._refuse(chunk, arrival, agent, device, flaw)
-            return
-        chunk.checked.append((checked, arrival.received_ns))
-        chunk.lines += checked.lines + 1
-        chunk.bytes += len(content.lines)
-        if checked.refused:
-            some = checked.refused[:QUARANTINED_LINES]
-            chunk.quarantined += [_entry_of(checked, bad, arrival.received_ns) for bad in some]
-
-    def _refuse(self, chunk: Chunk, arrival: Arrival, agent: str, device: str, flaw: BadBatch) -> None:
-        digest = hashlib.sha256(arrival.payload).hexdigest()[:16]
-        is_named = flaw.epoch is not None and flaw.seq is not None
-        refusal = topics.Refusal(
-            flaw.epoch if is_named else None, flaw.seq if is_named else None, str(flaw), "" if is_named else digest
-        )
-        chunk.bytes += len(arrival.payload)
-        chunk.refused.append(Refused(agent if is_device(agent) else "", refusal))
-        chunk.quarantined.append(
-            Entry(
-                arrival.received_ns,
-                agent or arrival.topic[:200],
-                device,
-                flaw.epoch or "",
-                -1 if flaw.seq is None else flaw.seq,
-                0,
-                flaw.reason,
-                flaw.detail,
-                len(arrival.payload),
-                arrival.payload,
-            )
-        )
+            chunk.add(arrival)
 
     # ---- store and acknowledge
 
     def _finish(self, chunk: Chunk) -> None:
         """Store, then quarantine, then acknowledge; the order is the promise."""
-        poison = {p.line: p.message for kind, body in chunk.bodies().items() for p in self._write(kind, body)}
-        if poison:
-            log.error("the store refuses %d lines, the first: %s", len(poison), next(iter(poison.values())))
-            chunk.checked = [(self._take_out(chunk, checked, at, poison), at) for checked, at in chunk.checked]
+        chunk.store(self._write)
         self._set_aside(chunk.quarantined)
         self._acknowledge(chunk)
 
@@ -295,18 +210,6 @@ class Collector:
                 log.info("the store takes writes again")
             self.trouble = text
 
-    def _take_out(self, chunk: Chunk, checked: Checked, at: int, poison: Mapping[bytes, str]) -> Checked:
-        """Move the lines that the store refused from a batch to quarantine, and correct its delivery point."""
-        left = without(checked, poison.keys())
-        if left is checked:
-            return checked
-        chunk.quarantined += [
-            _entry_of(checked, bad, at)._replace(detail=poison[bad.line])
-            for bad in left.refused[len(checked.refused) :]
-        ]
-        self._write(Retention.EVIDENCE, delivery_line(left, at))
-        return left
-
     def _set_aside(self, entries: list[Entry]) -> None:
         if not entries:
             return
@@ -340,22 +243,6 @@ class Collector:
 
 class _Abandoned(Exception):
     """The collector was stopped before the store took a chunk."""
-
-
-def _entry_of(checked: Checked, bad: BadLine, received_ns: int) -> Entry:
-    name = checked.batch
-    return Entry(
-        received_ns,
-        checked.agent,
-        checked.device,
-        name.epoch,
-        name.seq,
-        bad.number,
-        bad.reason,
-        "",
-        len(bad.line),
-        bad.line,
-    )
 
 
 def wait_until_prepared(store: Store, stopping: threading.Event) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from rich.console import Console, Group, RenderableType
@@ -11,6 +13,9 @@ from rich.text import Text
 from collector.quarantine import Entry
 from collector.status import DeviceStatus
 from collector.words import Language, word
+
+if TYPE_CHECKING:
+    from collector.by_hand import Imported
 
 
 def device_table(devices: Sequence[DeviceStatus], language: Language, zone: ZoneInfo, *, full: bool) -> RenderableType:
@@ -85,6 +90,25 @@ def quarantine_table(entries: Sequence[Entry], language: Language, zone: ZoneInf
         what = entry.detail or entry.content[:120].decode(errors="backslashreplace")
         name = Text(entry.device or entry.agent)
         table.add_row(clock(entry.received_ns, zone), name, str(entry.line or ""), entry.reason, Text(what))
+    return table
+
+
+def import_table(done: Sequence[tuple[Path, "Imported"]], language: Language, zone: ZoneInfo) -> RenderableType:
+    """Return the table of files that were imported."""
+    table = Table(show_edge=False, pad_edge=False, header_style="bold")
+    for column in ("file", "device", "exported", "signature", "stored", "lines", "refused"):
+        table.add_column(word(column, language), no_wrap=column not in ("file", "refused"), overflow="fold")
+    for file, outcome in done:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(outcome.refused.items()))
+        table.add_row(
+            Text(str(file)),
+            outcome.head.agent,
+            clock(int(outcome.head.exported_at.timestamp()) * 10**9, zone),
+            word("verified" if outcome.signer else "vouched", language),
+            f"{outcome.stored:,}",
+            f"{outcome.lines:,}",
+            reasons or "0",
+        )
     return table
 
 

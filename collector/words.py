@@ -34,6 +34,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "reason": ("原因", "reason"),
     "line": ("行", "line"),
     "content": ("内容", "content"),
+    "file": ("文件", "file"),
+    "exported": ("导出时间", "exported"),
+    "signature": ("签名", "signature"),
+    "verified": ("有效", "valid"),
+    "vouched": ("未验证", "not verified"),
+    "lines": ("行数", "lines"),
     "nothing_quarantined": ("没有被隔离的数据", "nothing was refused"),
 }
 

@@ -82,7 +82,8 @@ _ROWS = (
     _row(
         _E,
         "delivery",
-        "epoch:s seq:i lines:i received:i:ms lag_ms:i:ms partial:i expired:i clock:s held:i previous:s",
+        "epoch:s seq:i lines:i received:i:ms lag_ms:i:ms partial:i expired:i clock:s held:i previous:s by_hand:i "
+        "unverified:i",
         from_agent=False,
     ),
     _row(_T, "host", "cpu_percent:f:% memory_used_percent:f:% disk_used_percent:f:% load1:f temperature_celsius:f:°C"),

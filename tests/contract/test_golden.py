@@ -87,6 +87,8 @@ SAMPLES: list[tuple[str, dict[str, str], dict[str, Value]]] = [
             "clock": "synced",
             "held": 0,
             "previous": "",
+            "by_hand": 1,
+            "unverified": 1,
         },
     ),
     (
