@@ -53,12 +53,17 @@ class RoundSettings(NamedTuple):
 
 
 class PublishSettings(NamedTuple):
-    """When batches are sent. `ack = "broker"` is for third-party consumers that answer nothing."""
+    """
+    When batches are sent, and how.
+
+    `ack = "broker"` is for third-party consumers that answer nothing, `compress = "none"` for those that do not unpack.
+    """
 
     every: Annotated[Seconds, POSITIVE] = Seconds(60)
     window: Annotated[int, POSITIVE] = 8
     replay_per_second: Annotated[float, POSITIVE] = 2.0
     ack: Literal["store", "broker"] = "store"
+    compress: Literal["gzip", "none"] = "gzip"
 
 
 class PresenceSettings(NamedTuple):

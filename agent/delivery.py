@@ -16,9 +16,10 @@ import time
 
 from agent.config import PublishSettings
 from agent.publish import Answered, Connected, Event, Link, Lost, Published
-from agent.spool import Spool
+from agent.spool import Spool, Waiting
 from agent.window import Window
 from contract import topics
+from contract.batch import text_of
 
 log = logging.getLogger("santong.delivery")
 
@@ -31,6 +32,7 @@ class Delivery:
     def __init__(self, agent: str, settings: PublishSettings, spool: Spool, link: Link) -> None:
         self._agent = agent
         self._acknowledged_by_broker = settings.ack == "broker"
+        self._unpacks = settings.compress == "none"
         self._spool = spool
         self._link = link
         self._window = Window(settings.window, settings.replay_per_second, random.Random())  # noqa: S311
@@ -93,9 +95,13 @@ class Delivery:
         self._names[waiting.epoch, waiting.seq] = batch
         if len(self._names) > _KEPT_NAMES:
             del self._names[next(iter(self._names))]
-        key = self._link.publish(topics.batch(self._agent, waiting.device), waiting.payload)
+        key = self._link.publish(topics.batch(self._agent, waiting.device), self._as_sent(waiting))
         if key is not None:
             self._sent[key] = batch
+
+    def _as_sent(self, waiting: Waiting) -> bytes:
+        """Return the payload as it is published: the spool's is gzip."""
+        return text_of(waiting.payload)[0] if self._unpacks else waiting.payload
 
     # ---- towards the spool
 
@@ -173,7 +179,7 @@ class Delivery:
         if refusal.epoch is not None and refusal.seq is not None:
             return self._named(refusal.epoch, refusal.seq, refusal.seq)
         sent = (self._spool.waiting(batch) for batch in self._window.on_their_way())
-        return [w.id for w in sent if w and hashlib.sha256(w.payload).hexdigest()[:16] == refusal.digest]
+        return [w.id for w in sent if w and hashlib.sha256(self._as_sent(w)).hexdigest()[:16] == refusal.digest]
 
     def _settle(self, batches: list[int]) -> bool:
         for batch in batches:

@@ -20,6 +20,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from collector import up as up_room
+from collector.foreign import Foreign, Rule, rules_of
 from collector.migrate import migrate as migrate_stores
 from collector.pipeline import Collector, wait_until_prepared
 from collector.quarantine import FILE as QUARANTINE_FILE
@@ -31,7 +32,7 @@ from collector.store.open import StoreUrl, open_store
 from collector.words import Language, default_language, word
 from contract import __version__
 from contract.broker import BrokerSettings, BrokerUrl
-from contract.errors import SantongError
+from contract.errors import ConfigError, Problem, SantongError
 from contract.settings import load
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class CollectSettings(NamedTuple):
     broker: BrokerSettings
     store: StoreUrl
     data: Path = DEFAULT_DATA
+    foreign: tuple[Foreign, ...] = ()
 
 
 def _fail(error: object, code: int = 2) -> NoReturn:
@@ -177,14 +179,22 @@ def collect(
     stopping = _on_stop_signals()
     with _one_line_errors():
         settings = load(CollectSettings, config, os.environ, flags)
+        rules = _foreign_rules(settings, str(config or "settings"))
         opened = open_store(settings.store)
         quarantine = Quarantine(settings.data)
         wait_until_prepared(opened, stopping)
-        collector = Collector(settings.broker, opened, quarantine)
+        collector = Collector(settings.broker, opened, quarantine, foreign=rules)
     collector.start()
     _report_progress(collector, stopping)
     collector.stop()
     opened.close()
+
+
+def _foreign_rules(settings: CollectSettings, source: str) -> tuple[Rule, ...]:
+    if settings.foreign and str.startswith(settings.store, "sqlite:"):
+        message = "needs an InfluxDB store: the SQLite store has no tables for measurements of others"
+        raise ConfigError(source, [Problem("foreign", message)])
+    return rules_of(settings.foreign, source)
 
 
 def _report_progress(collector: Collector, stopping: threading.Event) -> None:

@@ -7,7 +7,7 @@ The centre's hot path: receive, check, store, acknowledge.
 
 A batch stays bytes all the way. Two workers take turns: while one waits for the store the other checks. A batch is
 acknowledged after the durable write and never before; whatever is in memory here may be lost at any instant, since the
-agent keeps it until then.
+agent keeps it until then. What others publish (`[[foreign]]`) leaves this path at the door, for `neighbours`.
 """
 
 import logging
@@ -20,6 +20,8 @@ from typing import NamedTuple
 
 from collector.check import explain
 from collector.chunk import Chunk
+from collector.foreign import Rule
+from collector.neighbours import Neighbours
 from collector.quarantine import Entry, Quarantine
 from collector.receive import Receiver
 from collector.store.base import Poison, Store, StoreUnavailable
@@ -45,13 +47,16 @@ class Limits(NamedTuple):
 
 
 class Counters(NamedTuple):
-    """What a collector did since its start."""
+    """What a collector did since its start; `foreign_…` counts what others publish."""
 
     received: int = 0
     dropped: int = 0
     stored_batches: int = 0
     stored_lines: int = 0
     refused: int = 0
+    foreign_stored: int = 0
+    foreign_refused: int = 0
+    foreign_dropped: int = 0
 
 
 class Buffer:
@@ -110,7 +115,12 @@ class Collector:
     """One collector. `start`, then `stop`; both may be called from any thread."""
 
     def __init__(
-        self, settings: BrokerSettings, store: Store, quarantine: Quarantine, limits: Limits | None = None
+        self,
+        settings: BrokerSettings,
+        store: Store,
+        quarantine: Quarantine,
+        limits: Limits | None = None,
+        foreign: Sequence[Rule] = (),
     ) -> None:
         self._store = store
         self._quarantine = quarantine
@@ -121,7 +131,9 @@ class Collector:
         self._workers = [threading.Thread(target=self._work, name=f"worker{n}", daemon=True) for n in range(WORKERS)]
         self._counts: dict[str, int] = defaultdict(int)
         self._counts_lock = threading.Lock()
-        self.receiver = Receiver(settings, self._buffer.put)
+        self._neighbours = Neighbours(foreign, store, quarantine)
+        deliver = self._sort if foreign else self._buffer.put
+        self.receiver = Receiver(settings, deliver, [rule.topic for rule in foreign])
         self.trouble = ""
         self._logged, self._log_again_at = "", 0.0
         self._trouble_lock = threading.Lock()
@@ -130,6 +142,7 @@ class Collector:
         """Start the workers, then receive."""
         for worker in self._workers:
             worker.start()
+        self._neighbours.start()
         self.receiver.start()
 
     def stop(self) -> None:
@@ -138,12 +151,31 @@ class Collector:
         self._stopping.set()
         for worker in self._workers:
             worker.join(10)
+        self._neighbours.stop()
         self.receiver.stop()
 
     def counters(self) -> Counters:
         """Return what was done so far."""
+        others = self._neighbours.counts()
         with self._counts_lock:
-            return Counters(received=self._buffer.received, dropped=self._buffer.dropped, **self._counts)
+            return Counters(
+                received=self._buffer.received,
+                dropped=self._buffer.dropped,
+                foreign_stored=others.stored,
+                foreign_refused=others.refused,
+                foreign_dropped=others.dropped,
+                **self._counts,
+            )
+
+    def _sort(self, arrivals: Sequence[Arrival]) -> None:
+        """Part what agents send from what others publish; no topic is both."""
+        ours = []
+        for arrival in arrivals:
+            if arrival.topic.startswith(f"{topics.ROOT}/"):
+                ours.append(arrival)
+            else:
+                self._neighbours.offer(arrival)
+        self._buffer.put(ours)
 
     # ---- a worker
 

@@ -3,14 +3,15 @@ The centre's end of MQTT 5.
 
 PUBACK on receipt, Receive Maximum 1,000; nothing is done with a message but handing it on, and a full buffer drops it:
 the agent sends it again. Each connection is a fresh client with a clean start, so that nothing of ours waits in the
-broker. paho does all that comes once a connection, `collector/wire.py` what comes once a batch.
+broker. paho does all that comes once a connection, `collector/wire.py` what comes once a batch. Topics of others are
+subscribed to beside our own; should the broker refuse them, ours go on.
 """
 
 import contextlib
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import paho.mqtt.client as mqtt
@@ -56,13 +57,20 @@ class _Client(mqtt.Client):
 
 
 class Receiver:
-    """The collector's connection. `deliver` is called with batches on the network thread: it must not block."""
+    """
+    The collector's connection, to the batches of all agents and to the topic filters `others`.
 
-    def __init__(self, settings: BrokerSettings, deliver: Callable[[list[Arrival]], None]) -> None:
+    `deliver` is called with lists of messages on the network thread: it must not block.
+    """
+
+    def __init__(
+        self, settings: BrokerSettings, deliver: Callable[[list[Arrival]], None], others: Sequence[str] = ()
+    ) -> None:
         self._settings = settings
         self._address = address(settings)
         self._tls = tls_context(settings) if self._address.tls else None
         self._deliver = deliver
+        self._others = others
         self._client: _Client | None = None
         self._session = Session("receive", self._dial, self._trouble, PAUSES_S)
         self._last_note = ""
@@ -123,13 +131,17 @@ class Receiver:
         if reason.is_failure:
             self._trouble(f"broker refuses the connection: {reason}")
             return
-        client.subscribe(topics.ALL_BATCHES, qos=1)
+        client.subscribe([(topic, 1) for topic in (topics.ALL_BATCHES, *self._others)])
 
     def _on_subscribe(self, client: mqtt.Client, _data: Any, _mid: int, reasons: Any, _properties: Any) -> None:
-        if any(reason.is_failure for reason in reasons):
-            self._trouble(f"broker refuses the subscription: {reasons[0]}")
+        own, *others = reasons
+        if own.is_failure:
+            self._trouble(f"broker refuses the subscription: {own}")
             client.disconnect()
             return
+        for topic, reason in zip(self._others, others, strict=False):
+            if reason.is_failure:
+                log.warning("broker refuses the subscription to %s of [[foreign]]: %s", topic, reason)
         self._wire = self._client.wire if self._client else None
         self._note(f"receiving from {self._settings.url}", logging.INFO)
 

@@ -78,14 +78,7 @@ def encode(batch: Batch, *, compress: bool = True) -> bytes:
 
 def decode(payload: bytes) -> Batch:
     """Return the batch of a payload; BadBatch names the reason, and epoch and seq where they could be read."""
-    if not payload:
-        raise BadBatch(Reason.EMPTY)
-    packed = payload.startswith(GZIP_MAGIC)
-    plain, flaw = _unpack(payload) if packed else (payload[:MAX_BATCH_BYTES], None)
-    if not packed and len(payload) > MAX_BATCH_BYTES:
-        flaw = BadBatch(Reason.TOO_LARGE, f"{len(payload)} bytes, {MAX_BATCH_BYTES} are allowed")
-    if flaw is None and plain.count(b"\n") > MAX_BATCH_LINES + 1:
-        flaw = BadBatch(Reason.TOO_LARGE, f"more than {MAX_BATCH_LINES} lines")
+    plain, flaw = text_of(payload)
     if flaw is None and (common := _COMMON.match(plain)) and len(plain) > common.end():
         return Batch(common[1].decode(), int(common[2]), common[3].decode(), plain[common.end() :])
     head, end, lines = plain.partition(b"\n")
@@ -93,6 +86,19 @@ def decode(payload: bytes) -> Batch:
         # A header that was cut could name another batch: seq=4 of seq=412.
         raise _with_identity(flaw, head if end else b"")
     return _read_header(head, lines)
+
+
+def text_of(payload: bytes) -> tuple[bytes, BadBatch | None]:
+    """Return the text of a payload, gzip or not, as far as it can be had, and what is wrong with it."""
+    if not payload:
+        return b"", BadBatch(Reason.EMPTY)
+    packed = payload.startswith(GZIP_MAGIC)
+    plain, flaw = _unpack(payload) if packed else (payload[:MAX_BATCH_BYTES], None)
+    if not packed and len(payload) > MAX_BATCH_BYTES:
+        flaw = BadBatch(Reason.TOO_LARGE, f"{len(payload)} bytes, {MAX_BATCH_BYTES} are allowed")
+    if flaw is None and plain.count(b"\n") > MAX_BATCH_LINES + 1:
+        flaw = BadBatch(Reason.TOO_LARGE, f"more than {MAX_BATCH_LINES} lines")
+    return plain, flaw
 
 
 def _unpack(payload: bytes) -> tuple[bytes, BadBatch | None]:

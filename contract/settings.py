@@ -11,8 +11,9 @@ Settings: one NamedTuple of sections, read from TOML, environment and flags; eve
     settings = load(Settings, Path("agent.toml"), os.environ, {"agent": "441802-1.c1"})
 
 `SANTONG_ROUND_EVERY=30s` stands above the file, a flag above both. A type that has a class method `parse(text)` which
-raises ValueError is a type of setting. Not a general library: no lists of tables, no optional sections, and it stays
-small because an agent of 20 MB loads it.
+raises ValueError is a type of setting. A `tuple[Section, …]` is a list of tables, `[[section]]`; it comes from the file
+alone and has no variable. Not a general library: no optional sections, and it stays small because an agent of 20 MB
+loads it.
 """
 
 import os
@@ -94,11 +95,11 @@ def variable(path: str) -> str:
 
 
 def leaves(kind: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the dotted path and type of every setting."""
+    """Yield the dotted path and type of every setting that has one value; lists of tables are left out."""
     for name, hint in _hints(kind).items():
         if _is_section(hint):
             yield from leaves(hint, f"{prefix}{name}.")
-        else:
+        elif not _is_tables(hint):
             yield prefix + name, hint
 
 
@@ -108,6 +109,10 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 def _is_section(hint: Any) -> bool:
     return isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields") and not _parses(hint)
+
+
+def _is_tables(hint: Any) -> bool:
+    return get_origin(hint) is tuple and _is_section(get_args(hint)[0])
 
 
 def _parses(hint: Any) -> bool:
@@ -185,6 +190,9 @@ def _value(hint: Any, value: object, path: str, problems: list[Problem]) -> Any:
         return _section(hint, value, path, problems)
     if get_origin(hint) is tuple and isinstance(value, list | tuple):
         return tuple(_value(get_args(hint)[0], item, f"{path}[{n}]", problems) for n, item in enumerate(value))
+    if _is_tables(hint):
+        problems.append(Problem(path, f"is a list of sections, each begins with [[{path}]]"))
+        return None
     try:
         return _convert(hint, value)
     except (ValueError, TypeError) as error:

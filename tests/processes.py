@@ -100,11 +100,12 @@ class AgentProcess(Process):
 
 
 class CollectProcess(Process):
-    """`santong collect`."""
+    """`santong collect`; `more` arguments may name a settings file."""
 
-    def __init__(self, folder: Path, broker_url: str, store_url: str) -> None:
+    def __init__(self, folder: Path, broker_url: str, store_url: str, *more: str) -> None:
         super().__init__(folder / "collect.log")
         self._arguments = ["--broker", broker_url, "--store", store_url, "--data", str(folder / "collect-data")]
+        self._arguments += more
 
     def command(self) -> list[str]:
         """Return the command line."""

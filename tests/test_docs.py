@@ -11,6 +11,7 @@ from agent.cli import app as agent_app
 from agent.config import Settings
 from collector.cli import CollectSettings
 from collector.cli import app as centre_app
+from collector.foreign import Foreign
 from collector.words import WORDS
 from contract.measurements import as_markdown
 from contract.settings import leaves, variable
@@ -60,6 +61,8 @@ def test_every_setting_is_documented_with_its_default() -> None:
         assert variable(path) == "SANTONG_" + path.upper().replace(".", "_")
     for path, _ in leaves(CollectSettings):
         assert f"`{path}`" in text or path.startswith("broker."), path
+    for name in Foreign._fields:
+        assert f"`foreign[].{name}`" in text, name
 
 
 def test_every_dependency_has_its_reason() -> None:

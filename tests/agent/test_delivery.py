@@ -266,6 +266,45 @@ def test_with_ack_broker_the_brokers_word_is_enough(make: Make, spool: Spool, li
     assert delivery.stored_at > 0
 
 
+def test_without_compression_the_plain_text_is_sent(spool: Spool, link: LinkDouble, clock: _Time) -> None:
+    """With `compress = "none"` a payload goes out as text, also one that waits as gzip; a short one is text anyway."""
+    delivery = Delivery(DEVICE, PublishSettings(compress="none"), spool, link)
+    delivery.handle(Connected())
+    long = LINE * 100
+    with spool.transaction():
+        spool.append(DEVICE, long, "synced")
+        closed = spool.close_batches()
+        spool.append(DEVICE, LINE, "synced")
+        closed += spool.close_batches()
+    packed = spool.waiting(closed[0])
+    assert packed and packed.payload.startswith(b"\x1f\x8b")
+    delivery.offer(closed)
+    delivery.send()
+    header = f"#santong/1 epoch={spool.epoch} seq=%d clock=synced\n"
+    assert sorted(payload for _, payload in link.sent) == [
+        (header % 1).encode() + long,
+        (header % 2).encode() + LINE,
+    ]
+
+
+@pytest.mark.parametrize("compress", ["gzip", "none"])
+def test_a_refusal_by_digest_means_what_was_sent(
+    spool: Spool, link: LinkDouble, clock: _Time, compress: Literal["gzip", "none"]
+) -> None:
+    """A payload that nobody could read is refused by the digest of what went over the wire, packed or not."""
+    delivery = Delivery(DEVICE, PublishSettings(compress=compress), spool, link)
+    delivery.handle(Connected())
+    with spool.transaction():
+        spool.append(DEVICE, LINE * 100, "synced")
+        delivery.offer(spool.close_batches())
+    delivery.send()
+    digest = hashlib.sha256(link.sent[0][1]).hexdigest()[:16]
+    refusal = Refusal(None, None, "no_header", digest)
+    delivery.handle(Answered(encode_ack(Ack((), (refusal,), 1_795_000_000_000))))
+    _commit(delivery, spool)
+    assert [row[3] for row in spool.refused()] == ["no_header"]
+
+
 def test_a_batch_is_counted_once_however_often_it_is_acknowledged(
     make: Make, spool: Spool, link: LinkDouble, clock: _Time
 ) -> None:

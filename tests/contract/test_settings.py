@@ -36,6 +36,13 @@ class Outer(NamedTuple):
     inner: Inner = Inner()
 
 
+class Many(NamedTuple):
+    """Settings with a list of tables."""
+
+    name: str = "x"
+    inner: tuple[Inner, ...] = ()
+
+
 def _messages(error: ConfigError) -> list[str]:
     return [str(problem) for problem in error.problems]
 
@@ -165,6 +172,41 @@ def test_a_variable_cannot_hide_a_broken_section(file: Path) -> None:
         load(Outer, file, {"SANTONG_INNER_NUMBER": "2"})
     (message,) = _messages(caught.value)
     assert message.startswith("inner: is a section")
+
+
+def test_a_list_of_tables(file: Path) -> None:
+    """Each table of a list is a section of its own, with its defaults; none at all is an empty list."""
+    file.write_text('[[inner]]\nnumber = 1\n[[inner]]\npause = "2m"\nwords = []\n')
+    assert load(Many, file, NOTHING).inner == (Inner(number=1), Inner(pause=Seconds(120), words=()))
+    assert load(Many, None, NOTHING).inner == ()
+
+
+def test_mistakes_in_a_list_of_tables_name_the_table(file: Path) -> None:
+    """All mistakes of all tables are named at once, each with the number of its table."""
+    file.write_text('[[inner]]\nnumber = "one"\npaus = "1s"\n[[inner]]\nmode = "fest"\n[[inner]]\nwords = ["a", 5]\n')
+    with pytest.raises(ConfigError) as caught:
+        load(Many, file, NOTHING)
+    assert _messages(caught.value) == [
+        "inner[0].number: 'one' is not a whole number",
+        "inner[0].paus: is not known, did you mean pause",
+        "inner[1].mode: 'fest' is none of fast, slow, did you mean fast",
+        "inner[2].words[1]: 5 is not text",
+    ]
+
+
+@pytest.mark.parametrize("text", ["[inner]\nnumber = 1\n", "inner = 5\n", 'inner = "x"\n'])
+def test_what_is_no_list_of_tables(file: Path, text: str) -> None:
+    """A single table in the place of a list is told how to be written; so is anything else."""
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(Many, file, NOTHING)
+    assert _messages(caught.value) == ["inner: is a list of sections, each begins with [[inner]]"]
+
+
+def test_a_list_of_tables_has_no_variable() -> None:
+    """Lists of tables come from the file alone: no variable is looked for, not even by accident."""
+    assert [path for path, _ in leaves(Many)] == ["name"]
+    assert load(Many, None, {"SANTONG_INNER": "a,b", "SANTONG_INNER_NUMBER": "5"}) == Many()
 
 
 def test_other_variables_are_nobodys_business() -> None:
