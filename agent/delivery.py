@@ -20,10 +20,13 @@ from agent.spool import Spool, Waiting
 from agent.window import Window
 from contract import topics
 from contract.batch import text_of
+from contract.errors import Reason
 
 log = logging.getLogger("santong.delivery")
 
 _KEPT_NAMES = 1000
+# A centre so far behind refuses what is a day ahead of it: half of that day is no delay of the network.
+_CENTRE_BEHIND_MS = 12 * 3_600_000
 
 
 class Delivery:
@@ -76,7 +79,7 @@ class Delivery:
         if not self.is_connected:
             return float("inf")
         now = time.monotonic()
-        return min(self._window.next_retry(now), self._window.next_replay()) - now
+        return self._window.next_due(now) - now
 
     def _next_in_backlog(self) -> int | None:
         while ids := self._spool.backlog(self._cursor):
@@ -163,16 +166,35 @@ class Delivery:
             log.warning("%s", error)
             return False
         self.clock_offset_ms = float(ack.at_ms - time.time_ns() // 1_000_000)
+        news = False
         for refusal in ack.refused:
+            if self._is_centres_clock_wrong(refusal):
+                news |= self._on_wrong_clock()
+                continue
             for batch in self._meant_by(refusal):
                 log.warning("the centre refuses batch %s of %s: %s", refusal.seq, refusal.epoch, refusal.reason)
                 self._refused[batch] = refusal.reason
                 self._window.answered(batch, time.monotonic())
-        return self._settle([batch for run in ack.stored for batch in self._named(*run)])
+        return self._settle([batch for run in ack.stored for batch in self._named(*run)]) or news
 
     def _named(self, epoch: str, first: int, last: int) -> list[int]:
         """Return the batches of a run of names; one that is not known any more is sent, and answered, once more."""
         return [batch for (of, seq), batch in self._names.items() if of == epoch and first <= seq <= last]
+
+    def _is_centres_clock_wrong(self, refusal: topics.Refusal) -> bool:
+        """Tell a refusal that is due to clocks: the centre's, by its own answer, is far behind ours."""
+        is_behind = self.clock_offset_ms is not None and self.clock_offset_ms < -_CENTRE_BEHIND_MS
+        return is_behind and Reason.IN_FUTURE in refusal.reason
+
+    def _on_wrong_clock(self) -> bool:
+        """Take it as no answer: the batch stays, and is asked again as of a silent centre. Tell whether it is news."""
+        hours = -(self.clock_offset_ms or 0.0) / 3_600_000
+        note = f"the centre's clock is {hours:.0f} h behind ours: batches wait until one of the two is set right"
+        is_news = note != self.note
+        if is_news:
+            log.warning("%s", note)
+        self.note = note
+        return is_news
 
     def _meant_by(self, refusal: topics.Refusal) -> list[int]:
         """Return the batches that a refusal means: by name, or by the digest of a payload nobody could read."""

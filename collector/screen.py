@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def device_table(devices: Sequence[DeviceStatus], language: Language, zone: ZoneInfo, *, full: bool) -> RenderableType:
-    """Return the table of devices; `full` adds minutes proven, what is missing, and lag."""
+    """Return the table of devices; `full` adds minutes proven, what is missing or came late, and lag."""
     columns = ["device", "last_seen", "uptime", "lan_wan", "rate", "waiting", "stored"]
     if full:
-        columns += ["minutes", "missing", "lag"]
+        columns += ["minutes", "missing", "late", "lag"]
     table = Table(show_edge=False, pad_edge=False, header_style="bold")
     for column in columns:
         is_text = column in ("device", "last_seen", "lan_wan")
@@ -35,7 +35,7 @@ def device_table(devices: Sequence[DeviceStatus], language: Language, zone: Zone
 
 def _cells(device: DeviceStatus, language: Language, zone: ZoneInfo) -> dict[str, str]:
     unknown = word("unknown", language)
-    lag, rates = device.delivery, device.rates_kbps()
+    delivery, rates = device.delivery, device.rates_kbps()
     uptime, waiting = device.latest.get("uptime_s"), device.agent.get("spool_batches")
     return {
         "device": device.device,
@@ -44,12 +44,13 @@ def _cells(device: DeviceStatus, language: Language, zone: ZoneInfo) -> dict[str
         "lan_wan": " / ".join(_yes_no(device.latest.get(name), language) for name in ("lan", "wan")),
         "rate": unknown if rates is None else f"{rates[0]:,.1f} / {rates[1]:,.1f}",
         "waiting": unknown if waiting is None else f"{waiting}",
-        "stored": f"{device.delivery.batches:,}",
+        "stored": f"{delivery.batches:,}",
         "minutes": f"{device.presence:,}",
-        "missing": f"{lag.missing:,}",
+        "missing": f"{delivery.missing:,}",
+        "late": f"{delivery.late:,}",
         "lag": unknown
-        if lag.lag_p50_ms is None
-        else f"{lag.lag_p50_ms / 1000:.1f} / {(lag.lag_p99_ms or 0) / 1000:.1f} s",
+        if delivery.lag_p50_ms is None
+        else f"{delivery.lag_p50_ms / 1000:.1f} / {(delivery.lag_p99_ms or 0) / 1000:.1f} s",
     }
 
 

@@ -16,13 +16,17 @@ class Delivery(NamedTuple):
     Completeness of what one agent sent.
 
     `missing` counts sequence numbers that were given out and never came, within each epoch and, where the next epoch
-    names it, at its end. `refused_lines` and `expired_lines` came and were not stored. Lags are milliseconds.
+    names it, at its end. `refused_lines` and `expired_lines` came and were not stored.
+
+    `late` counts the batches that came after a newer one of the same device: a backlog. All others were live when they
+    came; the lags, in milliseconds from the newest sample to its reception, are those of live batches.
     """
 
     batches: int = 0
     missing: int = 0
     refused_lines: int = 0
     expired_lines: int = 0
+    late: int = 0
     lag_p50_ms: int | None = None
     lag_p99_ms: int | None = None
 
@@ -144,23 +148,63 @@ class _Sent:
         return holes + sum(self.ends[epoch] for epoch in unseen)
 
 
+class _Received:
+    """What the centre received of one device; a batch that it received twice counts as it came last."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[tuple[str, int], Row] = {}
+
+    def add(self, row: Row) -> None:
+        name = (str(row.fields["epoch"]), int(row.fields["seq"]))
+        known = self._by_name.get(name)
+        if known is None or _received_ms(known) <= _received_ms(row):
+            self._by_name[name] = row
+
+    def delivery(self, missing: int) -> Delivery:
+        rows = self._by_name.values()
+        live, late = live_and_late(rows)
+        lags = [int(row.fields.get("lag_ms", 0)) for row in live]
+        refused, expired = (sum(int(row.fields.get(name, 0)) for row in rows) for name in ("partial", "expired"))
+        return Delivery(len(rows), missing, refused, expired, len(late), quantile(lags, 0.5), quantile(lags, 0.99))
+
+
+def _received_ms(row: Row) -> int:
+    return int(row.fields.get("received", 0))
+
+
+def _is_dated(row: Row) -> bool:
+    """Tell a batch with a time of its own from one whose lines were all refused: that has the time of its reception."""
+    return any(row.fields.get(name, 0) for name in ("lines", "expired", "held"))
+
+
+def live_and_late(rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
+    """
+    Return the delivery points of one device's batches that were live when they came, and of those that came late.
+
+    Live is a batch than which nothing newer had come before. Both are in the order of reception.
+    """
+    live: list[Row] = []
+    late: list[Row] = []
+    # Of two in the same millisecond the newer one is taken first: agents send it first.
+    for row in sorted(filter(_is_dated, rows), key=lambda row: (_received_ms(row), -row.time_ns)):
+        (late if live and row.time_ns < live[-1].time_ns else live).append(row)
+    return live, late
+
+
+def quantile(values: Iterable[int], share: float) -> int | None:
+    """Return the value that so large a share of all does not exceed, None without any."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else None
+
+
 def _deliveries(rows: Iterable[Row]) -> tuple[dict[str, Delivery], dict[str, int]]:
     """Return completeness by agent (holes) and device (the rest), and when each device was seen last."""
     sent: dict[str, _Sent] = defaultdict(_Sent)
-    lags: dict[str, list[int]] = defaultdict(list)
-    refused: dict[str, int] = defaultdict(int)
-    expired: dict[str, int] = defaultdict(int)
+    received: dict[str, _Received] = defaultdict(_Received)
     seen: dict[str, int] = {}
     for row in rows:
         sent[row.source].add(row.fields)
-        lags[row.device].append(int(row.fields.get("lag_ms", 0)))
-        refused[row.device] += int(row.fields.get("partial", 0))
-        expired[row.device] += int(row.fields.get("expired", 0))
+        received[row.device].add(row)
         seen[row.device] = max(seen.get(row.device, 0), row.time_ns)
-    found = {}
-    for device, values in lags.items():
-        values.sort()
-        missing = sent[device].missing() if device in sent else 0
-        p50, p99 = (values[min(len(values) - 1, int(len(values) * share))] for share in (0.5, 0.99))
-        found[device] = Delivery(len(values), missing, refused[device], expired[device], p50, p99)
-    return found, seen
+    missing = {device: sent[device].missing() if device in sent else 0 for device in received}
+    return {device: some.delivery(missing[device]) for device, some in received.items()}, seen

@@ -112,6 +112,73 @@ def test_an_offset_known_from_before_is_kept() -> None:
     assert Timeline(FakeClocks(voucher=""), "auto", known).refresh() == known
 
 
+def test_a_word_that_is_lost_and_comes_back_is_believed_again() -> None:
+    """After a step by hand the dates follow the clock again as soon as the kernel vouches for it anew."""
+    clocks = FakeClocks()
+    timeline = Timeline(clocks, "kernel")
+    timeline.refresh()
+    clocks.word = ""
+    clocks.step(-3600)
+    assert timeline.refresh() == Offset(UNIX_NS, "synced")
+    clocks.word = "kernel"
+    clocks.step(3602)
+    assert timeline.refresh() == Offset(UNIX_NS + 2 * SECOND_NS, "synced")
+
+
+def test_sleep_does_not_move_the_dates() -> None:
+    """What is measured after a night's sleep is dated after the night: boot time counts sleep too."""
+    clocks = FakeClocks()
+    timeline = Timeline(clocks, "auto")
+    timeline.refresh()
+    clocks.word = ""
+    clocks.advance(8 * 3600, asleep=True)
+    clocks.advance(90)
+    offset = timeline.refresh()
+    assert offset is not None
+    assert date(Sample("host", {"load1": 0.5}, clocks.boottime_ns()), offset) == (clocks.unix_ns(), {"load1": 0.5})
+
+
+_EVENTS = st.one_of(
+    st.tuples(st.just("advance"), st.integers(1, 86_400)),
+    st.tuples(st.just("sleep"), st.integers(1, 86_400)),
+    st.tuples(st.just("step"), st.integers(-(10**9), 10**9)),
+    st.tuples(st.sampled_from(["kernel", "hypervisor", ""]), st.just(0)),
+    st.tuples(st.just("restart"), st.just(0)),
+)
+
+
+@MANY
+@given(trust=st.sampled_from(["kernel", "auto", "always"]), events=st.lists(_EVENTS, max_size=30))
+def test_the_dates_are_those_of_the_best_word_last_given(trust: str, events: list[tuple[str, int]]) -> None:
+    """
+    However the clock is set and whoever vouches when, a boot is dated by the clock as it was last vouched for.
+
+    The kernel's word stands above all others', for the whole boot, and a time before 2026 is never taken.
+    """
+    clocks = FakeClocks(voucher="", unix_ns=0)
+    timeline = Timeline(clocks, trust)
+    right_ns: int | None = None
+    was_synced = False
+    for event, seconds in [("step", UNIX_NS // SECOND_NS), *events]:
+        if event in ("advance", "sleep"):
+            clocks.advance(seconds, asleep=event == "sleep")
+        elif event == "step":
+            clocks.step(seconds)
+        elif event == "restart":
+            timeline = Timeline(clocks, trust, timeline.offset)
+        else:
+            clocks.word = event
+        is_trusted = trust == "always" or (trust == "auto" and clocks.word == "hypervisor")
+        if clocks.unix_ns() >= 1_767_225_600 * SECOND_NS:
+            if clocks.word == "kernel":
+                right_ns, was_synced = clocks.offset_ns, True
+            elif is_trusted and not was_synced:
+                right_ns = clocks.offset_ns
+        offset = timeline.refresh()
+        assert (offset.ns if offset else None) == right_ns
+        assert offset is None or offset.clock == ("synced" if was_synced else "trusted")
+
+
 def test_presence_is_labelled_with_its_minute() -> None:
     """Presence measured within a minute carries the minute's beginning, and the uptime of that instant."""
     dated = date(_presence(90 * SECOND_NS), OFFSET)

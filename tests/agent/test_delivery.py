@@ -226,6 +226,56 @@ def test_a_batch_refused_by_digest_is_kept_as_refused(make: Make, spool: Spool, 
     assert spool.backlog(0) == [1, 3]
 
 
+@pytest.mark.parametrize("reason", ["in_future: at=1795000000000000000", "line 1 in_future, line 2 wrong_type"])
+def test_a_centre_whose_clock_is_days_slow_costs_no_batch(
+    make: Make, spool: Spool, link: LinkDouble, clock: _Time, caplog: pytest.LogCaptureFixture, reason: str
+) -> None:
+    """A refusal as `in_future` by a centre two days behind is no answer: the batch waits until the clock is right."""
+    delivery = make()
+    delivery.offer(_close(spool, 3))
+
+    def answer(seq: int, at_s: float) -> Answered:
+        return Answered(encode_ack(Ack((), (Refusal(spool.epoch, seq, reason),), int(at_s * 1000))))
+
+    note = "the centre's clock is 48 h behind ours: batches wait until one of the two is set right"
+    with caplog.at_level(logging.WARNING):
+        for _ in range(600):
+            before = len(link.sent)
+            delivery.send()
+            news = [delivery.handle(answer(seq, clock.time() - 2 * 86400)) for seq in _seqs(link)[before:]]
+            assert news in ([], [False], [True, False, False])
+            clock.now += 1
+    assert caplog.messages == [note]
+    assert (delivery.note, delivery.settled(), delivery.stored_at) == (note, set(), 0.0)
+    assert 5 <= len(link.sent) <= 8, "three, and the newest of them again ever more rarely"
+    delivery.offer(_close(spool))
+    delivery.send()
+    assert _seqs(link)[-1] == 4
+    delivery.handle(_stored((spool.epoch, 4, 4)))
+    for _ in range(20):
+        before = len(link.sent)
+        delivery.send()
+        for seq in _seqs(link)[before:]:
+            delivery.handle(_stored((spool.epoch, seq, seq)))
+        clock.now += 1
+    _commit(delivery, spool)
+    assert (spool.backlog(0), spool.refused(), delivery.note) == ([], [], "connected")
+
+
+@pytest.mark.parametrize(("behind_s", "reason"), [(0, "line 1 in_future"), (-2 * 86400, "line 1 wrong_type")])
+def test_what_is_not_due_to_the_centres_clock_is_refused_for_good(
+    make: Make, spool: Spool, clock: _Time, behind_s: float, reason: str
+) -> None:
+    """Where the clocks agree a batch from the future stems from a wrong clock of ours once; it is not sent for ever."""
+    delivery = make()
+    delivery.offer(_close(spool))
+    delivery.send()
+    refusal = Refusal(spool.epoch, 1, reason)
+    delivery.handle(Answered(encode_ack(Ack((), (refusal,), int((clock.time() + behind_s) * 1000)))))
+    _commit(delivery, spool)
+    assert spool.refused() == [(spool.epoch, 1, DEVICE, reason)]
+
+
 def test_a_refusal_by_the_broker_keeps_the_batch(
     make: Make, spool: Spool, link: LinkDouble, clock: _Time, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -402,6 +452,36 @@ def test_a_backlog_follows_at_its_pace(make: Make, spool: Spool, link: LinkDoubl
         clock.now += wait_s
     assert 40 < clock.now - began < 60
     assert _seqs(link) == list(range(1, 101))
+
+
+def test_after_an_outage_of_the_centre_live_data_comes_first_and_all_else_at_its_pace(
+    make: Make, spool: Spool, link: LinkDouble, clock: _Time
+) -> None:
+    """The centre is away for two hours while the broker takes batches: then live first, the backlog oldest first."""
+    delivery = make()
+
+    def live_for(rounds: int, *, is_centre_there: bool) -> None:
+        for second in range(60 * rounds):
+            if second % 60 == 0:
+                delivery.offer(_close(spool))
+            before = len(link.sent)
+            delivery.send()
+            for seq in _seqs(link)[before:] if is_centre_there else ():
+                delivery.handle(_stored((spool.epoch, seq, seq)))
+            clock.now += 1
+
+    live_for(120, is_centre_there=False)
+    into_the_outage = _seqs(link)
+    assert sorted(set(into_the_outage)) == list(range(1, 121))
+    assert len(into_the_outage) <= 122
+    live_for(3, is_centre_there=True)
+    arrived = _seqs(link)[len(into_the_outage) :]
+    assert arrived[0] == 121
+    backlog = [seq for seq in arrived if seq <= 120]
+    assert backlog == list(range(1, 121)), "oldest first, each once"
+    assert [seq for seq in arrived if seq > 120] == [121, 122, 123]
+    _commit(delivery, spool)
+    assert spool.backlog(0) == []
 
 
 def test_a_batch_that_the_spool_dropped_is_passed_over(make: Make, spool: Spool, link: LinkDouble) -> None:

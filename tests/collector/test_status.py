@@ -28,7 +28,8 @@ def delivery(
     more = f',previous="{previous}"' if previous else ""
     at = NOW_NS - (1000 - seq) * MINUTE_NS // 60 + int(epoch, 16) % 1000
     return (
-        f'delivery,{tags} epoch="{epoch}",seq={seq}i,lines=5i,received=1i,lag_ms={lag}i,partial=0i,expired=0i,'
+        f'delivery,{tags} epoch="{epoch}",seq={seq}i,lines=5i,received={at // 10**6 + lag}i,lag_ms={lag}i,'
+        f"partial=0i,expired=0i,"
         f'clock="synced"{more} {at}\n'
     )
 
@@ -84,7 +85,57 @@ def test_lags_are_quantiles(tmp_path: Path) -> None:
     """The lag at p50 and p99 is that of the batches, in milliseconds."""
     lines = "".join(delivery("aaaaaaaa", seq, lag=seq) for seq in range(1, 101))
     found = status_of(tmp_path, lines)[DEVICE].delivery
-    assert (found.lag_p50_ms, found.lag_p99_ms) == (51, 100)
+    assert (found.lag_p50_ms, found.lag_p99_ms, found.late) == (51, 100, 0)
+
+
+def _received(seq: int, measured_s: float, received_s: float, lines: int = 5, **fields: int) -> str:
+    """Return the delivery point of a batch that was measured and received so many seconds after the beginning."""
+    began_ns = NOW_NS - 3600 * 10**9
+    received_ms = (began_ns + int(received_s * 1e9)) // 10**6
+    more = "".join(f",{name}={value}i" for name, value in fields.items())
+    return (
+        f'delivery,{TAGS},agent={DEVICE} epoch="aaaaaaaa",seq={seq}i,lines={lines}i,'
+        f"received={received_ms}i,lag_ms={round((received_s - measured_s) * 1000)}i{more},"
+        f'clock="synced" {began_ns + int(measured_s * 1e9) + seq}\n'
+    )
+
+
+def test_a_backlog_does_not_hide_the_lag_of_live_data(tmp_path: Path) -> None:
+    """Back after half an hour: the batches that come after newer ones are late, and the lag is that of the others."""
+    live = [_received(seq, 60 * seq, 60 * seq + 0.2) for seq in (1, 2)]
+    outage = [_received(seq, 60 * seq, 1981 + seq) for seq in range(3, 33)]
+    back = [_received(33, 1980, 1980.9)] + [_received(seq, 60 * seq, 60 * seq + 0.3) for seq in (34, 35)]
+    found = status_of(tmp_path, "".join([*live, *outage, *back]))[DEVICE].delivery
+    assert (found.batches, found.late, found.missing) == (35, 30, 0)
+    assert (found.lag_p50_ms, found.lag_p99_ms) == (300, 900)
+
+
+def test_live_data_that_waits_behind_a_backlog_is_seen(tmp_path: Path) -> None:
+    """An agent that would send its oldest batches first has the lag of all of them: nothing newer had come before."""
+    lines = "".join(_received(seq, 60 * seq, 1800 + seq) for seq in range(1, 30))
+    found = status_of(tmp_path, lines)[DEVICE].delivery
+    assert found.late == 0
+    assert (found.lag_p50_ms, found.lag_p99_ms) == (915_000, 1_741_000)
+
+
+def test_two_batches_in_one_millisecond_are_taken_newest_first(tmp_path: Path) -> None:
+    """Agents send the newest first: the older of two that came together is late, not the lag of live data."""
+    found = status_of(tmp_path, _received(1, 60, 1800) + _received(2, 1799, 1800))[DEVICE].delivery
+    assert (found.late, found.lag_p99_ms) == (1, 1000)
+
+
+def test_a_batch_without_any_good_line_has_no_lag(tmp_path: Path) -> None:
+    """A batch whose lines are all refused has no time of its own: it has no lag and makes no other one late."""
+    lines = _received(1, 500, 500, lines=0, partial=5) + _received(2, 480, 501)
+    found = status_of(tmp_path, lines)[DEVICE].delivery
+    assert (found.batches, found.refused_lines, found.late, found.lag_p99_ms) == (2, 5, 0, 21_000)
+    assert status_of(tmp_path / "other", _received(1, 500, 500, lines=0, partial=5))[DEVICE].delivery.lag_p50_ms is None
+
+
+def test_a_batch_that_came_twice_counts_as_it_came_last(tmp_path: Path) -> None:
+    """A batch refused by a centre whose clock was wrong, and stored later, is one batch without refused lines."""
+    found = status_of(tmp_path, _received(1, 500, 500, lines=0, partial=5) + _received(1, 90, 900))[DEVICE].delivery
+    assert (found.batches, found.refused_lines, found.lag_p99_ms) == (1, 0, 810_000)
 
 
 def test_rates_come_from_the_last_two_readings_and_survive_a_reboot(tmp_path: Path) -> None:

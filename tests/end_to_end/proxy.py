@@ -125,6 +125,10 @@ class Proxy:
         """How many connections will still be answered by a stranger."""
         return len(self._strangers)
 
+    def lead_to(self, target: int) -> None:
+        """Lead later connections to another port; one where nobody listens is a broker that is out of reach."""
+        self._target = target
+
     def freeze(self) -> None:
         """Let nothing through the connection that is there, and do not end it: a router that forgot it."""
         self._is_frozen.set()
