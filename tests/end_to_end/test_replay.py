@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
-from agent.spool import Status, peek
+from agent.spool import Status
+from agent.spoolfile import peek
 from collector.status import Delivery, read_status
 from collector.store.base import StoreError
 from collector.store.open import open_store

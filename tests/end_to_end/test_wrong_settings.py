@@ -223,7 +223,7 @@ def test_a_spool_that_is_no_database(tmp_path: Path, parts: ExitStack) -> None:
     assert until(lambda: "agent " + DEVICE in agent.words())
     assert until(lambda: len(agent.issued()) >= 2), agent.words()
     assert agent.words().count("set aside") == 1
-    (aside,) = agent.spool.glob("spool.sqlite.aside-*")
+    (aside,) = agent.spool.glob("spool.sqlite.damaged-*")
     assert aside.read_bytes() == b"not a database" * 500
     assert "Traceback" not in agent.words()
 
@@ -236,7 +236,7 @@ def test_commands_about_a_spool_that_is_not_there(tmp_path: Path) -> None:
     assert (health.returncode, len(health.stdout.splitlines()), health.stderr) == (1, 1, "")
     (tmp_path / "spool.sqlite").write_bytes(b"not a database" * 500)
     line = only_line(ask("santong-agent", "spool", "status", "--spool", tmp_path))
-    assert line == f"{tmp_path}/spool.sqlite: file is not a database"
+    assert line.startswith(f"{tmp_path}/spool.sqlite: file is not a database: santong-agent spool repair")
 
 
 def test_a_disk_that_fills_under_an_agent(tiny_disk: Path, tmp_path: Path, parts: ExitStack) -> None:
