@@ -1,6 +1,6 @@
 # Everything installs itself: Python 3.11, make, and root or sudo for Debian's packages are all that must be there.
 .DEFAULT_GOAL := help
-.PHONY: help setup up check test bench clean
+.PHONY: help setup up check test faults fuzz bench clean
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq
@@ -13,6 +13,8 @@ help:
 	@echo 'make up ARGS="--for 60"    run everything on this machine (santong up)'
 	@echo 'make check                 ruff, mypy, import-linter'
 	@echo 'make test                  check, then every test against real mosquitto and influxd'
+	@echo 'make faults N=1000 SEED=7   break everything at random, N times, and look whether anything is lost'
+	@echo 'make fuzz N=1000000        malformed batches through check and stores'
 	@echo 'make bench                 measure the figures of docs/performance.md'
 
 setup: .venv/.product
@@ -31,9 +33,9 @@ setup: .venv/.product
 
 # The real servers that the tests and benchmarks start for themselves, on free ports and in folders of their own.
 .venv/.servers: .venv/.product
-	@command -v mosquitto >/dev/null && command -v influxd >/dev/null && command -v strace >/dev/null \
+	@command -v mosquitto >/dev/null && command -v mosquitto_pub >/dev/null && command -v influxd >/dev/null && command -v strace >/dev/null \
 	    && command -v openssl >/dev/null && command -v pgrep >/dev/null || { \
-	    $(APT) update && $(APT) install -y --no-install-recommends mosquitto influxdb strace openssl procps; }
+	    $(APT) update && $(APT) install -y --no-install-recommends mosquitto mosquitto-clients influxdb strace openssl procps; }
 	@touch $@
 
 up: .venv/.product
@@ -48,10 +50,18 @@ check: .venv/.developer
 test: check .venv/.servers
 	$(BIN)/pytest $(ARGS)
 
+faults: .venv/.developer .venv/.servers
+	$(BIN)/python -m tests.faults $(if $(N),--faults $(N)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+fuzz: .venv/.developer .venv/.servers
+	$(BIN)/python -m tests.fuzz $(if $(N),--batches $(N)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 bench: .venv/.developer .venv/.servers
 	$(BIN)/python -m benchmarks.agent_footprint
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.collector_stages
+	$(BIN)/python -m benchmarks.replay
+	$(BIN)/python -m benchmarks.backpressure
 
 clean:
 	rm -rf .venv .build .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
