@@ -11,6 +11,7 @@ count.
 
 import argparse
 import http.client
+import os
 import statistics
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import tempfile
 import time
 import urllib.parse
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.agent_footprint import cpu_seconds
 from benchmarks.load import Publisher, Sent, make_batches
@@ -94,10 +96,18 @@ class CollectProcess:
         self.process.wait(30)
 
 
+class Pair(NamedTuple):
+    """Seconds written directly and through the whole path; in the latter the processor seconds of each program."""
+
+    direct_s: float
+    path_s: float
+    cpu_s: dict[str, float]
+
+
 def one_pair(
     folder: Path, influx: Influxd, broker: Mosquitto, batches: list[Sent], bodies: list[tuple[Retention, bytes]], n: str
-) -> tuple[float, float, float]:
-    """Return seconds written directly, seconds through the whole path, and the collector's processor seconds."""
+) -> Pair:
+    """Measure both ways, in databases of their own."""
     for database in (f"direct{n}", f"path{n}"):
         store = open_store(f"influxdb://127.0.0.1:{influx.port}/{database}")
         store.prepare()
@@ -106,13 +116,14 @@ def one_pair(
     time.sleep(2)  # let influxd finish what it does behind the answers
     collector = CollectProcess(folder, broker, influx.port, f"path{n}")
     publisher = Publisher(broker.port, batches, WINDOW)
-    before = cpu_seconds(collector.process.pid)
+    pids = {"collector": collector.process.pid, "influxd": influx.pid, "mosquitto": broker.pid, "load": os.getpid()}
+    before = {name: cpu_seconds(pid) for name, pid in pids.items()}
     path_s = publisher.run(timeout_s=600)
-    cpu_s = cpu_seconds(collector.process.pid) - before
+    cpu_s = {name: cpu_seconds(pid) - before[name] for name, pid in pids.items()}
     publisher.close()
     collector.stop()
     time.sleep(2)
-    return direct_s, path_s, cpu_s
+    return Pair(direct_s, path_s, cpu_s)
 
 
 def measure(folder: Path, influx: Influxd, broker: Mosquitto, options: argparse.Namespace, rounds: int) -> None:
@@ -125,12 +136,13 @@ def measure(folder: Path, influx: Influxd, broker: Mosquitto, options: argparse.
     print(f"  {points:,} points in {len(batches):,} batches of {lines_a_batch} lines and a delivery point each")
     ratios, loads = [], []
     for n in range(options.pairs):
-        direct_s, path_s, cpu_s = one_pair(folder, influx, broker, batches, bodies, f"{rounds}_{n}")
-        ratios.append(direct_s / path_s)
-        loads.append(cpu_s / points * 1e6)
+        pair = one_pair(folder, influx, broker, batches, bodies, f"{rounds}_{n}")
+        ratios.append(pair.direct_s / pair.path_s)
+        loads.append(pair.cpu_s["collector"] / points * 1e6)
+        spent = ", ".join(f"{name} {seconds / points * 1e6:.2f}" for name, seconds in pair.cpu_s.items())
         print(
-            f"  pair {n + 1}: straight {points / direct_s:,.0f}/s, whole path {points / path_s:,.0f}/s, "
-            f"ratio {ratios[-1]:.2f}, collector {loads[-1]:.2f} s a million points"
+            f"  pair {n + 1}: straight {points / pair.direct_s:,.0f}/s, whole path {points / pair.path_s:,.0f}/s, "
+            f"ratio {ratios[-1]:.2f}; processor seconds a million points: {spent}"
         )
     figures = [
         Figure("pace of the whole path ÷ influxd's own pace", statistics.median(ratios), 0.9, "", False),

@@ -13,7 +13,7 @@ from contract import topics
 from contract.batch import Batch, encode
 from contract.lines import encode_line
 
-_CONNECT, _PUBLISH, _PUBACK, _SUBSCRIBE, _PINGREQ = 0x10, 0x32, 0x4, 0x82, 0xC0
+_CONNECT, _PUBLISH, _SUBSCRIBE = 0x10, 0x32, 0x82
 
 
 class Sent(NamedTuple):
@@ -92,23 +92,23 @@ def _packet(kind: int, body: bytes) -> bytes:
     return bytes([kind]) + _varint(len(body)) + body
 
 
-class Publisher:
-    """
-    One raw MQTT 5 connection that publishes for many agents and counts their acknowledgements.
+class Acknowledged(NamedTuple):
+    """What one ack says: the agent, and (first, last) of each run of its batches that were stored."""
 
-    `window` bounds the batches that are not acknowledged end to end. Nothing is sent twice: this measures a pace, and
-    a batch that is lost ends the measurement with an error.
-    """
+    agent: str
+    runs: list[tuple[int, int]]
 
-    def __init__(self, port: int, batches: Sequence[Sent], window: int) -> None:
-        self._window = window
-        self._packets = [
-            _packet(
-                _PUBLISH,
-                _text(topics.batch(b.agent, b.agent)) + struct.pack("!H", n % 60_000 + 1) + b"\x00" + b.payload,
-            )
-            for n, b in enumerate(batches)
-        ]
+
+def publish_packet(sent: Sent, mid: int) -> bytes:
+    """Return the PUBLISH of a batch at QoS 1."""
+    head = _text(topics.batch(sent.agent, sent.agent)) + struct.pack("!H", mid % 60_000 + 1)
+    return _packet(_PUBLISH, head + b"\x00" + sent.payload)
+
+
+class Connection:
+    """One raw MQTT 5 connection that speaks for many agents and reads their acks."""
+
+    def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # Receive Maximum 65,535, clean start, keep-alive off
@@ -117,75 +117,112 @@ class Publisher:
             _packet(_SUBSCRIBE, b"\x00\x01\x00" + _text(topics.ack("+")) + b"\x00")
         )  # QoS 0 is enough to count
         self._buffer = bytearray()
+        self._waiting = memoryview(b"")
         self._socket.settimeout(10)
-        while self._read_one()[0] != 0x90:  # SUBACK
+        while self._read_one() != 0x90:  # SUBACK
             pass
-
-    def run(self, timeout_s: float) -> float:
-        """Publish everything; return the seconds until the last acknowledgement. TimeoutError when some never come."""
-        began = time.monotonic()
-        waiting, sent, acknowledged = memoryview(b""), 0, 0
         self._socket.setblocking(False)
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._socket, selectors.EVENT_READ | selectors.EVENT_WRITE)
-            while acknowledged < len(self._packets):
-                if time.monotonic() - began > timeout_s:
-                    raise TimeoutError(f"{len(self._packets) - acknowledged} batches were not acknowledged")
-                if not waiting and sent < len(self._packets) and sent - acknowledged < self._window:
-                    more = min(len(self._packets), acknowledged + self._window, sent + 200)
-                    waiting = memoryview(b"".join(self._packets[sent:more]))
-                    sent = more
-                wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if waiting else 0)
-                selector.modify(self._socket, wanted)
-                for _, events in selector.select(1):
-                    if events & selectors.EVENT_WRITE:
-                        waiting = waiting[self._socket.send(waiting[:65536]) :]
-                    if events & selectors.EVENT_READ:
-                        acknowledged += self._read_acks()
-        return time.monotonic() - began
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._socket, selectors.EVENT_READ)
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether all that was given was sent."""
+        return not self._waiting
+
+    def send(self, packets: bytes) -> None:
+        """Send packets during the next steps; only while idle."""
+        self._waiting = memoryview(packets)
+
+    def step(self, timeout_s: float) -> list[Acknowledged]:
+        """Wait for the socket, write and read what it takes and gives; return the acks that came."""
+        wanted = selectors.EVENT_READ | (0 if self.is_idle else selectors.EVENT_WRITE)
+        self._selector.modify(self._socket, wanted)
+        acks: list[Acknowledged] = []
+        for _, events in self._selector.select(timeout_s):
+            if events & selectors.EVENT_WRITE:
+                self._waiting = self._waiting[self._socket.send(self._waiting[:65536]) :]
+            if events & selectors.EVENT_READ:
+                acks += self._read_acks()
+        return acks
 
     def close(self) -> None:
         """Close the connection."""
+        self._selector.close()
         self._socket.close()
 
-    def _read_acks(self) -> int:
+    def _read_acks(self) -> list[Acknowledged]:
         data = self._socket.recv(1 << 18)
         if not data:
             raise ConnectionError("the broker closed the connection")
         self._buffer += data
-        count = 0
-        while (found := _first_packet(self._buffer)) is not None:
-            kind, start, end = found
+        acks = []
+        at = 0
+        while (found := _first_packet(self._buffer, at)) is not None:
+            kind, start, at = found
             if kind >> 4 == 3:
-                count += _stored(bytes(self._buffer[start:end]))
-            del self._buffer[:end]
-        return count
+                acks.append(_acknowledged(bytes(self._buffer[start:at])))
+        del self._buffer[:at]
+        return acks
 
-    def _read_one(self) -> tuple[int, bytes]:
-        while (found := _first_packet(self._buffer)) is None:
+    def _read_one(self) -> int:
+        while (found := _first_packet(self._buffer, 0)) is None:
             self._buffer += self._socket.recv(65536)
-        kind, start, end = found
-        body = bytes(self._buffer[start:end])
+        kind, _, end = found
         del self._buffer[:end]
-        return kind, body
+        return kind
 
 
-def _first_packet(buffer: bytearray) -> tuple[int, int, int] | None:
-    """Return kind, start and end of the first whole packet's body."""
+class Publisher:
+    """
+    Publishes batches as fast as they are acknowledged, and counts the acknowledgements.
+
+    `window` bounds the batches that are not acknowledged end to end. Nothing is sent twice: this measures a pace, and
+    a batch that is lost ends the measurement with an error.
+    """
+
+    def __init__(self, port: int, batches: Sequence[Sent], window: int) -> None:
+        self._window = window
+        self._packets = [publish_packet(sent, n) for n, sent in enumerate(batches)]
+        self._connection = Connection(port)
+
+    def run(self, timeout_s: float) -> float:
+        """Publish everything; return the seconds until the last acknowledgement. TimeoutError when some never come."""
+        began = time.monotonic()
+        total, sent, acknowledged = len(self._packets), 0, 0
+        while acknowledged < total:
+            if time.monotonic() - began > timeout_s:
+                raise TimeoutError(f"{total - acknowledged} batches were not acknowledged")
+            if self._connection.is_idle and sent < min(total, acknowledged + self._window):
+                more = min(total, acknowledged + self._window, sent + 200)
+                self._connection.send(b"".join(self._packets[sent:more]))
+                sent = more
+            for ack in self._connection.step(1):
+                acknowledged += sum(last - first + 1 for first, last in ack.runs)
+        return time.monotonic() - began
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def _first_packet(buffer: bytearray, begin: int) -> tuple[int, int, int] | None:
+    """Return kind, start and end of the body of the packet at `begin`, None when it has not come whole."""
     length = shift = 0
-    for at in range(1, min(5, len(buffer))):
+    for at in range(begin + 1, min(begin + 5, len(buffer))):
         length |= (buffer[at] & 0x7F) << shift
         shift += 7
         if not buffer[at] & 0x80:
             end = at + 1 + length
-            return (buffer[0], at + 1, end) if len(buffer) >= end else None
+            return (buffer[begin], at + 1, end) if len(buffer) >= end else None
     return None
 
 
-def _stored(body: bytes) -> int:
-    """Count the batches that an ack names; raise when one was refused."""
+def _acknowledged(body: bytes) -> Acknowledged:
+    """Read an ack's PUBLISH; raise when it refuses a batch."""
     (topic_bytes,) = struct.unpack_from("!H", body)
     ack = json.loads(body[2 + topic_bytes + 1 + body[2 + topic_bytes] :])
     if ack["refused"]:
         raise ValueError(f"the collector refused a batch: {ack['refused'][0]}")
-    return sum(last - first + 1 for _, first, last in ack["stored"])
+    agent = body[2 : 2 + topic_bytes].decode().split("/")[2]
+    return Acknowledged(agent, [(first, last) for _, first, last in ack["stored"]])

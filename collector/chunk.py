@@ -109,6 +109,7 @@ class Chunk:
         refusal = topics.Refusal(
             flaw.epoch if is_named else None, flaw.seq if is_named else None, str(flaw), "" if is_named else digest
         )
+        self.lines += 1
         self.refused.append(Refused(agent if is_device(agent) else "", refusal))
         self.quarantined.append(
             Entry(

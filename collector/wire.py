@@ -157,13 +157,15 @@ class Wire:
             if publish:
                 topic, mid, payload = publish
                 arrivals.append(Arrival(topic, payload, received_ns))
-                pubacks.append(_PUBACK + mid if mid else b"")
+                if mid:
+                    pubacks.append(_PUBACK + mid)
             else:
                 self._for_paho += buffer[at:stop]
             at = stop
         self._needed = stop - at
         if arrivals:
             self._deliver(arrivals)
+        if pubacks:
             self.put(b"".join(pubacks))
         return at
 

@@ -96,7 +96,7 @@ def text_of(payload: bytes) -> tuple[bytes, BadBatch | None]:
     plain, flaw = _unpack(payload) if packed else (payload[:MAX_BATCH_BYTES], None)
     if not packed and len(payload) > MAX_BATCH_BYTES:
         flaw = BadBatch(Reason.TOO_LARGE, f"{len(payload)} bytes, {MAX_BATCH_BYTES} are allowed")
-    if flaw is None and plain.count(b"\n") > MAX_BATCH_LINES + 1:
+    if flaw is None and len(plain) > MAX_BATCH_LINES and plain.count(b"\n") > MAX_BATCH_LINES + 1:
         flaw = BadBatch(Reason.TOO_LARGE, f"more than {MAX_BATCH_LINES} lines")
     return plain, flaw
 

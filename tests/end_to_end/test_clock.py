@@ -248,7 +248,7 @@ def test_a_clock_that_is_set_while_the_machine_runs(centre: Centre, life: Life) 
 
 _SLOW = """
 import sys, time
-import collector.cli, collector.pipeline, collector.receive
+import collector.cli, collector.pipeline, collector.wire
 
 class TwoDaysSlow:
     def __getattr__(self, name):
@@ -257,7 +257,7 @@ class TwoDaysSlow:
     def time_ns(self):
         return time.time_ns() - 2 * 86_400 * 10**9
 
-collector.pipeline.time = collector.receive.time = TwoDaysSlow()
+collector.pipeline.time = collector.wire.time = TwoDaysSlow()
 collector.cli.main()
 """
 
