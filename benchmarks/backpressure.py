@@ -22,7 +22,8 @@ from agent.window import Window
 from benchmarks.ingest import CollectProcess
 from benchmarks.load import Connection, Sent, make_batches, publish_packet
 from benchmarks.report import Figure, print_figures
-from collector.pipeline import CHUNK_BYTES, WORKERS, Limits
+from collector.chunk import CHUNK_BYTES
+from collector.pipeline import WORKERS, Limits
 from collector.store.open import open_store
 from tests.services import Influxd, Mosquitto
 

@@ -114,7 +114,7 @@ class Chunk:
         self.quarantined.append(
             Entry(
                 arrival.received_ns,
-                agent or arrival.topic[:200],
+                (agent or arrival.topic)[:200],
                 device,
                 flaw.epoch or "",
                 -1 if flaw.seq is None else flaw.seq,

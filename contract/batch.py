@@ -140,16 +140,10 @@ def _read_header(head: bytes, lines: bytes) -> Batch:
         raise _with_identity(BadBatch(Reason.WRONG_VERSION, f"version {int(match[1])}, this is {VERSION}"), head)
     present = keys.keys() | set(_REQUIRED)
     if wrong := [key for key, rule in _RULES.items() if key in present and not rule.fullmatch(keys.get(key, ""))]:
-        what = ", ".join(f"{key}={keys.get(key, '')}" for key in wrong)
+        what = ", ".join(f"{key}={keys.get(key, '')[:40]}" for key in wrong)
         raise _with_identity(BadBatch(Reason.BAD_HEADER, what), head)
     if not lines and "at" not in keys:
         raise _with_identity(BadBatch(Reason.EMPTY, "a header without lines and without a time of delivery"), head)
-    return Batch(
-        keys["epoch"],
-        int(keys["seq"]),
-        keys["clock"],
-        lines,
-        keys.get("previous", ""),
-        int(keys.get("at", 0)),
-        int(keys.get("held", 0)),
-    )
+    # Beside lines a time of delivery means nothing: it would date a delivery point that no store may take.
+    at_ns, held = (0, 0) if lines else (int(keys.get("at", 0)), int(keys.get("held", 0)))
+    return Batch(keys["epoch"], int(keys["seq"]), keys["clock"], lines, keys.get("previous", ""), at_ns, held)

@@ -13,6 +13,7 @@ ROOT = "santong/v1"
 ALL_BATCHES = f"{ROOT}/+/+/batch"
 ALL_STATES = f"{ROOT}/+/state"
 WILL_DELAY_S = 30
+_LONGEST_REASON = 4000
 
 
 def batch(agent: str, device: str) -> str:
@@ -91,7 +92,7 @@ def decode_ack(payload: bytes) -> Ack:
         refused = tuple(_refusal(*item) for item in data["refused"])
         return Ack(stored, refused, _number(data["at"]))
     except (KeyError, TypeError, RecursionError, ValueError) as error:
-        raise ValueError(f"not an ack: {error!r}") from error
+        raise ValueError(f"not an ack: {error!r:.200}") from error
 
 
 def _refusal(epoch: object, seq: object, reason: object, digest: object = "", *_: object) -> Refusal:
@@ -113,8 +114,8 @@ def _number(value: object) -> int:
 
 
 def _text(value: object) -> str:
-    """Return text that can be written down: JSON can carry half a character."""
-    return str(value).encode(errors="replace").decode()
+    """Return text that can be written down: JSON can carry half a character, and a megabyte."""
+    return str(value)[:_LONGEST_REASON].encode(errors="replace").decode()
 
 
 def encode_state(name: str, boot: str, version: str) -> bytes:

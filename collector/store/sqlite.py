@@ -66,7 +66,7 @@ _FIELDS = re.compile(rb"%b(?:,%b)*+" % (_FIELD, _FIELD))
 _EACH_TAG = re.compile(_TAG)
 _EACH_FIELD = re.compile(_FIELD)
 _ESCAPED = re.compile(rb"\\([ ,=])")
-_INTEGER = re.compile(rb"-?\d{1,19}i")
+_INTEGER = re.compile(rb"-?\d{1,64}i")  # leading zeros, as influxd and the check take them
 _FLOAT = re.compile(rb"-?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?")
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from agent.window import FIRST_RETRY_S, Window
 from collector import pipeline
-from collector.pipeline import CHUNK_BYTES, Buffer, Collector, Limits
+from collector.chunk import CHUNK_BYTES
+from collector.pipeline import Buffer, Collector, Limits
 from collector.quarantine import Quarantine
 from collector.store.base import StoreUnavailable
 from collector.wire import Arrival

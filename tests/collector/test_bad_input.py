@@ -352,6 +352,16 @@ def test_lines_of_a_boot_without_the_time(centre: Centre, agent: RawAgent) -> No
     assert centre.presence(agent.name) == [1, 3]
 
 
+@pytest.mark.parametrize("at_ns", [1_000_000_000_000_000_000, 9_999_999_999_999_999_999])
+def test_a_time_of_delivery_beside_bad_lines(centre: Centre, agent: RawAgent, at_ns: int) -> None:
+    """Where no line is good a header's time dates no delivery point: one that no store takes would stop the centre."""
+    payload = HEADER[:-1] + b" at=%d held=1\nrubbish\n" % at_ns
+    agent.send(batch(1), payload, batch(3))
+    assert until(lambda: agent.stored() == [1, 3] and agent.refused())
+    assert agent.refused() == [Refusal(EPOCH, 2, "line 1 unknown_measurement")]
+    assert centre.partial(agent.name) == {1: 0, 2: 1, 3: 0}
+
+
 def test_expired_telemetry_is_no_bad_line(centre: Centre, agent: RawAgent) -> None:
     """Good telemetry older than its retention is acknowledged, counted as expired, and not quarantined."""
     agent.send(batch(1, presence(1), b"host load1=0.5 %d" % (time.time_ns() - 60 * DAY_NS)))

@@ -257,6 +257,13 @@ def test_unknown_keys_of_later_agents_are_ignored() -> None:
     assert decode(head + LINE) == Batch("5f0c9a1e", 9, "synced", LINE)
 
 
+def test_a_time_of_delivery_beside_lines_is_ignored() -> None:
+    """`at` and `held` are of a batch without lines: beside lines they date nothing, whatever they say."""
+    head = b"#santong/1 epoch=5f0c9a1e seq=9 clock=synced at=9999999999999999999 held=3\n"
+    assert decode(head + LINE) == Batch("5f0c9a1e", 9, "synced", LINE)
+
+
 def test_a_long_header_is_not_repeated_in_full() -> None:
-    """A megabyte without a header does not end up in a log."""
+    """A megabyte without a header, or with one long value, does not end up in a log."""
     assert len(str(_flaw(b"x" * (1 << 19)))) < 200
+    assert len(str(_flaw(b"#santong/1 epoch=" + b"a" * (1 << 19) + b" seq=1 clock=synced\n" + LINE))) < 200

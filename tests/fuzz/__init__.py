@@ -1,0 +1,1 @@
+"""Malformed batches by the million, through the centre's check and into real stores."""
