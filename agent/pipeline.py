@@ -242,25 +242,30 @@ class Agent:
     def _keep(self) -> None:
         """Append what can be dated, hold what cannot."""
         offset = self.timeline.offset
-        by_boot: dict[tuple[str, str], list[Sample]] = {}
         if offset and self.spool.has_held():
-            by_boot = self.spool.release()
+            self._date(self.spool.release(), offset, _to_the_second)
+        fresh: dict[tuple[str, str], list[Sample]] = {}
         for boot, device, sample in self._unspooled:
-            by_boot.setdefault((boot, device), []).append(sample)
+            fresh.setdefault((boot, device), []).append(sample)
+        self._date(fresh, offset)
+        if offset:
+            self.spool.remember_offset(self.clocks.boot, offset.ns, offset.clock)
+
+    def _date(
+        self,
+        by_boot: Mapping[tuple[str, str], list[Sample]],
+        offset: Offset | None,
+        grain: Callable[[Sample, Offset], Offset] = lambda _, offset: offset,
+    ) -> None:
         for (boot, device), samples in by_boot.items():
             if offset is None:
                 self.spool.hold(boot, device, samples)
             elif known := offset if boot == self.clocks.boot else _offset(self.spool.offsets().get(boot)):
-                self._append(device, samples, known)
+                lines = [line for sample in samples if (line := self._line(device, sample, grain(sample, known)))]
+                if lines:
+                    self.spool.append(device, b"\n".join(lines) + b"\n", known.clock)
             else:  # that boot never got the time: no evidence, but said so
                 self.spool.append_unsynced(device, self.clocks.boottime_ns() + offset.ns, len(samples))
-        if offset:
-            self.spool.remember_offset(self.clocks.boot, offset.ns, offset.clock)
-
-    def _append(self, device: str, samples: list[Sample], offset: Offset) -> None:
-        lines = [line for sample in samples if (line := self._line(device, sample, offset))]
-        if lines:
-            self.spool.append(device, b"\n".join(lines) + b"\n", offset.clock)
 
     def _line(self, device: str, sample: Sample, offset: Offset) -> bytes | None:
         """Return the dated line; None for a presence whose minute is proven already, or was not lived through."""
@@ -287,6 +292,16 @@ class Agent:
         if self.delivery.clock_offset_ms is not None:
             counts["clock_offset_ms"] = self.delivery.clock_offset_ms
         return counts
+
+
+def _to_the_second(sample: Sample, offset: Offset) -> Offset:
+    """
+    Return the offset by which a held sample is dated: to the second, but for presence, whose minute must be right.
+
+    An older copy of the spool, or what was read out of a damaged one, may hold samples again that were dated before:
+    with the fraction of each occasion they would be stored twice, some microseconds apart.
+    """
+    return offset if sample.measurement == "presence" else offset._replace(ns=offset.ns - offset.ns % 10**9)
 
 
 def _offset(known: tuple[int, str] | None) -> Offset | None:

@@ -53,6 +53,8 @@ _COLUMNS = {"batch": 10, "refused": 7, "held": 5, "meta": 4, "slot": 3}
 TABLE_OF_COLUMNS = {count: table for table, count in _COLUMNS.items()}
 # Result codes after which the file itself is in doubt, https://sqlite.org/rescode.html
 _DOUBTFUL = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+# A changed byte in a text, or in the schema, which SQLite quotes in its message, makes text that is none.
+_SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 _CANNOT_READ = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ)
 
 
@@ -171,7 +173,7 @@ class Spool:
             self._mark = os.open(self.directory / MARK, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise SpoolError(f"{self.directory}: {error.strerror}: choose another folder with spool.path") from None
-        except sqlite3.Error as error:
+        except _SQLITE_ERRORS as error:
             self.close()
             raise self._explained(error, ": choose another folder with spool.path") from None
 
@@ -236,10 +238,10 @@ class Spool:
             raise SpoolDamaged(f"{self.file}: is not open")
         return self._connection
 
-    def _explained(self, error: sqlite3.Error, advice: str = "") -> SpoolError:
+    def _explained(self, error: Exception, advice: str = "") -> SpoolError:
         # Errors that the sqlite3 module raises by itself have no code.
         code = getattr(error, "sqlite_errorcode", 0)
-        if code & 0xFF in _DOUBTFUL or code in _CANNOT_READ:
+        if isinstance(error, UnicodeDecodeError) or code & 0xFF in _DOUBTFUL or code in _CANNOT_READ:
             return SpoolDamaged(f"{self.file}: {error}")
         return SpoolError(f"{self.file}: {error}{advice if isinstance(error, sqlite3.OperationalError) else ''}")
 
@@ -247,7 +249,7 @@ class Spool:
     def _reading(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except _SQLITE_ERRORS as error:
             raise self._explained(error) from None
 
     @contextmanager
@@ -269,7 +271,7 @@ class Spool:
             if db.in_transaction:
                 with suppress(sqlite3.Error):
                     db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, _SQLITE_ERRORS):
                 raise self._explained(error) from None
             raise
 
@@ -338,6 +340,7 @@ class Spool:
     def hold(self, boot: str, device: str, samples: list[Sample]) -> None:
         """Keep samples whose boot has no time yet."""
         last = self._db.execute("SELECT coalesce(max(id), 0) FROM held").fetchone()[0]
+        last = max(last, int(self._meta("released") or 0))  # no id twice
         texts = [json.dumps([s.measurement, s.fields, s.at_ns, s.tags]) for s in samples]
         rows = [(number, boot, device, text) for number, text in enumerate(texts, last + 1)]
         self._db.executemany("INSERT INTO held VALUES (?, ?, ?, ?, ?)", [(*row, checksum("held", row)) for row in rows])
@@ -347,13 +350,16 @@ class Spool:
     def release(self) -> dict[tuple[str, str], list[Sample]]:
         """Take out all held samples, by (boot, device) in the order they were held."""
         held: dict[tuple[str, str], list[Sample]] = {}
-        for row in self._db.execute("SELECT * FROM held ORDER BY id"):
+        released = int(self._meta("released") or 0)
+        # What was released once stands again in a salvaged spool: released twice it would be dated twice.
+        for row in self._db.execute("SELECT * FROM held WHERE id > ? ORDER BY id", (released,)):
             if not _is_right("held", row):
                 self._count("damaged_total", 1)
                 continue
-            _, boot, device, text, _ = row
+            released, boot, device, text, _ = row
             measurement, fields, at_ns, tags = json.loads(text)
             held.setdefault((boot, device), []).append(Sample(measurement, fields, at_ns, tags))
+        self._set_meta("released", released)
         self._db.execute("DELETE FROM held")
         return held
 

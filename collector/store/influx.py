@@ -68,14 +68,17 @@ _LIMIT = re.compile(r"(partial write: )?max-\S+ limit exceeded")
 _ANY_WORDS = re.compile("")
 _BAD_LINES = (400, 422)
 _START_AGAIN = "start the collector again, it creates what is missing"
+_FREE_SPACE = "free space on its disk, stop this collector, restart influxd twice, start this collector"
 _RULES = (
     _Rule(_BAD_LINES, _LIMIT, StoreMisconfigured, "raise this limit in influxd's configuration, then restart influxd"),
     _Rule((401,), _ANY_WORDS, StoreMisconfigured, "the user or password in the URL of the store is wrong"),
     _Rule((403,), _ANY_WORDS, _NoAccess, "the user of the store lacks a right"),
     _Rule((404,), _ANY_WORDS, _NoAccess, _START_AGAIN),
     _Rule((200, 500), re.compile("(database|retention policy) not found"), _NoAccess, _START_AGAIN),
-    # influxd 1.x goes on with this answer when there is space again, until it is restarted.
-    _Rule((500,), re.compile(".*no space left"), StoreMisconfigured, "free space on its disk, then restart influxd"),
+    # influxd 1.x goes on with this answer when there is space again, until it is restarted. That start cuts a torn
+    # entry off its log but goes on writing behind the gap, and the next start cuts off all that was written there: two
+    # starts without a write between them lose nothing.
+    _Rule((500,), re.compile(".*no space left"), StoreMisconfigured, _FREE_SPACE),
 )
 
 

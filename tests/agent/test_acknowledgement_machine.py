@@ -171,9 +171,13 @@ class AcknowledgementMachine(RuleBasedStateMachine):
         self._look()
 
     def _forget_flights(self) -> None:
-        self.unanswered: set[Name] = set()
         self.attempts: dict[Name, tuple[int, float]] = {}  # how often and when last sent on this connection
         self.overtaken: set[Name] = set()
+
+    def _on_their_way(self) -> set[Name]:
+        """Return the batches in the window; the others that a silent centre was sent are backlog again."""
+        found = map(self.spool.waiting, self.delivery._window.on_their_way())
+        return {(waiting.epoch, waiting.seq) for waiting in found if waiting}
 
     def _look(self) -> dict[Name, bytes]:
         """Return the payloads that wait in the spool."""
@@ -221,7 +225,6 @@ class AcknowledgementMachine(RuleBasedStateMachine):
         assert not count or name in self.overtaken or self.clock.now >= earliest, f"{name} again, try {count + 1}"
         self.overtaken.discard(name)
         self.attempts[name] = count + 1, self.clock.now
-        self.unanswered.add(name)
         self.ours.add(name)
         self.messages.append(payload)
 
@@ -305,14 +308,17 @@ class AcknowledgementMachine(RuleBasedStateMachine):
         """Let the agent have any answer, once or more often."""
         at = which % len(self.answers)
         answer = self.answers[at] if again else self.answers.pop(at)
-        meant = {*answer.stored, *answer.refused, *(self.unanswered & set(answer.unreadable))}
+        meant = {*answer.stored, *answer.refused, *(self._on_their_way() & set(answer.unreadable))}
         for name in meant & self.attempts.keys():
             last = self.attempts[name][1]
             self.overtaken |= {other for other, (_, at) in self.attempts.items() if at < last - FIRST_RETRY_S / 6}
         self.told |= meant
         self.settled |= meant & self.ours
-        self.unanswered -= meant
+        window, now = self.delivery._window, self.clock.now
+        was_silent = window._is_silent(now)
         self.delivery.handle(Answered(answer.payload))
+        if was_silent and not window._is_silent(now):  # all but what was sent just now begins anew, as backlog
+            self.attempts = {name: (1, at) for name, (_, at) in self.attempts.items() if now - at < 0.8 * FIRST_RETRY_S}
 
     @precondition(lambda self: self.answers)
     @rule(which=WHICH)
@@ -329,9 +335,9 @@ class AcknowledgementMachine(RuleBasedStateMachine):
     # ---- what always holds
 
     @invariant()
-    def no_more_than_the_window_is_unanswered(self) -> None:
+    def no_more_than_the_window_is_on_its_way(self) -> None:
         """Have at most `window` batches on their way."""
-        assert len(self.unanswered) <= self.publishing.window
+        assert len(self.delivery._window.on_their_way()) <= self.publishing.window
 
     @invariant()
     def what_is_gone_is_stored_or_refused(self) -> None:

@@ -278,7 +278,7 @@ NO_SPACE = "engine: error writing WAL entry: write /var/lib/influxdb/wal/_00002.
         ),
         (error(408, "timeout"), StoreUnavailable, "timeout", None),
         (error(500, "timeout"), StoreUnavailable, "timeout", None),
-        (error(500, NO_SPACE), StoreMisconfigured, "free space .* then restart influxd", None),
+        (error(500, NO_SPACE), StoreMisconfigured, "free space .* restart influxd twice", None),
         (Answer(502, b"<html>\n<h1>Bad \xff Gateway</h1>"), StoreUnavailable, "Gateway", None),
         (Answer(302, b"", (("Location", "http://127.0.0.1:9/login"),)), StoreUnavailable, "302", None),
         (Answer(200, b"<html>log in</html>"), StoreUnavailable, "200 to a write", None),
