@@ -6,9 +6,10 @@ An answer raises nothing but ValueError, and takes out exactly the batches that 
 
 import hashlib
 import json
+import logging
 import random
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -240,7 +241,7 @@ def run_answers(folder: Path, seed: str, count: int) -> list[tuple[str, bytes]]:
     """Send malformed answers to an agent; return what was found, and the answer."""
     chance = random.Random(seed)
     found: list[tuple[str, bytes]] = []
-    with closing(Reader(folder, chance)) as reader:
+    with closing(Reader(folder, chance)) as reader, _silence():
         for number in range(count):
             kind = pick(chance, OF_AN_ANSWER)
             payload = kind(chance, reader.good())
@@ -251,3 +252,15 @@ def run_answers(folder: Path, seed: str, count: int) -> list[tuple[str, bytes]]:
             except Wrong as error:
                 found.append((f"answer, {kind.__name__}: {error}", payload))
     return found
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Leave out of the log what each malformed answer is."""
+    log = logging.getLogger("santong.delivery")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
