@@ -114,9 +114,16 @@ class WindowAgent:
         while (seq := self._window.take_fresh(now)) is not None:
             due.append(seq)
         due += self._window.take_retries(now)
+        if self._window.wants_backlog(now) and (old := self._next_in_backlog()):
+            self._window.take_backlog(old, now)
+            due.append(old)
         self.raw.send(*(batch(seq) for seq in due))
         self.sent += len(due)
         return len(due)
+
+    def _next_in_backlog(self) -> int | None:
+        done = self.raw.stored()
+        return next((seq for seq in range(1, WINDOW + 1) if seq not in done and seq not in self._window), None)
 
     def take_answers(self, now: float) -> set[tuple[str, int]]:
         """Settle what was acknowledged; return all that is, each with the agent's name."""
