@@ -43,6 +43,7 @@ log = logging.getLogger("santong.agent")
 _LONGEST_WAIT_S = 15.0
 _MOST_UNSPOOLED = 10_000
 _DISK_PAUSE_S = 1.0
+_HELD_GRAIN_NS = 100_000_000
 
 
 class Stop(Exception):
@@ -243,7 +244,7 @@ class Agent:
         """Append what can be dated, hold what cannot."""
         offset = self.timeline.offset
         if offset and self.spool.has_held():
-            self._date(self.spool.release(), offset, _to_the_second)
+            self._date(self.spool.release(), offset, _roughly)
         fresh: dict[tuple[str, str], list[Sample]] = {}
         for boot, device, sample in self._unspooled:
             fresh.setdefault((boot, device), []).append(sample)
@@ -294,14 +295,14 @@ class Agent:
         return counts
 
 
-def _to_the_second(sample: Sample, offset: Offset) -> Offset:
+def _roughly(sample: Sample, offset: Offset) -> Offset:
     """
-    Return the offset by which a held sample is dated: to the second, but for presence, whose minute must be right.
+    Return the offset by which a held sample is dated: to 0.1 s, but for presence, whose minute must be right.
 
     An older copy of the spool, or what was read out of a damaged one, may hold samples again that were dated before:
-    with the fraction of each occasion they would be stored twice, some microseconds apart.
+    with another reading of the clocks they would be stored twice, some microseconds apart.
     """
-    return offset if sample.measurement == "presence" else offset._replace(ns=offset.ns - offset.ns % 10**9)
+    return offset if sample.measurement == "presence" else offset._replace(ns=offset.ns - offset.ns % _HELD_GRAIN_NS)
 
 
 def _offset(known: tuple[int, str] | None) -> Offset | None:

@@ -53,7 +53,7 @@ _COLUMNS = {"batch": 10, "refused": 7, "held": 5, "meta": 4, "slot": 3}
 TABLE_OF_COLUMNS = {count: table for table, count in _COLUMNS.items()}
 # Result codes after which the file itself is in doubt, https://sqlite.org/rescode.html
 _DOUBTFUL = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-# A changed byte in a text, or in the schema, which SQLite quotes in its message, makes text that is none.
+# A changed byte in the schema, which SQLite quotes in its message, makes a message that is no text.
 _SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 _CANNOT_READ = (sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ)
 
@@ -100,6 +100,11 @@ def checksum(table: str, values: Iterable[object], body: bytes = b"") -> int:
     """Return the CRC-32 of a row: its table, its columns in order, then the bytes of its body."""
     head = "\x1f".join([table, *map(str, values)])
     return zlib.crc32(body, zlib.crc32(head.encode(errors="surrogatepass")))
+
+
+def _text(data: bytes) -> str:
+    """Read a damaged text too: the checksum of its row tells that it is damaged."""
+    return data.decode(errors="replace")
 
 
 def _is_right(table: str, row: Sequence[Any]) -> bool:
@@ -157,10 +162,12 @@ class Spool:
         try:
             if self._read_only:
                 self._connection = sqlite3.connect(f"file:{self.file}?mode=ro", uri=True, isolation_level=None)
+                self._connection.text_factory = _text
                 self._count_all()
                 return
             self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             db = self._connection = sqlite3.connect(self.file, isolation_level=None, cached_statements=32)
+            db.text_factory = _text
             db.execute("PRAGMA cache_size=-256")
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")

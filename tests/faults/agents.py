@@ -132,6 +132,8 @@ class LedgerAgent(AgentProcess):
 
     def is_drained(self) -> bool:
         """Tell whether the spool waits for nothing."""
+        if (self.spool / "stop.jsonl").exists():
+            return False  # it is just starting
         try:
             with closing(sqlite3.connect(f"file:{self.spool / MAIN}?mode=ro", uri=True, timeout=5)) as db:
                 (left,) = db.execute("SELECT (SELECT count(*) FROM batch) + (SELECT count(*) FROM held)").fetchone()

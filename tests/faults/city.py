@@ -56,7 +56,7 @@ class City:
     def __init__(self, folder: Path, chance: random.Random) -> None:
         self.folder = folder
         self.chance = chance
-        self.exempt = Exempt(set(), set(), set(), set())
+        self.exempt = Exempt(set(), set(), set(), set(), [])
         self.marks: list[Mark] = []
         self.raw: list[Produced] = []
         self.clones: list[LedgerAgent] = []
@@ -166,10 +166,17 @@ class City:
     # ---- the end
 
     def drain(self, seconds: float) -> bool:
-        """Let the agents measure no more and everything arrive; tell whether it did."""
+        """
+        Let the agents measure no more and everything arrive; tell whether it did.
+
+        They are started once more before: only then is a damage found that nobody came across.
+        """
         everybody = [*self.agents, *self.clones]
         for agent in everybody:
             agent.tell(quiet=True, step_ns=0, vouched=True)
+        for agent in self.agents:
+            self.stop_agent(agent)
+            agent.start()
         is_drained = until(lambda: all(agent.is_drained() for agent in self.agents), seconds)
         for agent in self.agents:
             agent.stop()

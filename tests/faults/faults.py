@@ -491,7 +491,7 @@ def _spool_disk_full(city: City) -> bool:
     """
     agent = city.agents[0]
     city.stop_agent(agent)
-    before = agent.words().count(_NO_SPACE)
+    before, began_ns = agent.words().count(_NO_SPACE), agent.last_round()
     if city.chance.random() < 0.5:
         city.detail("full before its start")
         city.spool_disk.fill()
@@ -508,4 +508,6 @@ def _spool_disk_full(city: City) -> bool:
     if not agent.is_running():
         city.detail("its start failed")
         agent.start()
-    return agent.wait_for_round(3) and was_full
+    goes_on = agent.wait_for_round(3)
+    city.exempt.late.append((agent.device, began_ns, agent.last_round()))
+    return goes_on and was_full

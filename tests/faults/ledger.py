@@ -24,7 +24,8 @@ from contract.measurements import TABLE, Kind
 
 MINUTE_NS = 60_000_000_000
 TOLERANCE_NS = 100_000_000
-# Samples that the disk did not take are dated when it does, stop marks by the next start.
+ROUGHLY_NS = 100_000_000
+# A stop mark is dated by the next start.
 LATER_NS = 20_000_000_000
 NUMBER = "sensor"
 # Not from a source: what the centre adds, and what the product says about itself.
@@ -71,12 +72,14 @@ class Exempt(NamedTuple):
 
     `in_flight`: (device, at_ns) of the last round before a kill -9. `destroyed` and `replaced`: (device, line) of what
     a damage took from a spool, or an older copy that was put in its place; `reasons`: of the stop marks among it.
+    Not missing but late, `late`: (device, from, to) when a disk was full, whose samples are dated when it takes them.
     """
 
     in_flight: set[tuple[str, int]]
     destroyed: set[tuple[str, str]]
     replaced: set[tuple[str, str]]
     reasons: set[str]
+    late: list[tuple[str, int, int]]
 
 
 class Offence(NamedTuple):
@@ -235,7 +238,7 @@ class _Device:
         offset = self.actual[sample.at_ns]
         if row.tags != sample.tags or row.fields != sample.fields:
             self._offend("altered", sample.at_ns, f"{sample} is stored as {row}")
-        elif row.time_ns != sample.at_ns + offset or not self._is_right(sample.at_ns, offset, sample.offset_ns):
+        elif row.time_ns != sample.at_ns + offset or not self._is_right(sample, offset):
             self._offend("altered", sample.at_ns, f"{sample} has another time: {row}")
 
     def _missing(self, sample: Produced, value: float) -> None:
@@ -252,21 +255,34 @@ class _Device:
         else:
             self._offend("lost", sample.at_ns, f"{sample}")
 
-    def _is_right(self, at_ns: int, offset: int, own: int | None, *, is_held: bool = False) -> bool:
-        """
-        Tell whether an offset is the one of the round, or of one soon after it (what a disk took late).
-
-        What was held may be dated to the second, so that releasing it once more changes nothing.
-        """
-        least_ns = -TOLERANCE_NS - is_held * 10**9
+    def _is_right(self, sample: Produced, offset: int) -> bool:
+        """Tell whether an offset is that of the round; a disk that was full, of a later one."""
+        own = sample.offset_ns
         if own is not None and abs(offset - own) <= TOLERANCE_NS:
             return True
-        first = bisect_left(self.offsets, (at_ns, 0))
-        first -= is_held and first == len(self.offsets) > 0  # the next start said nothing any more
-        later = itertools.islice(self.offsets, first, None)
-        until_ns = max(at_ns, self.offsets[first][0]) + LATER_NS if first < len(self.offsets) else 0
-        candidates = (other for at, other in itertools.takewhile(lambda pair: pair[0] <= until_ns, later))
-        return any(least_ns <= offset - other <= TOLERANCE_NS for other in candidates)
+        ends = [
+            end for device, start, end in self.exempt.late if device == self.device and start <= sample.at_ns <= end
+        ]
+        if own is None:
+            ends.append(sample.at_ns + LATER_NS)  # the clocks said nothing yet
+        return bool(ends) and any(abs(offset - other) <= TOLERANCE_NS for other in self._later(sample.at_ns, max(ends)))
+
+    def _later(self, start_ns: int, end_ns: int) -> Iterator[int]:
+        """Yield what the clocks said in the rounds of a time."""
+        later = itertools.islice(self.offsets, bisect_left(self.offsets, (start_ns, 0)), None)
+        return (offset for at, offset in itertools.takewhile(lambda pair: pair[0] <= end_ns, later))
+
+    def _is_mark_right(self, mark: Mark, offset: int) -> bool:
+        """
+        Tell whether the offset of a stop mark is one of the next start, or of the last end where that said nothing.
+
+        What was held may be dated a little roughly, so that releasing it once more changes nothing.
+        """
+        first = bisect_left(self.offsets, (mark.first_ns, 0))
+        candidates = [other for _, other in self.offsets[max(0, first - 1) : first]]
+        if first < len(self.offsets):
+            candidates = list(self._later(mark.first_ns, self.offsets[first][0] + LATER_NS))
+        return any(-TOLERANCE_NS - ROUGHLY_NS <= offset - other <= TOLERANCE_NS for other in candidates)
 
     # ---- the product's own sources
 
@@ -326,7 +342,7 @@ class _Device:
                 continue
             offset = rows[0].time_ns - round(float(rows[0].fields["uptime_s"]) * 1e9)
             is_within = mark.first_ns <= rows[0].time_ns - offset <= mark.last_ns
-            if not is_within or not self._is_right(mark.first_ns, offset, None, is_held=True):
+            if not is_within or not self._is_mark_right(mark, offset):
                 self._offend("altered", mark.last_ns, f"{mark} has another time: {rows[0]}")
         for rows in told.values():
             self._offend("altered", 0, f"no end of the agent explains {rows}")

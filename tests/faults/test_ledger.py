@@ -58,7 +58,7 @@ MARK = Mark(DEVICE, "signal 9 number 0", BOOT_NS, BOOT_NS + 2 * ROUND_NS)
 
 def exempt() -> Exempt:
     """Nothing may be missing."""
-    return Exempt(set(), set(), set(), set())
+    return Exempt(set(), set(), set(), set(), [])
 
 
 def judge(rows: list[Stored], may_miss: Exempt | None = None) -> Verdict:
@@ -186,14 +186,18 @@ def test_what_may_be_missing() -> None:
 
 
 def test_samples_that_a_disk_took_late() -> None:
-    """They are dated with a later round's offset: after a step of the clock that is the later one, and right."""
-    samples = [s._replace(offset_ns=OFFSET_NS + (10**10 if s.at_ns >= BOOT_NS + ROUND_NS else 0)) for s in produce()]
-    stepped = [
-        Stored(s.device, s.measurement, s.tags, s.at_ns + OFFSET_NS + 10**10, s.fields)
-        for s in samples
+    """They are dated with a later round's offset; a sample that no disk kept waiting is not."""
+    stepped_at = BOOT_NS + 20 * ROUND_NS
+    step_ns = 10**10
+    samples = [
+        s._replace(offset_ns=OFFSET_NS + (step_ns if s.at_ns >= stepped_at else 0))
+        for s in produce()
         if s.measurement != "presence"
     ]
-    verdict = compare([s for s in samples if s.measurement != "presence"], stepped, [], exempt())
-    assert found(verdict) == {}
-    early = [row._replace(time_ns=row.time_ns - 10**10) for row in stepped]
-    assert found(compare([s for s in samples if s.measurement != "presence"], early, [], exempt())) != {}
+    late = [Stored(s.device, s.measurement, s.tags, s.at_ns + OFFSET_NS + step_ns, s.fields) for s in samples]
+    waited = exempt()
+    waited.late.append((DEVICE, BOOT_NS, stepped_at))
+    assert found(compare(samples, late, [], waited)) == {}
+    assert found(compare(samples, late, [], exempt())) == {"altered": 3 * 20}
+    early = [row._replace(time_ns=row.time_ns - step_ns) for row in late]
+    assert found(compare(samples, early, [], waited)) == {"altered": 3 * (ROUNDS - 20)}
