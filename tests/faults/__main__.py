@@ -7,8 +7,8 @@ import sys
 import time
 from types import FrameType
 
-from tests.faults.faults import KINDS
 from tests.faults.harness import Result, run
+from tests.faults.kinds import KINDS
 
 
 def main() -> int:

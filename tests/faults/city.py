@@ -7,7 +7,6 @@ Everything that runs: four agents, broker, collector, influxd, and the proxies b
 What may be missing at the end, and which marks must be there, is noted here while the faults happen.
 """
 
-import os
 import random
 import time
 from collections.abc import Iterator
@@ -211,7 +210,3 @@ class City:
     def broker_state(self) -> Path:
         """Return the file in which the broker keeps what it knows."""
         return self.folder / "mosquitto" / "mosquitto.db"
-
-    def is_root(self) -> bool:
-        """Tell whether disks can be mounted."""
-        return os.geteuid() == 0

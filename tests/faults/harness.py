@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.faults import faults, spool_faults  # noqa: F401  they fill the table of kinds
 from tests.faults.city import SITE, City, Happening
-from tests.faults.faults import KINDS, plan
+from tests.faults.kinds import KINDS, plan
 from tests.faults.ledger import Offence, Verdict, compare
 
 DRAIN_S = 240.0

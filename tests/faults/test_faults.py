@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.proxy import until
-from tests.faults.faults import KINDS
 from tests.faults.harness import run
+from tests.faults.kinds import KINDS
 
 FAULTS = int(os.environ.get("SANTONG_FAULTS", str(2 * len(KINDS))))
 SEED = int(os.environ.get("SANTONG_SEED", str(time.time_ns() % 1_000_000)))
