@@ -40,6 +40,9 @@ FLOATS = (
     *(b"9" * 308, b"1" + b"0" * 307, b"0." + b"3" * 64, b"-" + b"0" * 300 + b".5", b"1e308".rjust(308, b"0")),
 )
 
+USUAL_INTEGERS = tuple(number for number in INTEGERS if len(number.strip(b"-i")) <= 18)
+USUAL_FLOATS = tuple(number for number in FLOATS if len(number) < 20 and b"E" not in number and b"e00" not in number)
+
 Item = TypeVar("Item")
 
 
@@ -73,11 +76,17 @@ class Draft(NamedTuple):
 
 
 class Grammar:
-    """Draws lines that must be accepted at `now_ns`; numbers, texts and times are edges more often than not."""
+    """
+    Draws lines that must be accepted at `now_ns`; numbers, texts and times are edges more often than not.
 
-    def __init__(self, chance: random.Random, now_ns: int) -> None:
+    `is_usual` draws what an agent of ours sends: the table's order, numbers of a usual size, times of the last weeks.
+    Only such lines take the short way through the check, and only a batch without any other.
+    """
+
+    def __init__(self, chance: random.Random, now_ns: int, *, is_usual: bool = False) -> None:
         self.chance = chance
         self.now_ns = now_ns
+        self.is_usual = is_usual
         self.oldest_ns = {kind: now_ns - RETENTION_DAYS[kind] * DAY_NS + HOUR_NS for kind in Retention}
 
     def draft(self) -> Draft:
@@ -86,7 +95,7 @@ class Grammar:
         row = pick(chance, ROWS)
         fields = [field for field in row.fields if chance.random() < 0.6] or [pick(chance, row.fields)]
         tags = list(row.tags)
-        if chance.random() < 0.3:
+        if not self.is_usual and chance.random() < 0.5:
             chance.shuffle(fields)
             chance.shuffle(tags)
         return Draft(
@@ -106,16 +115,21 @@ class Grammar:
         chance = self.chance
         if kind is Kind.STRING:
             return pick(chance, FIELD_TEXTS)
+        is_edge = chance.random() < 0.4
         if kind is Kind.INTEGER:
-            return pick(chance, INTEGERS) if chance.random() < 0.4 else b"%di" % (int(chance.random() * 2**64) - 2**63)
-        if chance.random() < 0.4:
-            return pick(chance, FLOATS)
+            if is_edge:
+                return pick(chance, USUAL_INTEGERS if self.is_usual else INTEGERS)
+            size = pick(chance, (2, 100, 10**6, 10**9, 10**18)) if self.is_usual else 2**63
+            return b"%di" % int((chance.random() * 2 - 1) * size)
+        if is_edge:
+            return pick(chance, USUAL_FLOATS if self.is_usual else FLOATS)
         return repr((chance.random() - 0.5) * 10.0 ** int(chance.random() * 40 - 20)).encode()
 
     def time(self, retention: Retention) -> int:
         """Return an instant that is stored; in one of twenty lines near a limit, or at it."""
+        oldest_ns = self.oldest_ns[Retention.TELEMETRY if self.is_usual else retention]
         if (draw := self.chance.random()) < 0.05:
             aside = int(self.chance.random() * 1e9) if draw < 0.04 else 0
             at_the_end = self.chance.random() < 0.5
-            return self.now_ns + DAY_NS - aside if at_the_end else self.oldest_ns[retention] + aside
-        return self.now_ns - int(self.chance.random() * (self.now_ns - self.oldest_ns[retention]))
+            return self.now_ns + DAY_NS - aside if at_the_end else oldest_ns + aside
+        return self.now_ns - int(self.chance.random() * (self.now_ns - oldest_ns))

@@ -32,14 +32,14 @@ class Maker:
     def block(self, number: int) -> tuple[list[bytes], Iterator[tuple[str, str, bytes]]]:
         """Return the good lines of a block, and its messages as (kind, topic, payload)."""
         chance = random.Random(f"{self.seed}:{number}")
-        grammar = Grammar(chance, self.now_ns)
+        grammar = Grammar(chance, self.now_ns, is_usual=number % 2 == 0)
         good = [grammar.draft().line() for _ in range(_LINES_A_BLOCK)]
         return good, (_message(grammar, good, number * BLOCK + n) for n in range(BLOCK))
 
 
 def _message(grammar: Grammar, good: list[bytes], number: int) -> tuple[str, str, bytes]:
     chance = grammar.chance
-    lines = [pick(chance, good) for _ in range(1 + int(4 * chance.random() ** 2))]
+    lines = [pick(chance, good) for _ in range(1 + int(3 * chance.random() ** 2))]
     header = b"#santong/1 epoch=%b seq=%d clock=synced" % (pick(chance, _EPOCHS), number)
     if chance.random() < 0.05:
         header += b" previous=5f0c9a1e:7"
@@ -56,7 +56,7 @@ def _message(grammar: Grammar, good: list[bytes], number: int) -> tuple[str, str
         message = change(chance, message)
         return _name(change), message.topic, message.payload()
     accident = pick(chance, OF_A_LINE)
-    for _ in range(pick(chance, (1, 1, 1, 2, 3))):
+    for _ in range(pick(chance, (1, 1, 1, 2))):
         lines.insert(int(chance.random() * (len(lines) + 1)), accident(chance, grammar.draft(), grammar))
     message = message._replace(body=b"\n".join(lines) + b"\n")
     return _name(accident), message.topic, message.payload()

@@ -15,7 +15,7 @@ from tests.fuzz.answers import run_answers
 from tests.fuzz.centre import Centre, Wrong
 from tests.fuzz.found import ANSWER, Found, keep
 from tests.fuzz.maker import BLOCK, Maker
-from tests.fuzz.proof import Proof
+from tests.fuzz.proof import Parsed, Proof, parsed
 
 ENOUGH = 30_000  # as many batches show every reason
 _USUAL_POINTS = 20  # one usual delivery point in so many is stored, and all unusual ones
@@ -41,8 +41,8 @@ class Outcome(NamedTuple):
     lines: Counter[str]
     reasons: Counter[Reason]
     found: list[Found]
-    stored: list[bytes]
-    points: list[bytes]
+    lines_to_prove: list[Parsed]
+    points: list[Parsed]
 
 
 class Report:
@@ -97,7 +97,7 @@ def run_block(folder: Path, seed: int, now_ns: int, number: int) -> Outcome:
     kinds: Counter[str] = Counter()
     found: list[Found] = []
     stored: dict[bytes, None] = {}
-    points: list[bytes] = []
+    points: list[Parsed] = []
     with tempfile.TemporaryDirectory(dir=folder) as own, closing(Centre(Path(own), now_ns, number)) as centre:
         good, messages = Maker(seed, now_ns).block(number)
         centre.begin(good)
@@ -110,13 +110,13 @@ def run_block(folder: Path, seed: int, now_ns: int, number: int) -> Outcome:
                 continue
             stored.update(dict.fromkeys(lines))
             if point and (_is_unusual(point) or kinds.total() % _USUAL_POINTS == 0):
-                points.append(point)
+                points.append(parsed(point[:-1]))
         centre.answer()
         found += [
             Found(what, ANSWER, payload, now_ns)
             for what, payload in run_answers(Path(own) / "agent", f"{seed}:{number}", ANSWERS_A_BLOCK)
         ]
-    return Outcome(kinds, centre.lines, centre.reasons, found, list(stored), points)
+    return Outcome(kinds, centre.lines, centre.reasons, found, list(map(parsed, stored)), points)
 
 
 def _is_unusual(point: bytes) -> bool:
@@ -142,7 +142,7 @@ def run(settings: Settings, *, is_quiet: bool = False) -> Report:
         try:
             for number, outcome in enumerate(_blocks(Path(name), settings), 1):
                 report.add(outcome)
-                proof.add(outcome.stored, outcome.points)
+                proof.add(outcome.lines_to_prove, outcome.points)
                 if number % _PROGRESS == 0 and not is_quiet:
                     _print_progress(report, time.monotonic() - began)
             proof.finish()

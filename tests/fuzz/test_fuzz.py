@@ -11,7 +11,7 @@ from contract.errors import Reason
 from tests.fuzz.answers import Reader
 from tests.fuzz.centre import Centre
 from tests.fuzz.found import ANSWER, kept, moved
-from tests.fuzz.proof import Proof
+from tests.fuzz.proof import Proof, parsed
 from tests.fuzz.run import ENOUGH, Settings, run
 
 FOUND = {name: found for name, found in kept() if found.topic != ANSWER}
@@ -55,7 +55,7 @@ def test_what_was_found_once_is_taken_by_the_stores(tmp_path: Path) -> None:
     with closing(Centre(tmp_path, now_ns)) as centre, closing(Proof(tmp_path, now_ns)) as proof:
         for found in FOUND.values():
             lines, point = centre.take(found.topic, moved(found, now_ns).payload)
-            proof.add(lines, [point] if point else [])
+            proof.add(map(parsed, lines), [parsed(point[:-1])] if point else [])
         proof.finish()
         assert proof.flaws == []
         assert proof.verified["influxd"] == proof.verified["SQLite"] > len(FOUND) // 2
