@@ -23,7 +23,7 @@ from agent.gather.network import default_gateway
 from agent.pipeline import main as run_agent
 from agent.pipeline import one_round
 from agent.sign import signer
-from agent.spoolfile import lock, open_sound, peek
+from agent.spoolfile import peek, repair
 from contract import __version__
 from contract.broker import address, tls_context
 from contract.errors import SantongError
@@ -221,13 +221,13 @@ def spool_repair(config: Config = None, spool: SpoolFolder = None) -> None:
     """Examine the spool of an agent that is stopped, and mend it. The agent does the same when it starts."""
     with _one_line_errors():
         folder = _spool_folder(config, spool)
-        if not folder.is_dir():
-            _fail(f"{folder}: no spool here: has the agent run? (--spool names its folder)", 2)
-        lock(folder)
-        opened, mended = open_sound(folder, 0)
-        status = opened.status()
-        opened.close()
-    typer.echo(f"{mended}; the damaged file is {mended.aside}" if mended else "the spool is sound")
+        mended, bad_rows, status = repair(folder)
+    if mended:
+        typer.echo(f"{mended}; the damaged file is {mended.aside}")
+    elif bad_rows:
+        typer.echo(f"{bad_rows} damaged batches were moved to the refused ones; the file is sound")
+    else:
+        typer.echo("the spool is sound")
     typer.echo(f"{status.batches} batches wait")
 
 

@@ -15,6 +15,7 @@ import queue
 import signal
 import sqlite3
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import FrameType
@@ -43,6 +44,7 @@ log = logging.getLogger("santong.agent")
 _LONGEST_WAIT_S = 15.0
 _MOST_UNSPOOLED = 10_000
 _DISK_PAUSE_S = 1.0
+_MEND_PAUSE_S = 300.0
 _HELD_GRAIN_NS = 100_000_000
 
 
@@ -69,6 +71,7 @@ class Agent:
         self._unspooled: list[tuple[str, str, Sample]] = []  # (boot, device, sample) that the disk did not take yet
         self._set_aside = set_aside
         self._disk_trouble = ""
+        self._mend_at = 0.0
         self._uncounted = 0  # samples that memory could not hold while the disk refused
         self._sources = [*sources_of(settings, clocks, lambda: self.link.is_connected), Myself(self._counts)]
 
@@ -168,11 +171,12 @@ class Agent:
 
     def _meet(self, error: SpoolError) -> bool:
         """Mend a damaged spool, and tell whether it can be used again; say what is wrong with it when it cannot."""
-        if isinstance(error, SpoolDamaged):
+        if isinstance(error, SpoolDamaged) and time.monotonic() >= self._mend_at:
             try:
                 mended = mend(self.spool)
             except SpoolError as another:
                 error = another
+                self._mend_at = time.monotonic() + _MEND_PAUSE_S  # it reads and writes all of the spool
             else:
                 if mended:
                     log.error("%s", mended)

@@ -39,6 +39,7 @@ _KEPT_SLOTS_NS = 3 * 86_400 * 10**9
 _KEPT_REFUSED = 1000
 _KEPT_HELD = 100_000
 _KEPT_OFFSETS = 8
+_RELEASED_AT_ONCE = 2000  # of many days without the time: an agent lives in 20 MB
 
 # Rows lie in one tree a table, without any index: a damaged index could name the wrong batch.
 _TABLES = {
@@ -49,6 +50,12 @@ _TABLES = {
     "meta": "key TEXT PRIMARY KEY, value, version INTEGER, crc INTEGER",
     "slot": "device TEXT, minute INTEGER, crc INTEGER, PRIMARY KEY (device, minute)",
 }
+_CREATE = tuple(
+    f"CREATE TABLE IF NOT EXISTS {table} ({columns}){'' if 'INTEGER PRIMARY KEY' in columns else ' WITHOUT ROWID'}"
+    for table, columns in _TABLES.items()
+)
+# As SQLite writes them down.
+_SCHEMA = {(table, sql.replace("IF NOT EXISTS ", "")) for table, sql in zip(_TABLES, _CREATE, strict=True)}
 _COLUMNS = {"batch": 10, "refused": 7, "held": 5, "meta": 4, "slot": 3}
 TABLE_OF_COLUMNS = {count: table for table, count in _COLUMNS.items()}
 # Result codes after which the file itself is in doubt, https://sqlite.org/rescode.html
@@ -172,9 +179,8 @@ class Spool:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
             db.execute("BEGIN IMMEDIATE")
-            for table, columns in _TABLES.items():
-                without_rowid = "" if "INTEGER PRIMARY KEY" in columns else " WITHOUT ROWID"
-                db.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns}){without_rowid}")
+            for statement in _CREATE:
+                db.execute(statement)
             db.execute("COMMIT")
             self._count_all()
             self._mark = os.open(self.directory / MARK, os.O_RDWR | os.O_CREAT, 0o600)
@@ -189,10 +195,12 @@ class Spool:
         if self._is_blank():
             return
         batches, size, last_id = self._db.execute(
-            "SELECT count(*), coalesce(sum(bytes), 0), coalesce(max(id), 0) FROM batch"
+            "SELECT count(*), coalesce(sum(bytes) FILTER (WHERE typeof(bytes) = 'integer'), 0), coalesce(max(id), 0) "
+            "FROM batch"
         ).fetchone()
+        last_id = max(last_id, int(self._meta("last_id") or 0), self._tally.last_id)
         is_open = tuple(row[0] for row in self._db.execute("SELECT id FROM batch WHERE open ORDER BY id"))
-        self._tally = _Tally(self._tally.seq, batches, size, max(last_id, self._tally.last_id), is_open)
+        self._tally = _Tally(self._tally.seq, batches, size, last_id, is_open)
         facts = self._db.execute("SELECT * FROM meta").fetchall()
         self._version = max((row[2] for row in facts if _is_right("meta", row)), default=self._version)
 
@@ -217,6 +225,8 @@ class Spool:
                 raise SpoolDamaged(f"{self.file}: {verdict}")
             if self._is_blank():
                 return set()
+            if self._schema(self._db) != _SCHEMA:
+                raise self._of_doubtful_file("its tables are not those of a spool")
             return {row[0] for row in self._db.execute("SELECT * FROM batch") if not _is_right("batch", row)}
 
     def suspect(self, batches: set[int]) -> None:
@@ -250,7 +260,18 @@ class Spool:
         code = getattr(error, "sqlite_errorcode", 0)
         if isinstance(error, UnicodeDecodeError) or code & 0xFF in _DOUBTFUL or code in _CANNOT_READ:
             return SpoolDamaged(f"{self.file}: {error}")
+        if code == sqlite3.SQLITE_ERROR:
+            return self._of_doubtful_file(str(error))
         return SpoolError(f"{self.file}: {error}{advice if isinstance(error, sqlite3.OperationalError) else ''}")
+
+    def _of_doubtful_file(self, why: str) -> SpoolError:
+        """Tell our own file, whose schema is damaged, from another program's database, which is left alone."""
+        kind = SpoolDamaged if (self.directory / MARK).is_file() else SpoolError
+        return kind(f"{self.file}: {why}")
+
+    @staticmethod
+    def _schema(db: sqlite3.Connection) -> set[tuple[str, str]]:
+        return set(db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -269,6 +290,7 @@ class Spool:
             for number in bad:
                 self._set_aside(number)
             yield
+            self._set_meta("last_id", self._tally.last_id)
             self._set_meta("commits", self._version + 1)
             db.execute("COMMIT")
             self._bad -= bad
@@ -316,8 +338,8 @@ class Spool:
         """Return id, bytes and checksum of the newest open batch."""
         for number in reversed(self._tally.open):
             row = self._db.execute("SELECT id, bytes, crc, device, clock FROM batch WHERE id = ?", (number,)).fetchone()
-            if row and row[3:] == (device, clock):
-                return int(row[0]), int(row[1]), int(row[2])
+            if row and row[3:] == (device, clock) and isinstance(row[1], int) and isinstance(row[2], int):
+                return int(row[0]), row[1], row[2]
         return None
 
     def append_unsynced(self, device: str, at_ns: int, held: int) -> None:
@@ -355,11 +377,15 @@ class Spool:
         self.count_dropped(gone.rowcount)
 
     def release(self) -> dict[tuple[str, str], list[Sample]]:
-        """Take out all held samples, by (boot, device) in the order they were held."""
+        """Take out the oldest held samples, some thousands at most, by (boot, device) in the order they were held."""
         held: dict[tuple[str, str], list[Sample]] = {}
         released = int(self._meta("released") or 0)
         # What was released once stands again in a salvaged spool: released twice it would be dated twice.
-        for row in self._db.execute("SELECT * FROM held WHERE id > ? ORDER BY id", (released,)):
+        rows = self._db.execute(
+            "SELECT * FROM held WHERE id > ? ORDER BY id LIMIT ?", (released, _RELEASED_AT_ONCE)
+        ).fetchall()
+        last = max([released, *(row[0] for row in rows)])
+        for row in rows:
             if not _is_right("held", row):
                 self._count("damaged_total", 1)
                 continue
@@ -367,7 +393,7 @@ class Spool:
             measurement, fields, at_ns, tags = json.loads(text)
             held.setdefault((boot, device), []).append(Sample(measurement, fields, at_ns, tags))
         self._set_meta("released", released)
-        self._db.execute("DELETE FROM held")
+        self._db.execute("DELETE FROM held WHERE id <= ?", (last,))
         return held
 
     def claim_slot(self, device: str, minute_ns: int) -> bool:
@@ -415,8 +441,10 @@ class Spool:
         shorter, a later fact above an earlier one.
         """
         table = TABLE_OF_COLUMNS.get(len(values), "")
+        if not table:
+            return False
         row = (rowid, *values[1:]) if rowid is not None and values[0] is None else tuple(values)
-        if not table or not _is_right(table, row):
+        if not _is_right(table, row):
             return False
         if self._is_newer(table, row):
             marks = ", ".join("?" * len(row))
@@ -425,8 +453,10 @@ class Spool:
 
     def _is_newer(self, table: str, row: tuple[Any, ...]) -> bool:
         if table == "batch":
-            known = self._db.execute("SELECT open, -bytes FROM batch WHERE id = ?", row[:1]).fetchone()
-            return known is None or (row[6], -row[7]) < known
+            known = self._db.execute("SELECT open, -bytes, epoch, seq FROM batch WHERE id = ?", row[:1]).fetchone()
+            if known and known[2] and row[1] and known[2:] != row[1:3]:
+                return False  # two batches of one id: the newer image, which came first, stays
+            return known is None or (row[6], -row[7]) < known[:2]
         if table == "meta":
             known = self._db.execute("SELECT version FROM meta WHERE key = ?", row[:1]).fetchone()
             return known is None or row[2:3] > known
@@ -513,7 +543,8 @@ class Spool:
         if found is None:
             return False
         self._db.execute("DELETE FROM batch WHERE id = ?", (batch,))
-        batches, size = self._tally.batches - 1, self._tally.bytes - found[0]
+        freed = found[0] if isinstance(found[0], int) else 0  # a damaged row
+        batches, size = self._tally.batches - 1, self._tally.bytes - freed
         self._tally = self._tally._replace(batches=batches, bytes=size)
         return True
 
@@ -536,6 +567,7 @@ class Spool:
         """Move a batch that fails its checksum away, with whatever its columns say."""
         if self._move_to_refused(batch, DAMAGED):
             self._count("damaged_total", 1)
+            self._count_all()  # what its columns said was in the tally too
 
     def _enforce_size(self) -> None:
         """At the size cap the oldest batches go, counted."""

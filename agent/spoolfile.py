@@ -98,6 +98,31 @@ def open_sound(directory: Path, max_bytes: int) -> tuple[Spool, Mended | None]:
     return spool, mended
 
 
+def repair(directory: Path) -> tuple[Mended | None, int, Status]:
+    """
+    Mend the spool of a stopped agent; return what was mended, how many bad rows were set aside, and the status.
+
+    What is made anew belongs to whom the folder belongs.
+    """
+    if not (directory / FILE).exists() and not (directory / _BUILDING).exists():
+        raise SpoolError(f"{directory}: no spool here: has the agent run? (--spool names its folder)")
+    held = lock(directory)
+    try:
+        spool, mended = open_sound(directory, 1 << 62)
+        before = spool.status().damaged_total
+        with spool.transaction():
+            pass
+        status = spool.status()
+        spool.close()
+        owner = directory.stat()
+        if os.geteuid() == 0:
+            for file in directory.iterdir():
+                os.chown(file, owner.st_uid, owner.st_gid)
+    finally:
+        os.close(held)
+    return mended, status.damaged_total - before, status
+
+
 def mend(spool: Spool) -> Mended | None:
     """
     Examine the file of a running agent's spool and mend it where it is damaged; the spool stays in use.
@@ -106,6 +131,7 @@ def mend(spool: Spool) -> Mended | None:
     """
     with _keep_the_log(spool.file):
         spool.close()
+        _finish_rebuilding(spool.directory)
         verdict, suspects = _examine(spool.directory)
         mended = _rebuild(spool.directory, verdict) if verdict else None
     spool.open()
@@ -116,10 +142,15 @@ def mend(spool: Spool) -> Mended | None:
 @contextlib.contextmanager
 def _keep_the_log(file: Path) -> Iterator[None]:
     """Hold the file open, or its last user would merge the log into it: the log may have what the file has not."""
-    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as keeper:
+    keeper = None
+    try:
         with contextlib.suppress(sqlite3.Error):
+            keeper = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
             keeper.execute("SELECT 1 FROM sqlite_master").fetchone()
         yield
+    finally:
+        if keeper is not None:
+            keeper.close()
 
 
 def _examine(directory: Path) -> tuple[str, set[int]]:
@@ -158,13 +189,23 @@ def _flaw_outside_the_pages(file: Path) -> str:
             return f"{file}: is empty"
         log = file.with_name(f"{FILE}-wal")
         if not log.is_file() or not log.stat().st_size:
-            return ""
+            return f"{file}: its header is damaged" if file.is_file() and _is_header_changed(file) else ""
         from agent.salvage import log_flaw  # noqa: PLC0415  an agent that was stopped in good order does without
 
         flaw = log_flaw(file)
     except OSError as error:
         raise SpoolError(f"{file}: {error.strerror}: choose another folder with spool.path") from None
     return f"{file}: {flaw}" if flaw else ""
+
+
+def _is_header_changed(file: Path) -> bool:
+    """Tell a header with fields that SQLite never writes here (file format, section 1.3): it would only refuse them."""
+    with file.open("rb") as stream:
+        head = stream.read(100)
+    fields = (head[18:20], head[20:24], head[44:48], head[56:60])
+    usual = (b"\2\2", b"\0\x40\x20\x20", b"\0\0\0\4", b"\0\0\0\1")
+    is_ours = head.startswith(b"SQLite format 3\0") and (file.parent / MARK).is_file()
+    return is_ours and fields != usual
 
 
 def _rebuild(directory: Path, verdict: str) -> Mended:
@@ -178,6 +219,7 @@ def _rebuild(directory: Path, verdict: str) -> Mended:
     building = directory / _BUILDING
     try:
         _forget_building(directory)
+        _forget_oldest(directory, _KEPT_DAMAGED - 1)
         spool = Spool(building, 1)
         try:
             rows, lost = _read_into(spool, Salvage(directory / FILE, every_image=_CUT_OFF in verdict))
@@ -186,7 +228,6 @@ def _rebuild(directory: Path, verdict: str) -> Mended:
         aside = set_aside(directory, "damaged")
         (directory / MARK).unlink(missing_ok=True)  # the new file counts its commits from what was read
         _finish_rebuilding(directory)
-        _forget_oldest(directory)
     except OSError as error:
         raise SpoolError(f"{directory}: {error.strerror}: free space there, or choose another spool.path") from None
     return Mended(verdict, rows, lost, aside)
@@ -197,7 +238,10 @@ def _read_into(spool: Spool, salvage: "Salvage") -> tuple[int, int]:
     rows = lost = 0
     with spool.transaction():
         for record in salvage.records():
-            if spool.adopt(record.rowid, record.values):
+            is_row = False
+            with contextlib.suppress(TypeError, ValueError, OverflowError):  # nonsense that looks like a row
+                is_row = spool.adopt(record.rowid, record.values)
+            if is_row:
                 rows += 1
             elif len(record.values) in TABLE_OF_COLUMNS:
                 lost += 1
@@ -223,9 +267,9 @@ def _forget_building(directory: Path) -> None:
         building.rmdir()
 
 
-def _forget_oldest(directory: Path) -> None:
+def _forget_oldest(directory: Path, kept: int) -> None:
     """Keep the last damaged files only: all that could be read of them was taken over."""
-    old = sorted(directory.glob(f"{FILE}.damaged-*[0-9]"))[:-_KEPT_DAMAGED]
+    old = sorted(directory.glob(f"{FILE}.damaged-*[0-9]"))[:-kept]
     for file in old:
         for suffix in ("", *_JOURNALS):
             Path(f"{file}{suffix}").unlink(missing_ok=True)

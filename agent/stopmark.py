@@ -7,6 +7,7 @@ after kill -9 and after the watchdog). Only the standard library, no settings: i
 
 import contextlib
 import json
+import logging
 import os
 import sys
 import time
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 FILE = "stop.jsonl"
+
+log = logging.getLogger("santong.agent")
 
 
 class StopMark(NamedTuple):
@@ -48,9 +51,12 @@ def read(directory: Path) -> list[StopMark]:
         lines = (directory / FILE).read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return []
+    except OSError as error:  # marks are worth less than what the agent measures
+        log.warning("stop marks cannot be read: %s: %s", directory / FILE, error.strerror)
+        return []
     marks = []
     for line in lines:
-        with contextlib.suppress(ValueError, TypeError, KeyError):
+        with contextlib.suppress(ValueError, TypeError, KeyError, OverflowError):
             data = json.loads(line)
             marks.append(StopMark(str(data["boot"]), int(data["boottime_ns"]), str(data["reason"])))
     return marks
@@ -58,7 +64,10 @@ def read(directory: Path) -> list[StopMark]:
 
 def clear(directory: Path) -> None:
     """Forget the marks, once the spool has them."""
-    (directory / FILE).unlink(missing_ok=True)
+    try:
+        (directory / FILE).unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("stop marks cannot be removed: %s: %s", directory / FILE, error.strerror)
 
 
 def reason_from_systemd(environment: "os._Environ[str]") -> str:

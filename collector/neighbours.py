@@ -92,7 +92,7 @@ class Neighbours:
         with self._lock:
             fits = self._bytes < BUFFER_BYTES
             if fits:
-                self._bytes += len(arrival.payload)
+                self._bytes += arrival.size
         if fits:
             self._queue.put(arrival)
         else:
@@ -120,7 +120,7 @@ class Neighbours:
             if arrival is None:
                 return True
             with self._lock:
-                self._bytes -= len(arrival.payload)
+                self._bytes -= arrival.size
             self._check(arrival, chunk)
             if deadline is None:
                 deadline = time.monotonic() + CHUNK_AGE_S
@@ -151,15 +151,13 @@ class Neighbours:
 
     def _write(self, body: bytes) -> list[Poison] | None:
         """Return the lines that the store refuses; None when it does not take the body."""
-        pause_s = _FIRST_PAUSE_S
-        for _ in range(TRIES):
+        for number in range(TRIES):
+            if number and self._stopping.wait(_FIRST_PAUSE_S * 2 ** (number - 1)):
+                return None
             try:
                 poison = self._store.write(Retention.TELEMETRY, body)
             except StoreUnavailable as error:
                 self._note(str(error))
-                if self._stopping.wait(pause_s):
-                    return None
-                pause_s *= 2
             except Exception as error:  # noqa: BLE001  whatever it is, evidence goes on without these lines
                 self._note(str(error) if isinstance(error, SantongError) else repr(error))
                 return None

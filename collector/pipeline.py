@@ -34,6 +34,7 @@ from contract.measurements import Retention
 log = logging.getLogger("santong.collect")
 
 WORKERS = 2
+REFUSALS_AN_ACK = 50
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.5, 30.0
 _LOG_AGAIN_S = 60.0
 
@@ -79,7 +80,7 @@ class Buffer:
         most, most_bytes, _ = self._limits
         with self._changed:
             for arrival in arrivals:
-                size = len(arrival.payload)
+                size = arrival.size
                 if len(self._waiting) >= most or self.bytes + size > most_bytes:
                     self.dropped += 1
                 else:
@@ -96,7 +97,7 @@ class Buffer:
                 if not self._waiting:
                     return None
             arrival = self._waiting.popleft()
-            self.bytes -= len(arrival.payload)
+            self.bytes -= arrival.size
         return arrival
 
     @property
@@ -182,12 +183,16 @@ class Collector:
     def _work(self) -> None:
         while not self._buffer.is_ended:
             chunk = Chunk()
-            with self._turn:
-                self._fill(chunk)
             try:
+                with self._turn:
+                    self._fill(chunk)
                 self._finish(chunk)
             except _Abandoned:
                 log.warning("stopped with %d batches not stored: their agents send them again", len(chunk.checked))
+            except Exception:  # a worker that ended would leave a collector that takes everything and stores nothing
+                log.exception(
+                    "a defect: %d batches are not acknowledged, their agents send them again", len(chunk.checked)
+                )
 
     def _fill(self, chunk: Chunk) -> None:
         """Take and check arrivals until the chunk is full or its first one is old enough."""
@@ -263,9 +268,12 @@ class Collector:
             if item.agent:
                 refused[item.agent].append(item.refusal)
         at_ms = time.time_ns() // 1_000_000
+        self.receiver.answer((agent, topics.Ack(topics.ranges(stored.get(agent, ())), (), at_ms)) for agent in stored)
+        # Brokers limit the size of a packet, and one agent's rubbish must not cost the others their connection.
         self.receiver.answer(
-            (agent, topics.Ack(topics.ranges(stored.get(agent, ())), tuple(refused.get(agent, ())), at_ms))
-            for agent in stored.keys() | refused.keys()
+            (agent, topics.Ack((), tuple(refusals[at : at + REFUSALS_AN_ACK]), at_ms))
+            for agent, refusals in refused.items()
+            for at in range(0, len(refusals), REFUSALS_AN_ACK)
         )
         with self._counts_lock:
             self._counts["stored_batches"] += len(chunk.checked)

@@ -19,7 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from collector.wire import Arrival, Wire, publish_packet
+from collector.wire import MAX_PACKET_BYTES, Arrival, Wire, publish_packet
 from contract import topics
 from contract.broker import BrokerSettings, address, tls_context
 from contract.session import Session
@@ -106,6 +106,7 @@ class Receiver:
         self._client = client = self._new_client()
         properties = Properties(PacketTypes.CONNECT)
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
+        properties.MaximumPacketSize = MAX_PACKET_BYTES
         where, keepalive_s = self._address, int(self._settings.keepalive)
         client.connect(where.host, where.port, keepalive=keepalive_s, clean_start=True, properties=properties)
         if client.wire is None:

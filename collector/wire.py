@@ -10,6 +10,7 @@ malformed, is left to paho, which knows what to do about it.
 """
 
 import contextlib
+import errno
 import ssl
 import struct
 import time
@@ -18,6 +19,8 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 _READ_BYTES = 1 << 16
+_ARRIVAL_BYTES = 200
+MAX_PACKET_BYTES = 2 << 20  # a batch is half of it at most; told to the broker, which keeps larger ones back
 _PUBLISH, _QOS_1, _QOS_2 = 0x30, 0x02, 0x04
 _PUBACK = b"\x40\x02"
 
@@ -28,6 +31,11 @@ class Arrival(NamedTuple):
     topic: str
     payload: bytes
     received_ns: int
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes while it waits: a topic may be as long as a payload."""
+        return len(self.topic) + len(self.payload) + _ARRIVAL_BYTES
 
 
 class Socket(Protocol):
@@ -142,6 +150,10 @@ class Wire:
         buffer = b"".join(self._parts)
         rest = self._sort(buffer)
         self._parts, self._held = [buffer[rest:]], len(buffer) - rest
+        if self._needed > MAX_PACKET_BYTES:
+            raise ConnectionAbortedError(
+                errno.EMSGSIZE, f"a packet of {self._needed} bytes, {MAX_PACKET_BYTES} allowed"
+            )
 
     def _sort(self, buffer: bytes) -> int:
         """Hand each whole packet on to where it belongs; return where the rest begins."""

@@ -287,6 +287,8 @@ def test_days_without_the_time_arrive_in_batches_of_a_size_to_be_read(settings: 
         clocks.advance(2 * 86400)
         clocks.word = "kernel"
         agent.round()
+        assert agent.spool.status().held == len(samples) - 2000, "an agent that lives in 20 MB takes some at a time"
+        _rounds(agent, clocks, 7)
         assert len(lines_of(waiting(agent.spool), "sensor")) == len(samples)
 
 

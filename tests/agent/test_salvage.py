@@ -241,3 +241,58 @@ def test_repair_says_what_it_found(tmp_path: Path) -> None:
     assert (told.returncode, told.stdout) == (2, "")
     assert "another agent is using this spool" in told.stderr
     assert "Traceback" not in told.stderr
+
+
+def _closed(folder: Path) -> dict[tuple[str, int], bytes]:
+    """Leave a closed spool with five batches; return them."""
+    spool, _ = open_for(folder, CAP, "serial-1")
+    with spool.transaction():
+        spool.begin()
+    for number in range(5):
+        with spool.transaction():
+            spool.append(DEVICE, b"usage display_on=%di 1764000000000000000\n" % number, "synced")
+            spool.close_batches()
+    waiting = _waiting(spool)
+    spool.close()
+    return waiting
+
+
+@pytest.mark.parametrize("page", [0, 1])
+def test_no_single_bit_stops_an_agent(tmp_path: Path, page: int) -> None:
+    """Whichever bit of the schema, or of the page of the batches, is changed: the agent starts, and knows what it lost."""
+    chance = random.Random(page)
+    waiting = _closed(tmp_path / "made")
+    content = (tmp_path / "made" / FILE).read_bytes()
+    used = [n for n in range(page * PAGE, (page + 1) * PAGE) if content[n]]
+    for number, place in enumerate(chance.sample(used, min(120, len(used)))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        changed = bytearray(content)
+        changed[place] ^= 1 << chance.randrange(8)
+        (folder / FILE).write_bytes(changed)
+        shutil.copy(tmp_path / "made" / MARK, folder / MARK)
+        found: dict[tuple[str, int], bytes] = {}
+        for _ in range(2):
+            spool, _ = open_for(folder, CAP, "serial-1")
+            with spool.transaction():
+                spool.begin()
+            found, status = _waiting(spool), spool.status()
+            spool.close()
+        assert all(found[name] == payload for name, payload in waiting.items() if name in found), place
+        assert waiting.keys() <= found.keys() or status.damaged_total, f"lost in silence: byte {place}"
+
+
+def test_an_id_is_never_given_twice(tmp_path: Path) -> None:
+    """Ids go on where they were, also when the queue was empty: a page that was freed has none of those that wait."""
+    names = _closed(tmp_path)
+    spool, _ = open_for(tmp_path, CAP, "serial-1")
+    with spool.transaction():
+        spool.acknowledged(set(spool.backlog(0)))
+    spool.close()
+    spool, _ = open_for(tmp_path, CAP, "serial-1")
+    with spool.transaction():
+        spool.begin()
+        spool.append(DEVICE, b"usage display_on=1i 1764000000000000000\n", "synced")
+        (number,) = spool.close_batches()
+    spool.close()
+    assert number > len(names)
