@@ -20,7 +20,7 @@ from typing import NamedTuple, Protocol
 
 _READ_BYTES = 1 << 16
 _ARRIVAL_BYTES = 200
-MAX_PACKET_BYTES = 2 << 20  # a batch is half of it at most; told to the broker, which keeps larger ones back
+MAX_PACKET_BYTES = 16 << 20  # the broker is told, and keeps larger ones back: what comes can still be refused by name
 _PUBLISH, _QOS_1, _QOS_2 = 0x30, 0x02, 0x04
 _PUBACK = b"\x40\x02"
 

@@ -259,7 +259,7 @@ def _closed(folder: Path) -> dict[tuple[str, int], bytes]:
 
 @pytest.mark.parametrize("page", [0, 1])
 def test_no_single_bit_stops_an_agent(tmp_path: Path, page: int) -> None:
-    """Whichever bit of the schema, or of the page of the batches, is changed: the agent starts, and knows what it lost."""
+    """Whichever bit of the schema or of the page of the batches is changed: the agent starts, and says what it lost."""
     chance = random.Random(page)
     waiting = _closed(tmp_path / "made")
     content = (tmp_path / "made" / FILE).read_bytes()

@@ -71,11 +71,11 @@ def test_the_buffer_keeps_its_limits(most: int, most_bytes: int, steps: list[lis
             buffer.put(arrivals)
             received += len(arrivals)
             for arrival in arrivals:
-                fits = len(waiting) < most and sum(len(a.payload) for a in [*waiting, arrival]) <= most_bytes
+                fits = len(waiting) < most and sum(a.size for a in [*waiting, arrival]) <= most_bytes
                 if fits:
                     waiting.append(arrival)
                 dropped += not fits
-        assert (len(buffer), buffer.bytes) == (len(waiting), sum(len(a.payload) for a in waiting))
+        assert (len(buffer), buffer.bytes) == (len(waiting), sum(a.size for a in waiting))
         assert len(buffer) <= most
         assert buffer.bytes <= most_bytes
         assert (buffer.received, buffer.dropped) == (received, dropped)

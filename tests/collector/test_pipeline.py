@@ -455,7 +455,7 @@ def test_a_quarantine_that_cannot_write_holds_nothing_up(
 # ---- bounds
 
 
-@pytest.mark.parametrize("limits", [Limits(buffer_messages=5), Limits(buffer_bytes=400)], ids=["messages", "bytes"])
+@pytest.mark.parametrize("limits", [Limits(buffer_messages=5), Limits(buffer_bytes=2000)], ids=["messages", "bytes"])
 def test_a_full_buffer_drops_counts_and_does_not_block(
     run: Run, agent: RawAgent, store: StoreDouble, limits: Limits
 ) -> None:
