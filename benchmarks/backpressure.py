@@ -2,8 +2,8 @@
 The centre while its store is away: its memory, its silence, and how it comes back.
 
 A real `santong collect` whose influxd is stopped. Agents that keep their window (the agent's own `agent/window.py`: 8
-unanswered batches, then only the newest again, after 30 s, 60 s …) send far more than the collector's buffer holds.
-Then influxd comes back and everything drains. All agents are played by one connection.
+unanswered batches, then only the newest again, after 30 s, 60 s …, and the others as backlog) send far more than the
+collector's buffer holds. Then influxd comes back and everything drains. All agents are played by one connection.
 
     python -m benchmarks.backpressure [--agents 15000] [--outage 60]
 """
@@ -109,12 +109,22 @@ class Agents:
         while (seq := window.take_fresh(now)) is not None:
             due.append(seq)
         due += window.take_retries(now)
+        if window.wants_backlog(now):
+            if old := self._next_in_backlog(number):
+                window.take_backlog(old, now)
+                due.append(old)
+            else:
+                window.pause_backlog(now)
         for seq in due:
             self.sends[number, seq] += 1
             sent = Sent(self._names[number], seq, self._payloads[seq - 1])
             self._waiting.append(publish_packet(sent, self.sent))
             self.sent += 1
         self._plan(number, now)
+
+    def _next_in_backlog(self, number: int) -> int | None:
+        window = self._windows[number]
+        return next((s for s in range(1, WINDOW + 1) if (number, s) not in self.acks and s not in window), None)
 
     def _answered(self, number: int, runs: list[tuple[int, int]]) -> None:
         now = time.monotonic()
@@ -126,8 +136,8 @@ class Agents:
 
     def _plan(self, number: int, now: float) -> None:
         """Note when the agent has something to do next; an older, later note does no harm."""
-        if (retry_at := self._windows[number].next_retry(now)) != float("inf"):
-            heapq.heappush(self._due, (retry_at, number))
+        if (due_at := self._windows[number].next_due(now)) != float("inf"):
+            heapq.heappush(self._due, (due_at, number))
 
 
 def drain(agents: Agents, influx: Influxd, collector: CollectProcess) -> list[Figure]:
