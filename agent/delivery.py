@@ -167,11 +167,12 @@ class Delivery:
             return False
         self.clock_offset_ms = float(ack.at_ms - time.time_ns() // 1_000_000)
         news = False
-        for refusal in ack.refused:
+        # Looked up before the first is settled: an answer after a silence empties the window, which the digests need.
+        for refusal, batches in [(refusal, self._meant_by(refusal)) for refusal in ack.refused]:
             if self._is_centres_clock_wrong(refusal):
                 news |= self._on_wrong_clock()
                 continue
-            for batch in self._meant_by(refusal):
+            for batch in batches:
                 log.warning("the centre refuses batch %s of %s: %s", refusal.seq, refusal.epoch, refusal.reason)
                 self._refused[batch] = refusal.reason
                 self._window.answered(batch, time.monotonic())

@@ -213,6 +213,23 @@ def test_a_batch_refused_by_name_is_kept_as_refused(
     assert spool.backlog(0) == [1]
 
 
+def test_one_answer_after_a_silence_refuses_by_name_and_by_digest(
+    make: Make, spool: Spool, link: LinkDouble, clock: _Time
+) -> None:
+    """After a silence an answer may refuse one batch by name and another by digest: neither is sent again."""
+    delivery = make()
+    delivery.offer(_close(spool, 2))
+    delivery.send()
+    clock.now += 29
+    newest, older = link.sent
+    digest = hashlib.sha256(older[1]).hexdigest()[:16]
+    refused = (Refusal(spool.epoch, link.batches()[0].seq, "wrong_type"), Refusal(None, None, "bad_gzip", digest))
+    delivery.handle(Answered(encode_ack(Ack((), refused, 1_795_000_000_000))))
+    _commit(delivery, spool)
+    assert newest != older
+    assert spool.backlog(0) == []
+
+
 def test_a_batch_refused_by_digest_is_kept_as_refused(make: Make, spool: Spool, link: LinkDouble) -> None:
     """A batch that the centre could not read is known by the digest of its bytes."""
     delivery = make()
