@@ -6,7 +6,7 @@ points go as batches through mosquitto and `santong collect` into influxd until 
 shares this machine. The figure is the ratio of the paces, pair by pair; the collector's processor time is the kernel's
 count.
 
-    python -m benchmarks.ingest [--points 300000] [--pairs 3] [--rounds-a-batch 6 20]
+    python -m benchmarks.ingest [--points 600000] [--pairs 3] [--rounds-a-batch 6 20]
 """
 
 import argparse
@@ -154,7 +154,7 @@ def measure(folder: Path, influx: Influxd, broker: Mosquitto, options: argparse.
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--points", type=int, default=300_000)
+    parser.add_argument("--points", type=int, default=600_000)
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--rounds-a-batch", type=int, nargs="+", default=[6, 20])
     options = parser.parse_args()

@@ -399,7 +399,7 @@ def test_poison_in_a_re_sent_batch_is_counted_once(run: Run, agent: RawAgent, st
     store.fate = refusing(b"speed_mbps=100i")
     run(Limits(max_age_s=1.0))
     payload = batch(1, presence(1), b"interface,name=eth0 speed_mbps=100i %d" % BASE_NS)
-    agent.send(*[payload] * 6)  # three a worker
+    agent.send(*[payload] * 6)
     assert until(lambda: len(agent.refused()) == 6)
     assert {refusal.reason for refusal in agent.refused()} == {"line 2 store_refused"}
     final = store.lines("delivery")[-1]
