@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from agent.rows import checksum
 from agent.sign import Signer
-from agent.spool import DAMAGED, FILE, SpoolError, checksum
+from agent.spool import DAMAGED, FILE, SpoolError
 from contract import __version__
 from contract.batch import Batch, decode
 from contract.batchfile import Head, Writer

@@ -217,25 +217,31 @@ class Agent:
         self.delivery.offer(closed)
 
     def _commit(self) -> list[int] | None:
-        """Write the round; return the batches that were closed with it, None while the disk refuses."""
-        for is_last_try in (False, True):
-            is_first = not self.spool.epoch
-            try:
-                with self.spool.transaction():
-                    if is_first:
-                        self._begin()
-                    self.delivery.write_settled()
-                    self.spool.count_dropped(self._uncounted)
-                    self._keep()
-                    closed = self.spool.close_batches() if self._rounds % self._rounds_a_batch == 0 else []
-            except SpoolError as error:
-                if not self._meet(error) or is_last_try:
-                    return None
-            else:
-                if is_first:
-                    stopmark.clear(self.spool.directory)
-                return closed
-        return None
+        """Write the round, once more where the spool had to be mended first; return what `_write` does or None."""
+        try:
+            return self._write()
+        except SpoolError as error:
+            if not self._meet(error):
+                return None
+        try:
+            return self._write()
+        except SpoolError as error:
+            self._meet(error)
+            return None
+
+    def _write(self) -> list[int]:
+        """Write the round; return the batches that were closed with it."""
+        is_first = not self.spool.epoch
+        with self.spool.transaction():
+            if is_first:
+                self._begin()
+            self.delivery.write_settled()
+            self.spool.count_dropped(self._uncounted)
+            self._keep()
+            closed = self.spool.close_batches() if self._rounds % self._rounds_a_batch == 0 else []
+        if is_first:
+            stopmark.clear(self.spool.directory)
+        return closed
 
     def _gather(self, at_ns: int) -> Iterable[Sample]:
         for source in self._sources:
@@ -248,7 +254,7 @@ class Agent:
         """Append what can be dated, hold what cannot."""
         offset = self.timeline.offset
         if offset and self.spool.has_held():
-            self._date(self.spool.release(), offset, _roughly)
+            self._date(self.spool.release(), offset, were_held=True)
         fresh: dict[tuple[str, str], list[Sample]] = {}
         for boot, device, sample in self._unspooled:
             fresh.setdefault((boot, device), []).append(sample)
@@ -257,16 +263,14 @@ class Agent:
             self.spool.remember_offset(self.clocks.boot, offset.ns, offset.clock)
 
     def _date(
-        self,
-        by_boot: Mapping[tuple[str, str], list[Sample]],
-        offset: Offset | None,
-        grain: Callable[[Sample, Offset], Offset] = lambda _, offset: offset,
+        self, by_boot: Mapping[tuple[str, str], list[Sample]], offset: Offset | None, *, were_held: bool = False
     ) -> None:
         for (boot, device), samples in by_boot.items():
             if offset is None:
                 self.spool.hold(boot, device, samples)
             elif known := offset if boot == self.clocks.boot else _offset(self.spool.offsets().get(boot)):
-                lines = [line for sample in samples if (line := self._line(device, sample, grain(sample, known)))]
+                grains = [(sample, _roughly(sample, known) if were_held else known) for sample in samples]
+                lines = [line for sample, at in grains if (line := self._line(device, sample, at))]
                 if lines:
                     self.spool.append(device, b"\n".join(lines) + b"\n", known.clock)
             else:  # that boot never got the time: no evidence, but said so

@@ -11,28 +11,26 @@ the last one are committed together. An acknowledgement lost in a crash only mea
 Every start begins a new random epoch, and a batch gets its name (epoch, seq) when it is closed. So neither a restored
 disk image nor a cloned card ever gives one name to two batches.
 
-Beside the file stands a mark with the number of the last commit, written after each without an fsync: where it is ahead
-of the file, commits are missing that the disk had promised to keep.
-
-Every row carries a checksum. A row that fails it is moved to the refused ones and counted, never sent; a file that
-SQLite cannot read is for `agent.spoolfile` to mend.
+Every row carries a checksum (`agent.rows`). A row that fails it is moved to the refused ones and counted, never sent; a
+file that SQLite cannot read is for `agent.spoolfile` to mend.
 """
 
 import json
 import os
 import sqlite3
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from agent import mark
+from agent.rows import CREATE, SCHEMA, TABLE_OF_COLUMNS, checksum, is_right, text
 from contract.batch import Batch, encode
 from contract.errors import SantongError
 from contract.sample import Sample
 
 FILE = "spool.sqlite"
-MARK = "spool.mark"
 MAX_LINES_BYTES = 256 << 10
 DAMAGED = "damaged on the disk of the device"
 _KEPT_SLOTS_NS = 3 * 86_400 * 10**9
@@ -41,23 +39,6 @@ _KEPT_HELD = 100_000
 _KEPT_OFFSETS = 8
 _RELEASED_AT_ONCE = 2000  # of many days without the time: an agent lives in 20 MB
 
-# Rows lie in one tree a table, without any index: a damaged index could name the wrong batch.
-_TABLES = {
-    "batch": "id INTEGER PRIMARY KEY, epoch TEXT, seq INTEGER, device TEXT, clock TEXT, previous TEXT, open INTEGER, "
-    "bytes INTEGER, body BLOB, crc INTEGER",
-    "refused": "id INTEGER PRIMARY KEY, epoch TEXT, seq INTEGER, device TEXT, reason TEXT, body BLOB, crc INTEGER",
-    "held": "id INTEGER PRIMARY KEY, boot TEXT, device TEXT, sample TEXT, crc INTEGER",
-    "meta": "key TEXT PRIMARY KEY, value, version INTEGER, crc INTEGER",
-    "slot": "device TEXT, minute INTEGER, crc INTEGER, PRIMARY KEY (device, minute)",
-}
-_CREATE = tuple(
-    f"CREATE TABLE IF NOT EXISTS {table} ({columns}){'' if 'INTEGER PRIMARY KEY' in columns else ' WITHOUT ROWID'}"
-    for table, columns in _TABLES.items()
-)
-# As SQLite writes them down.
-_SCHEMA = {(table, sql.replace("IF NOT EXISTS ", "")) for table, sql in zip(_TABLES, _CREATE, strict=True)}
-_COLUMNS = {"batch": 10, "refused": 7, "held": 5, "meta": 4, "slot": 3}
-TABLE_OF_COLUMNS = {count: table for table, count in _COLUMNS.items()}
 # Result codes after which the file itself is in doubt, https://sqlite.org/rescode.html
 _DOUBTFUL = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 # A changed byte in the schema, which SQLite quotes in its message, makes a message that is no text.
@@ -103,30 +84,6 @@ class Status(NamedTuple):
     damaged_total: int
 
 
-def checksum(table: str, values: Iterable[object], body: bytes = b"") -> int:
-    """Return the CRC-32 of a row: its table, its columns in order, then the bytes of its body."""
-    head = "\x1f".join([table, *map(str, values)])
-    return zlib.crc32(body, zlib.crc32(head.encode(errors="surrogatepass")))
-
-
-def _text(data: bytes) -> str:
-    """Read a damaged text too: the checksum of its row tells that it is damaged."""
-    return data.decode(errors="replace")
-
-
-def _is_right(table: str, row: Sequence[Any]) -> bool:
-    """Tell whether a whole row of `table` fits its checksum."""
-    *values, crc = row
-    if table == "batch":
-        *values, body = values
-        # `bytes` follows from the body; while a batch is open both grow with every round.
-        return bool(isinstance(body, bytes) and len(body) == values.pop() and checksum(table, values, body) == crc)
-    if table == "refused":
-        *values, body = values
-        return bool(isinstance(body, bytes) and checksum(table, values, body) == crc)
-    return bool(checksum(table, values) == crc)
-
-
 class _Tally(NamedTuple):
     """What would take a look at the whole table to know, and what was given out; a transaction restores it."""
 
@@ -154,7 +111,7 @@ class Spool:
         self._tally = _Tally()
         self._bad: set[int] = set()  # ids of batches that fail their checksum; the next transaction moves them
         self._connection: sqlite3.Connection | None = None
-        self._mark = -1
+        self._mark: mark.Mark | None = None
         self.open()
 
     @property
@@ -169,21 +126,21 @@ class Spool:
         try:
             if self._read_only:
                 self._connection = sqlite3.connect(f"file:{self.file}?mode=ro", uri=True, isolation_level=None)
-                self._connection.text_factory = _text
+                self._connection.text_factory = text
                 self._count_all()
                 return
             self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             db = self._connection = sqlite3.connect(self.file, isolation_level=None, cached_statements=32)
-            db.text_factory = _text
+            db.text_factory = text
             db.execute("PRAGMA cache_size=-256")
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
             db.execute("BEGIN IMMEDIATE")
-            for statement in _CREATE:
+            for statement in CREATE:
                 db.execute(statement)
             db.execute("COMMIT")
             self._count_all()
-            self._mark = os.open(self.directory / MARK, os.O_RDWR | os.O_CREAT, 0o600)
+            self._mark = mark.Mark(self.directory)
         except OSError as error:
             raise SpoolError(f"{self.directory}: {error.strerror}: choose another folder with spool.path") from None
         except _SQLITE_ERRORS as error:
@@ -202,7 +159,7 @@ class Spool:
         is_open = tuple(row[0] for row in self._db.execute("SELECT id FROM batch WHERE open ORDER BY id"))
         self._tally = _Tally(self._tally.seq, batches, size, last_id, is_open)
         facts = self._db.execute("SELECT * FROM meta").fetchall()
-        self._version = max((row[2] for row in facts if _is_right("meta", row)), default=self._version)
+        self._version = max((row[2] for row in facts if is_right("meta", row)), default=self._version)
 
     def _is_blank(self) -> bool:
         """Tell a file in which no table was made yet."""
@@ -213,9 +170,9 @@ class Spool:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-        if self._mark >= 0:
-            os.close(self._mark)
-            self._mark = -1
+        if self._mark is not None:
+            self._mark.close()
+            self._mark = None
 
     def examine(self) -> set[int]:
         """Read every page and every batch, SpoolDamaged when SQLite cannot; return the ids of bad rows."""
@@ -225,29 +182,19 @@ class Spool:
                 raise SpoolDamaged(f"{self.file}: {verdict}")
             if self._is_blank():
                 return set()
-            if self._schema(self._db) != _SCHEMA:
+            tables = self._db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
+            if set(tables) != SCHEMA:
                 raise self._of_doubtful_file("its tables are not those of a spool")
-            return {row[0] for row in self._db.execute("SELECT * FROM batch") if not _is_right("batch", row)}
+            return {row[0] for row in self._db.execute("SELECT * FROM batch") if not is_right("batch", row)}
 
     def suspect(self, batches: set[int]) -> None:
         """Take batches for damaged: the next transaction moves them to the refused ones."""
         self._bad |= batches
 
     def is_behind_mark(self) -> bool:
-        """Tell whether commits are missing: the log was cut off, the disk lied, or an older copy was put here."""
-        try:
-            text = (self.directory / MARK).read_text(encoding="ascii", errors="replace")
-        except OSError:
-            return False
-        number, _, crc = text.strip().partition(" ")
-        is_mark = number.isdecimal() and crc == f"{checksum('mark', (number,)):010d}"
+        """Tell whether commits are missing that the mark says there were."""
         commits = 0 if self._is_blank() else int(self._meta("commits") or 0)
-        return is_mark and int(number) > commits
-
-    def _write_mark(self) -> None:
-        number = f"{self._version:020d}"
-        with suppress(OSError):  # without it only a loss would go unnoticed
-            os.pwrite(self._mark, f"{number} {checksum('mark', (number,)):010d}\n".encode(), 0)
+        return mark.read(self.directory) > commits
 
     @property
     def _db(self) -> sqlite3.Connection:
@@ -266,12 +213,8 @@ class Spool:
 
     def _of_doubtful_file(self, why: str) -> SpoolError:
         """Tell our own file, whose schema is damaged, from another program's database, which is left alone."""
-        kind = SpoolDamaged if (self.directory / MARK).is_file() else SpoolError
+        kind = SpoolDamaged if mark.is_there(self.directory) else SpoolError
         return kind(f"{self.file}: {why}")
-
-    @staticmethod
-    def _schema(db: sqlite3.Connection) -> set[tuple[str, str]]:
-        return set(db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -294,7 +237,8 @@ class Spool:
             self._set_meta("commits", self._version + 1)
             db.execute("COMMIT")
             self._bad -= bad
-            self._write_mark()
+            if self._mark is not None:
+                self._mark.write(self._version)
         except BaseException as error:
             self._tally, self.epoch, self._previous = before
             if db.in_transaction:
@@ -353,7 +297,7 @@ class Spool:
         closed = []
         for number in self._tally.open:
             row = self._db.execute("SELECT * FROM batch WHERE id = ?", (number,)).fetchone()
-            if row is None or not _is_right("batch", row):
+            if row is None or not is_right("batch", row):
                 self._set_aside(number)
                 continue
             _, _, _, device, clock, _, _, _, body, _ = row
@@ -386,7 +330,7 @@ class Spool:
         ).fetchall()
         last = max([released, *(row[0] for row in rows)])
         for row in rows:
-            if not _is_right("held", row):
+            if not is_right("held", row):
                 self._count("damaged_total", 1)
                 continue
             released, boot, device, text, _ = row
@@ -444,7 +388,7 @@ class Spool:
         if not table:
             return False
         row = (rowid, *values[1:]) if rowid is not None and values[0] is None else tuple(values)
-        if not _is_right(table, row):
+        if not is_right(table, row):
             return False
         if self._is_newer(table, row):
             marks = ", ".join("?" * len(row))
@@ -482,7 +426,7 @@ class Spool:
         """Return a closed batch with its payload; None when it is gone, or fails its checksum."""
         with self._reading():
             row = self._db.execute("SELECT * FROM batch WHERE id = ? AND NOT open", (batch,)).fetchone()
-        if row and not _is_right("batch", row):
+        if row and not is_right("batch", row):
             self._bad.add(batch)
             return None
         return Waiting(row[0], row[1], row[2], row[3], row[8]) if row else None
@@ -583,7 +527,7 @@ class Spool:
     def _meta(self, key: str) -> str | int | None:
         with self._reading():
             row = self._db.execute("SELECT * FROM meta WHERE key = ?", (key,)).fetchone()
-        return row[1] if row and _is_right("meta", row) else None
+        return row[1] if row and is_right("meta", row) else None
 
     def _set_meta(self, key: str, value: str | int) -> None:
         self._version += 1

@@ -17,12 +17,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from agent.spool import FILE, MARK, TABLE_OF_COLUMNS, Spool, SpoolDamaged, SpoolError, Status
+from agent import mark
+from agent.rows import TABLE_OF_COLUMNS
+from agent.spool import FILE, Spool, SpoolDamaged, SpoolError, Status
 
 if TYPE_CHECKING:
     from agent.salvage import Salvage
 
-_KEPT_DAMAGED = 3
+_KEPT_DAMAGED = 3  # the new one among them
 _BUILDING = "rebuilding"
 _CUT_OFF = "rows that were on the disk are there no more"
 _JOURNALS = ("-wal", "-shm")
@@ -79,7 +81,7 @@ def open_for(directory: Path, max_bytes: int, serial: str) -> tuple[Spool, str]:
     if known is not None and not _may_be_same(known, serial):
         spool.close()
         set_aside(directory, "aside")
-        (directory / MARK).unlink(missing_ok=True)
+        mark.forget(directory)
         spool = Spool(directory, max_bytes)
         why = f"spool of other hardware ({known}), this is {serial}"
     if spool.recall("serial") != serial:
@@ -110,7 +112,7 @@ def repair(directory: Path) -> tuple[Mended | None, int, Status]:
     try:
         spool, mended = open_sound(directory, 1 << 62)
         before = spool.status().damaged_total
-        with spool.transaction():
+        with spool.transaction():  # moves the bad rows away
             pass
         status = spool.status()
         spool.close()
@@ -204,7 +206,7 @@ def _is_header_changed(file: Path) -> bool:
         head = stream.read(100)
     fields = (head[18:20], head[20:24], head[44:48], head[56:60])
     usual = (b"\2\2", b"\0\x40\x20\x20", b"\0\0\0\4", b"\0\0\0\1")
-    is_ours = head.startswith(b"SQLite format 3\0") and (file.parent / MARK).is_file()
+    is_ours = head.startswith(b"SQLite format 3\0") and mark.is_there(file.parent)
     return is_ours and fields != usual
 
 
@@ -219,14 +221,14 @@ def _rebuild(directory: Path, verdict: str) -> Mended:
     building = directory / _BUILDING
     try:
         _forget_building(directory)
-        _forget_oldest(directory, _KEPT_DAMAGED - 1)
+        _forget_oldest(directory)
         spool = Spool(building, 1)
         try:
             rows, lost = _read_into(spool, Salvage(directory / FILE, every_image=_CUT_OFF in verdict))
         finally:
             spool.close()
         aside = set_aside(directory, "damaged")
-        (directory / MARK).unlink(missing_ok=True)  # the new file counts its commits from what was read
+        mark.forget(directory)  # the new file counts its commits from what was read
         _finish_rebuilding(directory)
     except OSError as error:
         raise SpoolError(f"{directory}: {error.strerror}: free space there, or choose another spool.path") from None
@@ -267,9 +269,9 @@ def _forget_building(directory: Path) -> None:
         building.rmdir()
 
 
-def _forget_oldest(directory: Path, kept: int) -> None:
-    """Keep the last damaged files only: all that could be read of them was taken over."""
-    old = sorted(directory.glob(f"{FILE}.damaged-*[0-9]"))[:-kept]
+def _forget_oldest(directory: Path) -> None:
+    """Make room for one more damaged file: all that could be read of the old ones was taken over."""
+    old = sorted(directory.glob(f"{FILE}.damaged-*[0-9]"))[: 1 - _KEPT_DAMAGED]
     for file in old:
         for suffix in ("", *_JOURNALS):
             Path(f"{file}{suffix}").unlink(missing_ok=True)

@@ -128,7 +128,7 @@ class _Sent:
         self.seqs[epoch].add(seq)
         if previous := str(fields.get("previous", "")):
             name, _, last = previous.partition(":")
-            self.ends[name] = int(last)
+            self.ends[name] = max(int(last), self.ends.get(name, 0))  # an older copy of a spool knows less
             if len(self.seqs) == 1:
                 self.before = name  # the epoch before the first one of the period
 

@@ -58,6 +58,25 @@ class FakeClocks:
         return self.word
 
 
+class TimeDouble:
+    """A test double of the module `time`: stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        """Return seconds of no clock in particular."""
+        return self.now
+
+    def time(self) -> float:
+        """Return unix seconds."""
+        return 1_795_000_000 + self.now
+
+    def time_ns(self) -> int:
+        """Return unix nanoseconds."""
+        return int(self.time() * 1e9)
+
+
 class LinkDouble(Link):
     """A test double of the link: connects nowhere, keeps what is published, and is as full or as down as told."""
 

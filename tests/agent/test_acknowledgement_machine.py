@@ -30,7 +30,7 @@ from agent.spool import Spool
 from agent.window import FIRST_RETRY_S, IDLE_S, LAST_RETRY_S
 from contract.batch import decode
 from contract.topics import Ack, Refusal, encode_ack, ranges
-from tests.agent.doubles import DEVICE, LinkDouble
+from tests.agent.doubles import DEVICE, LinkDouble, TimeDouble
 from tests.agent.test_spool_machine import MEMORY
 
 CAP = 1 << 24
@@ -48,22 +48,6 @@ NO_ANSWERS = (b"", b"{}", b'{"stored":[["5f0c9a1e",1,9]],"refused":[],"at":"now"
 
 class _Interrupt(Exception):
     """The disk does not take a round."""
-
-
-class _Time:
-    """A test double of the module `time`."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time(self) -> float:
-        return 1_795_000_000 + self.now
-
-    def time_ns(self) -> int:
-        return int(self.time() * 1e9)
 
 
 class _Chance:
@@ -142,7 +126,7 @@ class AcknowledgementMachine(RuleBasedStateMachine):
     def begin(self, limit: int, pace: float, left_over: int) -> None:
         """Start an agent, whose spool has some batches left over from an earlier run."""
         self.folder = Path(tempfile.mkdtemp(prefix="santong-ack-", dir=MEMORY if MEMORY.is_dir() else None))
-        self.clock = _Time()
+        self.clock = TimeDouble()
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(room, "time", self.clock)
         self.patch.setattr(room, "random", _Chance)

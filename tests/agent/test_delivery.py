@@ -16,31 +16,15 @@ from agent.delivery import Delivery
 from agent.publish import Answered, Connected, Lost, Published
 from agent.spool import Spool
 from contract.topics import Ack, Refusal, encode_ack
-from tests.agent.doubles import DEVICE, LinkDouble, epoch_of
+from tests.agent.doubles import DEVICE, LinkDouble, TimeDouble, epoch_of
 
 LINE = b"usage display_on=1i 1764000000000000000\n"
 
 
-class _Time:
-    """A test double of the module `time`: stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time(self) -> float:
-        return 1_795_000_000 + self.now
-
-    def time_ns(self) -> int:
-        return int(self.time() * 1e9)
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> _Time:
+def clock(monkeypatch: pytest.MonkeyPatch) -> TimeDouble:
     """Let the delivery's clock stand still."""
-    double = _Time()
+    double = TimeDouble()
     monkeypatch.setattr(room, "time", double)
     return double
 
@@ -66,7 +50,7 @@ class Make(Protocol):
 
 
 @pytest.fixture
-def make(spool: Spool, link: LinkDouble, clock: _Time) -> Make:
+def make(spool: Spool, link: LinkDouble, clock: TimeDouble) -> Make:
     """Return what makes a delivery; it is connected and its backlog may start."""
 
     def make(ack: Literal["store", "broker"] = "store") -> Delivery:
@@ -124,7 +108,7 @@ def test_a_fresh_batch_goes_at_once_to_the_devices_topic(make: Make, spool: Spoo
     assert (topic, payload) == (f"santong/v1/{DEVICE}/{DEVICE}/batch", waiting.payload)
 
 
-def test_fresh_batches_go_before_the_backlog(make: Make, spool: Spool, link: LinkDouble, clock: _Time) -> None:
+def test_fresh_batches_go_before_the_backlog(make: Make, spool: Spool, link: LinkDouble, clock: TimeDouble) -> None:
     """After an outage the newest minute goes first, then the old ones from the oldest on."""
     old = _close(spool, 5)
     delivery = make()
@@ -136,7 +120,9 @@ def test_fresh_batches_go_before_the_backlog(make: Make, spool: Spool, link: Lin
     assert spool.backlog(0) == [*old, 6]
 
 
-def test_eight_batches_are_on_their_way_and_no_more(make: Make, spool: Spool, link: LinkDouble, clock: _Time) -> None:
+def test_eight_batches_are_on_their_way_and_no_more(
+    make: Make, spool: Spool, link: LinkDouble, clock: TimeDouble
+) -> None:
     """Without answers at most eight batches go out, one place of them kept for fresh ones."""
     _close(spool, 30)
     delivery = make()
@@ -162,7 +148,7 @@ def test_stored_batches_leave_the_spool_in_the_next_round(make: Make, spool: Spo
     assert spool.status().acknowledged_total == 3
 
 
-def test_a_stored_batch_is_not_sent_again(make: Make, spool: Spool, link: LinkDouble, clock: _Time) -> None:
+def test_a_stored_batch_is_not_sent_again(make: Make, spool: Spool, link: LinkDouble, clock: TimeDouble) -> None:
     """What is acknowledged is not sent again, even before the spool has forgotten it."""
     delivery = make()
     delivery.offer(_close(spool, 3))
@@ -174,7 +160,7 @@ def test_a_stored_batch_is_not_sent_again(make: Make, spool: Spool, link: LinkDo
     assert _seqs(link) == [3, 2, 1]
 
 
-def test_an_answer_makes_the_agent_healthy(make: Make, spool: Spool, clock: _Time) -> None:
+def test_an_answer_makes_the_agent_healthy(make: Make, spool: Spool, clock: TimeDouble) -> None:
     """The instant of the last stored batch is known, and how far the centre's clock is from ours."""
     delivery = make()
     assert delivery.stored_at == 0
@@ -193,7 +179,7 @@ def test_an_answer_about_nothing_of_ours_changes_nothing(make: Make, spool: Spoo
 
 
 def test_a_batch_refused_by_name_is_kept_as_refused(
-    make: Make, spool: Spool, link: LinkDouble, clock: _Time, caplog: pytest.LogCaptureFixture
+    make: Make, spool: Spool, link: LinkDouble, clock: TimeDouble, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What the centre refuses by epoch and seq moves to the refused ones with its reason, and is not sent again."""
     delivery = make()
@@ -214,7 +200,7 @@ def test_a_batch_refused_by_name_is_kept_as_refused(
 
 
 def test_one_answer_after_a_silence_refuses_by_name_and_by_digest(
-    make: Make, spool: Spool, link: LinkDouble, clock: _Time
+    make: Make, spool: Spool, link: LinkDouble, clock: TimeDouble
 ) -> None:
     """After a silence an answer may refuse one batch by name and another by digest: neither is sent again."""
     delivery = make()
@@ -245,7 +231,7 @@ def test_a_batch_refused_by_digest_is_kept_as_refused(make: Make, spool: Spool, 
 
 @pytest.mark.parametrize("reason", ["in_future: at=1795000000000000000", "line 1 in_future, line 2 wrong_type"])
 def test_a_centre_whose_clock_is_days_slow_costs_no_batch(
-    make: Make, spool: Spool, link: LinkDouble, clock: _Time, caplog: pytest.LogCaptureFixture, reason: str
+    make: Make, spool: Spool, link: LinkDouble, clock: TimeDouble, caplog: pytest.LogCaptureFixture, reason: str
 ) -> None:
     """A refusal as `in_future` by a centre two days behind is no answer: the batch waits until the clock is right."""
     delivery = make()
@@ -281,7 +267,7 @@ def test_a_centre_whose_clock_is_days_slow_costs_no_batch(
 
 @pytest.mark.parametrize(("behind_s", "reason"), [(0, "line 1 in_future"), (-2 * 86400, "line 1 wrong_type")])
 def test_what_is_not_due_to_the_centres_clock_is_refused_for_good(
-    make: Make, spool: Spool, clock: _Time, behind_s: float, reason: str
+    make: Make, spool: Spool, clock: TimeDouble, behind_s: float, reason: str
 ) -> None:
     """Where the clocks agree a batch from the future stems from a wrong clock of ours once; it is not sent for ever."""
     delivery = make()
@@ -294,7 +280,7 @@ def test_what_is_not_due_to_the_centres_clock_is_refused_for_good(
 
 
 def test_a_refusal_by_the_broker_keeps_the_batch(
-    make: Make, spool: Spool, link: LinkDouble, clock: _Time, caplog: pytest.LogCaptureFixture
+    make: Make, spool: Spool, link: LinkDouble, clock: TimeDouble, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A broker that refuses (0x87, a wrong ACL) costs nothing: the batch stays, is tried again, and health says why."""
     delivery = make(ack="broker")
@@ -333,7 +319,7 @@ def test_with_ack_broker_the_brokers_word_is_enough(make: Make, spool: Spool, li
     assert delivery.stored_at > 0
 
 
-def test_without_compression_the_plain_text_is_sent(spool: Spool, link: LinkDouble, clock: _Time) -> None:
+def test_without_compression_the_plain_text_is_sent(spool: Spool, link: LinkDouble, clock: TimeDouble) -> None:
     """With `compress = "none"` a payload goes out as text, also one that waits as gzip; a short one is text anyway."""
     delivery = Delivery(DEVICE, PublishSettings(compress="none"), spool, link)
     delivery.handle(Connected())
@@ -356,7 +342,7 @@ def test_without_compression_the_plain_text_is_sent(spool: Spool, link: LinkDoub
 
 @pytest.mark.parametrize("compress", ["gzip", "none"])
 def test_a_refusal_by_digest_means_what_was_sent(
-    spool: Spool, link: LinkDouble, clock: _Time, compress: Literal["gzip", "none"]
+    spool: Spool, link: LinkDouble, clock: TimeDouble, compress: Literal["gzip", "none"]
 ) -> None:
     """A payload that nobody could read is refused by the digest of what went over the wire, packed or not."""
     delivery = Delivery(DEVICE, PublishSettings(compress=compress), spool, link)
@@ -373,7 +359,7 @@ def test_a_refusal_by_digest_means_what_was_sent(
 
 
 def test_a_batch_is_counted_once_however_often_it_is_acknowledged(
-    make: Make, spool: Spool, link: LinkDouble, clock: _Time
+    make: Make, spool: Spool, link: LinkDouble, clock: TimeDouble
 ) -> None:
     """A batch that was sent twice and acknowledged twice, with a round in between, counts once."""
     delivery = make(ack="broker")
@@ -388,7 +374,7 @@ def test_a_batch_is_counted_once_however_often_it_is_acknowledged(
     assert spool.status().acknowledged_total == 1
 
 
-def test_no_answer_is_asked_again(make: Make, spool: Spool, link: LinkDouble, clock: _Time) -> None:
+def test_no_answer_is_asked_again(make: Make, spool: Spool, link: LinkDouble, clock: TimeDouble) -> None:
     """A batch without an answer is sent again after about half a minute, then ever more rarely."""
     delivery = make()
     delivery.offer(_close(spool))
@@ -404,7 +390,9 @@ def test_no_answer_is_asked_again(make: Make, spool: Spool, link: LinkDouble, cl
     assert len(pauses) <= 6
 
 
-def test_everything_is_sent_again_after_a_reconnect(make: Make, spool: Spool, link: LinkDouble, clock: _Time) -> None:
+def test_everything_is_sent_again_after_a_reconnect(
+    make: Make, spool: Spool, link: LinkDouble, clock: TimeDouble
+) -> None:
     """What was on its way when the connection broke is sent again on the next one: the spool alone re-sends."""
     delivery = make()
     delivery.offer(_close(spool, 12))
@@ -428,7 +416,7 @@ def test_everything_is_sent_again_after_a_reconnect(make: Make, spool: Spool, li
     assert spool.backlog(0) == []
 
 
-def test_a_reconnect_begins_the_backlog_anew(make: Make, spool: Spool, link: LinkDouble, clock: _Time) -> None:
+def test_a_reconnect_begins_the_backlog_anew(make: Make, spool: Spool, link: LinkDouble, clock: TimeDouble) -> None:
     """After a reconnect the backlog starts with the oldest batch again, without first going through to its end."""
     _close(spool, 20)
     delivery = make()
@@ -454,7 +442,7 @@ def test_an_old_connections_word_does_not_count(make: Make, spool: Spool, link: 
     assert delivery.settled() == set()
 
 
-def test_a_backlog_follows_at_its_pace(make: Make, spool: Spool, link: LinkDouble, clock: _Time) -> None:
+def test_a_backlog_follows_at_its_pace(make: Make, spool: Spool, link: LinkDouble, clock: TimeDouble) -> None:
     """An agent that was offline catches up at the configured pace, while everything it sends is answered."""
     _close(spool, 100)
     delivery = make()
@@ -472,7 +460,7 @@ def test_a_backlog_follows_at_its_pace(make: Make, spool: Spool, link: LinkDoubl
 
 
 def test_after_an_outage_of_the_centre_live_data_comes_first_and_all_else_at_its_pace(
-    make: Make, spool: Spool, link: LinkDouble, clock: _Time
+    make: Make, spool: Spool, link: LinkDouble, clock: TimeDouble
 ) -> None:
     """The centre is away for two hours while the broker takes batches: then live first, the backlog oldest first."""
     delivery = make()

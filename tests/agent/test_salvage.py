@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.mark import FILE as MARK
 from agent.salvage import Salvage, log_flaw
-from agent.spool import FILE, MARK, Spool
+from agent.spool import FILE, Spool
 from agent.spoolfile import lock, open_for
 from contract.sample import Sample
 from tests.agent.doubles import DEVICE

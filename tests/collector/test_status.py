@@ -59,6 +59,13 @@ def test_the_lost_end_of_an_epoch_is_told_by_the_next(tmp_path: Path) -> None:
     assert status_of(tmp_path, lines)[DEVICE].delivery.missing == 3
 
 
+def test_an_older_copy_of_a_spool_hides_no_hole(tmp_path: Path) -> None:
+    """Two epochs name the same one before them, and a restored card knows less of it: the larger number counts."""
+    lines = delivery("aaaaaaaa", 1) + delivery("bbbbbbbb", 1, previous="aaaaaaaa:5")
+    lines += delivery("cccccccc", 2, previous="aaaaaaaa:3") + delivery("cccccccc", 1)
+    assert status_of(tmp_path, lines)[DEVICE].delivery.missing == 4
+
+
 def test_what_the_size_cap_dropped_is_missing(tmp_path: Path) -> None:
     """The oldest batches of an epoch that went at the size cap, and an epoch of which nothing is left, are counted."""
     lines = delivery("aaaaaaaa", 1) + delivery("cccccccc", 501, previous="") + delivery("cccccccc", 502)

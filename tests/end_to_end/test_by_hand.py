@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -24,13 +23,6 @@ from tests.services import HOST, Influxd, Mosquitto, free_port
 
 DEVICE = "441802-3144001234.c0703"
 MINUTE_NS = 60 * 10**9
-
-
-@pytest.fixture
-def parts() -> Iterator[ExitStack]:
-    """Collect what must end when the test ends, however it ends."""
-    with ExitStack() as stack:
-        yield stack
 
 
 def prepared(url: str) -> str:

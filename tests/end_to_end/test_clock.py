@@ -8,7 +8,6 @@ end it is the centre's clock that is wrong.
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -94,13 +93,6 @@ class Centre:
     def minutes(self) -> set[int]:
         """Return the ends of the minutes that are proven, unix ns."""
         return {row.time_ns for row in self.rows("presence")}
-
-
-@pytest.fixture
-def parts() -> Iterator[ExitStack]:
-    """Collect what must end when the test ends, however it ends."""
-    with ExitStack() as stack:
-        yield stack
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import subprocess
 import threading
 import time
 import tomllib
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -41,13 +40,6 @@ def block(first_line: str) -> str:
     """Return the TOML block that contains a line."""
     (found,) = (text for text in blocks("toml") if first_line in text.splitlines())
     return found
-
-
-@pytest.fixture
-def parts() -> Iterator[ExitStack]:
-    """Collect what must end when the test ends, however it ends."""
-    with ExitStack() as stack:
-        yield stack
 
 
 class Consumer:

@@ -1,7 +1,6 @@
 """Connections that break, in the middle of anything: nothing is lost, nothing is doubled."""
 
 import random
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -35,13 +34,6 @@ STRANGERS = {
     "a packet of a forbidden type": CONNACK + bytes.fromhex("0000f000"),
     "a length without end": CONNACK + bytes.fromhex("30ffffffffff"),
 }
-
-
-@pytest.fixture
-def parts() -> Iterator[ExitStack]:
-    """Collect what must end when the test ends, however it ends."""
-    with ExitStack() as stack:
-        yield stack
 
 
 @pytest.fixture

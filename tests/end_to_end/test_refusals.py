@@ -4,12 +4,9 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from collector.receive import RECEIVE_MAXIMUM
 from tests.collector.test_pipeline import RawAgent, batch
@@ -26,13 +23,6 @@ topic read santong/v1/#
 topic write santong/v1/+/ack
 """
 BATCH_RIGHT = "pattern write santong/v1/%u/+/batch\n"
-
-
-@pytest.fixture
-def parts() -> Iterator[ExitStack]:
-    """Collect what must end when the test ends, however it ends."""
-    with ExitStack() as stack:
-        yield stack
 
 
 def ask(agent: HurriedAgent, *command: str) -> subprocess.CompletedProcess[str]:

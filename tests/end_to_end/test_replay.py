@@ -6,7 +6,6 @@ Agent, mosquitto, collector and store are real.
 
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
@@ -100,13 +99,6 @@ class Agent(AgentProcess):
     def spooled(self) -> Status:
         """Count what the spool holds."""
         return peek(self.spool)[0]
-
-
-@pytest.fixture
-def parts() -> Iterator[ExitStack]:
-    """Collect what must end when the test ends, however it ends."""
-    with ExitStack() as stack:
-        yield stack
 
 
 @pytest.fixture

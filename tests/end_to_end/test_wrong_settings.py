@@ -47,13 +47,6 @@ def only_line(answer: subprocess.CompletedProcess[str], code: int = 2) -> str:
 
 
 @pytest.fixture
-def parts() -> Iterator[ExitStack]:
-    """Collect what must end when the test ends, however it ends."""
-    with ExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """Mount a disk of 400 KB."""
     where = tmp_path / "disk"

@@ -16,6 +16,8 @@ from tests.faults.http_proxy import Answer
 from tests.faults.kinds import PATIENCE_S, kind
 from tests.faults.ledger import Produced
 from tests.faults.mqtt_proxy import DroppedCount, Trouble
+from tests.processes import Process
+from tests.services import Service
 
 # ---- processes: kill -9, SIGSTOP
 
@@ -31,25 +33,23 @@ def _kill_agent(city: City) -> bool:
 
 @kind("kill-broker", 5)
 def _kill_broker(city: City) -> bool:
-    is_killed = kill_9(city.broker)
-    city.hold()
-    city.broker.start()
-    return is_killed
+    return _kill(city, city.broker)
 
 
 @kind("kill-collector", 5)
 def _kill_collector(city: City) -> bool:
-    is_killed = kill_9(city.collector)
-    city.hold()
-    city.collector.start()
-    return is_killed
+    return _kill(city, city.collector)
 
 
 @kind("kill-influxd", 4)
 def _kill_influxd(city: City) -> bool:
-    is_killed = kill_9(city.influxd)
+    return _kill(city, city.influxd)
+
+
+def _kill(city: City, process: Process | Service) -> bool:
+    is_killed = kill_9(process)
     city.hold()
-    city.influxd.start()
+    process.start()
     return is_killed
 
 
