@@ -208,7 +208,7 @@ def spool_export(
         period = {"from": first.isoformat(), "to": last.isoformat(), "file": str(done.file)} if done.batches else {}
         typer.echo(json.dumps({"batches": done.batches, "skipped": done.skipped, **period}, ensure_ascii=False))
     elif done.batches:
-        typer.echo(f"{done.batches} batches from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}: {done.file}")
+        typer.echo(f"{done.batches} batches from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M %Z}: {done.file}")
     else:
         typer.echo("nothing waits: no file was written")
     if done.skipped:

@@ -18,8 +18,8 @@ class Delivery(NamedTuple):
     `missing` counts sequence numbers that were given out and never came, within each epoch and, where the next epoch
     names it, at its end. `refused_lines` and `expired_lines` came and were not stored.
 
-    `late` counts the batches that came after a newer one of the same device: a backlog. All others were live when they
-    came; the lags, in milliseconds from the newest sample to its reception, are those of live batches.
+    `late` counts the batches that came after a newer one of the same device, a backlog, or by hand. All others were
+    live when they came; the lags, in milliseconds from the newest sample to its reception, are those of live batches.
     """
 
     batches: int = 0
@@ -181,13 +181,15 @@ def live_and_late(rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
     """
     Return the delivery points of one device's batches that were live when they came, and of those that came late.
 
-    Live is a batch than which nothing newer had come before. Both are in the order of reception.
+    Live is a batch than which nothing newer had come live before; one that came by hand never is. Both are in the order
+    of reception.
     """
     live: list[Row] = []
     late: list[Row] = []
     # Of two in the same millisecond the newer one is taken first: agents send it first.
     for row in sorted(filter(_is_dated, rows), key=lambda row: (_received_ms(row), -row.time_ns)):
-        (late if live and row.time_ns < live[-1].time_ns else live).append(row)
+        is_late = bool(row.fields.get("by_hand")) or (live and row.time_ns < live[-1].time_ns)
+        (late if is_late else live).append(row)
     return live, late
 
 

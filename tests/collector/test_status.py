@@ -21,11 +21,19 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 def delivery(
-    epoch: str, seq: int, *, device: str = DEVICE, agent: str = DEVICE, previous: str = "", lag: int = 5
+    epoch: str,
+    seq: int,
+    *,
+    device: str = DEVICE,
+    agent: str = DEVICE,
+    previous: str = "",
+    lag: int = 5,
+    by_hand: bool = False,
 ) -> str:
     """Return a delivery point a minute after the one before."""
     tags = f"device={device},site=441802-3144001234,county=441802,agent={agent}"
     more = f',previous="{previous}"' if previous else ""
+    more += ",by_hand=1i" if by_hand else ""
     at = NOW_NS - (1000 - seq) * MINUTE_NS // 60 + int(epoch, 16) % 1000
     return (
         f'delivery,{tags} epoch="{epoch}",seq={seq}i,lines=5i,received={at // 10**6 + lag}i,lag_ms={lag}i,'
@@ -64,6 +72,13 @@ def test_an_older_copy_of_a_spool_hides_no_hole(tmp_path: Path) -> None:
     lines = delivery("aaaaaaaa", 1) + delivery("bbbbbbbb", 1, previous="aaaaaaaa:5")
     lines += delivery("cccccccc", 2, previous="aaaaaaaa:3") + delivery("cccccccc", 1)
     assert status_of(tmp_path, lines)[DEVICE].delivery.missing == 4
+
+
+def test_what_came_by_hand_says_nothing_of_the_network(tmp_path: Path) -> None:
+    """A file of last week is late, however new it is to the centre; what comes live beside it is live."""
+    lines = delivery("aaaaaaaa", 1) + delivery("aaaaaaaa", 9, lag=700_000_000, by_hand=True) + delivery("aaaaaaaa", 2)
+    found = status_of(tmp_path, lines)[DEVICE].delivery
+    assert (found.late, found.lag_p50_ms, found.lag_p99_ms) == (1, 5, 5)
 
 
 def test_what_the_size_cap_dropped_is_missing(tmp_path: Path) -> None:
