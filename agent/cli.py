@@ -22,6 +22,10 @@ from agent.gather.interface import Interface
 from agent.gather.network import default_gateway
 from agent.pipeline import main as run_agent
 from agent.pipeline import one_round
+from agent.probe.ask import ask_of, kinds_as_text
+from agent.probe.perform import perform
+from agent.probe.show import as_json as as_json_of
+from agent.probe.show import as_text
 from agent.sign import signer
 from agent.spoolfile import peek, repair
 from contract import __version__
@@ -111,6 +115,33 @@ def sample(config: Config = None, as_json: AsJson = False) -> None:
         typer.echo(f"{line.measurement}{tags}")
         for name, value in line.fields.items():
             typer.echo(f"    {name:<22}{value}")
+
+
+@app.command()
+def probe(
+    kind: Annotated[str, typer.Argument(help="icmp, tcp, dns, dhcp, arp, http, portal, throughput, wifi_scan …")] = "",
+    target: Annotated[str, typer.Argument(help="What is asked: an address, a name, an interface, an SSID.")] = "",
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", metavar="NAME=VALUE", help="A setting of this kind of probe; can be repeated."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """
+    Run one probe and print what it finds. Exit code 1: the target fails, 2: it could not be asked.
+
+    Without KIND it lists the kinds and the settings of each.
+    """
+    if not kind:
+        typer.echo(kinds_as_text())
+        return
+    kind = kind.replace("-", "_")
+    with _one_line_errors():
+        ask = ask_of(kind, target, given or [])
+    outcome = perform(kind, ask)
+    shown = as_json_of(kind, ask.target, outcome) if as_json else None
+    typer.echo(json.dumps(shown, ensure_ascii=False, indent=2) if shown else as_text(kind, ask.target, outcome))
+    raise typer.Exit({True: 0, False: 1, None: 2}[outcome.success])
 
 
 @app.command()

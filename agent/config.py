@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
 
+from agent.probe.settings import ProbeSettings
 from contract.broker import BrokerSettings
 from contract.names import DeviceName
 from contract.settings import POSITIVE, Seconds, Size
@@ -108,3 +109,4 @@ class Settings(NamedTuple):
     interface: InterfaceSettings = InterfaceSettings()
     host: HostSettings = HostSettings()
     clock: ClockSettings = ClockSettings()
+    probe: ProbeSettings = ProbeSettings()

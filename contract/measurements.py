@@ -66,7 +66,15 @@ _E, _T = Retention.EVIDENCE, Retention.TELEMETRY
 _ROWS = (
     _row(_E, "presence", "boot:s uptime_s:f:s asleep_s:f:s lan:i wan:i broker:i"),
     _row(_E, "identity", "serial:s model:s gateway_mac:s subnet:s version:s profile:s"),
-    _row(_E, "probe", "success:i rtt_ms:f:ms loss_percent:f:% jitter_ms:f:ms stage:s code:i", "kind", "target"),
+    _row(
+        _E,
+        "probe",
+        "success:i rtt_ms:f:ms loss_percent:f:% jitter_ms:f:ms stage:s code:i reason:s duration_ms:f:ms "
+        "connect_ms:f:ms tls_ms:f:ms first_byte_ms:f:ms certificate_days:f:d found:i lease_s:i:s "
+        "rssi_dbm:f:dBm channel:i scan_ms:f:ms associate_ms:f:ms dhcp_ms:f:ms dns_ms:f:ms portal_ms:f:ms http_ms:f:ms",
+        "kind",
+        "target",
+    ),
     _row(
         _E,
         "throughput",

@@ -84,6 +84,17 @@ def load(
     return settings  # type: ignore[no-any-return]
 
 
+def section(kind: type[T], texts: Mapping[str, str], source: str) -> T:
+    """Return one section made of texts, as a command line has them; ConfigError lists every mistake."""
+    problems: list[Problem] = []
+    hints = _hints(kind)
+    tree = {name: _from_text(hints[name], text) if name in hints else text for name, text in texts.items()}
+    made = _section(kind, tree, "", problems)
+    if problems:
+        raise ConfigError(source, sorted(problems))
+    return made  # type: ignore[no-any-return]
+
+
 def hide_password(url: str) -> str:
     """Return the URL with *** for a password, fit for logs."""
     return re.sub(r"(\w:/*[^:'\"]*):[^'\"]*@", r"\1:***@", url)

@@ -6,6 +6,8 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
+from agent import echo
+
 NUD_REACHABLE = 0x02
 _RTM_GETNEIGH, _RTM_NEWNEIGH = 30, 28
 _NLM_F_REQUEST, _NLM_F_DUMP, _NLMSG_DONE = 0x01, 0x300, 3
@@ -127,20 +129,10 @@ def answers_ping(address: str, timeout_s: float) -> bool | None:
     with icmp:
         icmp.settimeout(timeout_s)
         try:
-            icmp.sendto(echo_request(1), (address, 0))
+            icmp.sendto(echo.request(1), (address, 0))
             return icmp.recv(1024)[:1] == b"\x00"
         except (OSError, UnicodeError):  # UnicodeError: no name that can be looked up
             return False
-
-
-def echo_request(seq: int) -> bytes:
-    """Return an ICMP echo request; the kernel fills in the identifier of a datagram socket."""
-    body = struct.pack("!HH", 0, seq) + b"santong."
-    words = struct.unpack(f"!{len(body) // 2}H", body)
-    total = 0x0800 + sum(words)
-    total = (total & 0xFFFF) + (total >> 16)
-    checksum = ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
-    return struct.pack("!BBH", 8, 0, checksum) + body
 
 
 def answers_tcp(host: str, port: int, timeout_s: float) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import echo
 from agent.gather.network import (
     NUD_REACHABLE,
     Gateway,
@@ -14,7 +15,6 @@ from agent.gather.network import (
     answers_ping,
     answers_tcp,
     default_gateway,
-    echo_request,
     neighbour,
     parse_neighbours,
 )
@@ -170,7 +170,7 @@ def _checksum(packet: bytes) -> int:
 @pytest.mark.parametrize("seq", [0, 1, 2, 255, 256, 0x7FFF, 0xABCD, 0xFFFF])
 def test_an_echo_request_is_correct(seq: int) -> None:
     """An ICMP echo request has type 8, its sequence number, and a checksum that any host accepts."""
-    packet = echo_request(seq)
+    packet = echo.request(seq)
     kind, code, checksum, _, number = struct.unpack_from("!BBHHH", packet)
     assert (kind, code, number) == (8, 0, seq)
     assert checksum == _checksum(packet[:2] + b"\0\0" + packet[4:])

@@ -1,0 +1,174 @@
+"""What the probes share of the network: a deadline, names into addresses, sockets that go out by the chosen way."""
+
+import errno
+import os
+import queue
+import socket
+import threading
+import time
+from typing import NamedTuple
+
+from agent.probe.base import Failed, Unable, Via
+
+_NAMES = {
+    errno.ECONNREFUSED: "refused",
+    errno.ECONNRESET: "reset",
+    errno.ETIMEDOUT: "no answer",
+    errno.EHOSTUNREACH: "no route to the host",
+    errno.ENETUNREACH: "no route to the network",
+    errno.EACCES: "forbidden by a firewall here",
+    errno.EPERM: "forbidden by a firewall here",
+}
+
+
+class Deadline:
+    """An instant until which a probe must be done."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._at = time.monotonic() + timeout_s
+
+    def left_s(self, most_s: float = float("inf")) -> float:
+        """Return the seconds left, at most `most_s` and never below a millisecond (0 would mean: do not wait)."""
+        return max(0.001, min(most_s, self._at - time.monotonic()))
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the time is up."""
+        return time.monotonic() >= self._at
+
+
+class Address(NamedTuple):
+    """A numeric address and its family (socket.AF_INET, AF_INET6)."""
+
+    family: int
+    address: str
+
+
+def milliseconds(seconds: float) -> float:
+    """Return a duration in ms, to the microsecond."""
+    return round(seconds * 1000, 3)
+
+
+def describe(error: OSError) -> str:
+    """Return an error of a socket in a few words."""
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    return _NAMES.get(error.errno or 0) or error.strerror or str(error)
+
+
+def resolve(host: str, deadline: Deadline, via: Via = Via()) -> list[Address]:  # noqa: B008  a constant
+    """
+    Return the addresses of a host, IPv4 first; those of the way's own name servers where it has any.
+
+    Failed `resolve`: there are none, or no name server answers in time.
+    """
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except OSError:
+            continue
+        return [Address(family, host)]
+    if via.resolvers:
+        from agent.probe.dns import lookup  # noqa: PLC0415  it builds upon this module
+
+        return [Address(socket.AF_INET, address) for address in lookup(host, deadline, via)]
+    return _system_resolve(host, deadline)
+
+
+def _system_resolve(host: str, deadline: Deadline) -> list[Address]:
+    """Ask the system in a thread, since getaddrinfo knows no deadline of ours."""
+    answers: queue.SimpleQueue[list[Address] | OSError | UnicodeError] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            answers.put(sorted({Address(entry[0], str(entry[4][0])) for entry in found}))
+        except (OSError, UnicodeError) as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=deadline.left_s())
+    except queue.Empty:
+        raise Failed("resolve", f"{host}: no name server answers") from None
+    if isinstance(answer, socket.gaierror):
+        raise Failed("resolve", f"{host}: {answer.strerror}", answer.errno)
+    if isinstance(answer, list):
+        return answer
+    raise Failed("resolve", f"{host}: {answer}")
+
+
+def bind(sock: socket.socket, via: Via) -> None:
+    """
+    Make a socket go out by the interface and address of `via`.
+
+    Unable: there is no such interface or address. (SO_BINDTODEVICE needs no privilege since Linux 5.7.)
+    """
+    try:
+        if via.interface:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, via.interface.encode() + b"\0")
+        if via.address and sock.family == socket.AF_INET:
+            sock.bind((via.address, 0))
+    except OSError as error:
+        way = " ".join(part for part in (via.interface, via.address) if part)
+        raise Unable(f"cannot go out by {way}: {error.strerror}") from None
+
+
+class Connected(NamedTuple):
+    """An open connection, where it leads, and how long its handshake took: one round trip (RFC 2681)."""
+
+    sock: socket.socket
+    peer: Address
+    connect_s: float
+
+
+def connect(host: str, port: int, deadline: Deadline, via: Via = Via()) -> Connected:  # noqa: B008  a constant
+    """
+    Open a TCP connection to the first address of the host that answers; Failed `resolve` or `connect` (code: errno).
+
+    Each address gets an equal share of the time that is left.
+    """
+    addresses = resolve(host, deadline, via)
+    last: OSError = TimeoutError()
+    for tried, address in enumerate(addresses):
+        try:
+            return _connect(address, port, deadline.left_s() / (len(addresses) - tried), via)
+        except OSError as error:
+            last = error
+    peer = f"{addresses[-1].address} port {port}" if addresses else host
+    code = errno.ETIMEDOUT if isinstance(last, TimeoutError) else last.errno
+    raise Failed("connect", f"{peer}: {describe(last)}", code)
+
+
+def _connect(address: Address, port: int, timeout_s: float, via: Via) -> Connected:
+    sock = socket.socket(address.family, socket.SOCK_STREAM)
+    try:
+        bind(sock, via)
+        sock.settimeout(timeout_s)
+        begun = time.perf_counter()
+        sock.connect((address.address, port))
+        return Connected(sock, address, time.perf_counter() - begun)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def interface_of(address: str) -> str:
+    """Return the interface that holds an IPv4 address of this machine, empty when none does."""
+    for _, name in socket.if_nameindex():
+        if address_of(name) == address:
+            return name
+    return ""
+
+
+def address_of(interface: str) -> str:
+    """Return the first IPv4 address of an interface, empty when it has none (netdevice(7): SIOCGIFADDR)."""
+    import fcntl  # noqa: PLC0415  not on Windows
+    import struct  # noqa: PLC0415
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            answer = fcntl.ioctl(sock, 0x8915, struct.pack("16s24x", os.fsencode(interface)))
+        except OSError:
+            return ""
+    return socket.inet_ntoa(answer[20:24])
