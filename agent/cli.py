@@ -23,9 +23,10 @@ from agent.gather.network import default_gateway
 from agent.pipeline import main as run_agent
 from agent.pipeline import one_round
 from agent.probe.ask import ask_of, kinds_as_text
-from agent.probe.perform import perform
+from agent.probe.client import ask_once
 from agent.probe.show import as_json as as_json_of
 from agent.probe.show import as_text
+from agent.probing import entries
 from agent.sign import signer
 from agent.spoolfile import peek, repair
 from contract import __version__
@@ -87,6 +88,7 @@ def run(
     """Measure and publish until stopped. Exit code 2: settings, 3: spool."""
     with _one_line_errors():
         settings = _settings(config)
+        entries(settings.probe)
         if address(settings.broker).tls:
             tls_context(settings.broker)
     if check:
@@ -138,7 +140,7 @@ def probe(
     kind = kind.replace("-", "_")
     with _one_line_errors():
         ask = ask_of(kind, target, given or [])
-    outcome = perform(kind, ask)
+    outcome = ask_once(kind, ask)
     shown = as_json_of(kind, ask.target, outcome) if as_json else None
     typer.echo(json.dumps(shown, ensure_ascii=False, indent=2) if shown else as_text(kind, ask.target, outcome))
     raise typer.Exit({True: 0, False: 1, None: 2}[outcome.success])

@@ -2,10 +2,11 @@
 The agent: measure, keep, publish, forget what is stored.
 
     sources ──samples──▶ date ──lines──▶ spool ──batches──▶ delivery ──▶ link ══ MQTT ══▶ centre
-    (gather/)          (clock)      (SQLite, one fsync     (≤ 8 unacked)                    ║
-                                        a round)   ◀──── acknowledged, refused ◀════════════╝
+    (gather/,          (clock)      (SQLite, one fsync     (≤ 8 unacked)                    ║
+     probing)                           a round)   ◀──── acknowledged, refused ◀════════════╝
 
-One thread owns all state and takes one step at a time: a round, something to send, an event of the link.
+One thread owns all state and takes one step at a time: a round, something to send, an event of the link. Probes run in
+a process of their own (`probing.py`); a round only takes what they have found.
 This module is what `santong-agent run` becomes; it imports nothing that a round does not need.
 """
 
@@ -30,6 +31,8 @@ from agent.gather.identity import Identity, serial
 from agent.gather.interface import Interface
 from agent.gather.myself import Myself
 from agent.gather.presence import Presence
+from agent.probe import privileges
+from agent.probing import Probing
 from agent.publish import Event, Link
 from agent.spool import Spool, SpoolDamaged, SpoolError
 from agent.spoolfile import lock, mend, open_for
@@ -73,7 +76,12 @@ class Agent:
         self._disk_trouble = ""
         self._mend_at = 0.0
         self._uncounted = 0  # samples that memory could not hold while the disk refused
-        self._sources = [*sources_of(settings, clocks, lambda: self.link.is_connected), Myself(self._counts)]
+        self.probing = Probing(settings.probe, self.device, clocks, lambda: self.timeline.offset, settings.spool.path)
+        self._sources = [
+            *sources_of(settings, clocks, lambda: self.link.is_connected),
+            Myself(self._counts),
+            self.probing,
+        ]
 
     # ---- the loop
 
@@ -109,6 +117,7 @@ class Agent:
             self._meet(error)
         log.info("agent %s, boot %s", self.device, self.clocks.boot)
         self.link.start()
+        self.probing.start()
 
     def _begin(self) -> None:
         """Begin a new epoch, and take over what the supervisor wrote about the last end; inside a transaction."""
@@ -118,7 +127,8 @@ class Agent:
             self.spool.hold(mark.boot, self.device, [Sample("stop", fields, mark.boottime_ns)])
 
     def _finish(self) -> None:
-        """Say that we stop and keep the acknowledgements; what was not sent waits for the next start."""
+        """Say that we stop, keep the acknowledgements and what probes found; it waits for the next start."""
+        self.probing.stop()
         self.link.stop()
         while not self.events.empty():
             event = self.events.get()
@@ -127,6 +137,9 @@ class Agent:
         try:
             with self.spool.transaction():
                 self.delivery.write_settled()
+                if self.spool.epoch:
+                    self._unspooled += [(self.clocks.boot, self.device, sample) for sample in self.probing.gather(0)]
+                    self._keep()
                 self.spool.close_batches()
         except SpoolError as error:
             log.error("%s", error)  # noqa: TRY400  one line is enough
@@ -349,6 +362,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     try:
         settings = load(Settings, Path(given[0]) if given else None, os.environ)
+        privileges.lower()
         clocks = LinuxClocks()
         lock(settings.spool.path)
         spool, set_aside = open_for(settings.spool.path, settings.spool.max_size, serial())

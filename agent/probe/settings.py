@@ -5,8 +5,8 @@ Every kind has `target`, `every`, `timeout` (of the whole probe) and `name`, the
 target itself will not do (two probes of one kind and target need two names). `docs/probes.md` explains the others.
 """
 
-import ipaddress
 import re
+import socket
 from typing import Annotated, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
 
@@ -121,6 +121,9 @@ class Ssid(str):
         return cls(text)
 
 
+_SPAN = r"\d\d:\d\d-\d\d:\d\d"
+
+
 class Window(str):
     """Times of a day, `12:00-14:00,17:30-19:00+08:00`; the zone at the end is +08:00 where it is left out."""
 
@@ -129,34 +132,38 @@ class Window(str):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the times; ValueError says what is wrong."""
-        window = cls(text)
-        if not re.fullmatch(r"[0-9:,\- ]+([+-]\d\d:\d\d)?", text) or not window.spans_s:
+        if not re.fullmatch(rf"{_SPAN}(,{_SPAN})*([+-]\d\d:\d\d)?", text):
             raise ValueError(f"{text!r} is not a window such as 12:00-14:00,17:30-19:00+08:00")
+        window = cls(text)
         for start, end in window.spans_s:
             if not 0 <= start < end <= 86_400:
-                raise ValueError(f"{text!r}: each part ends later than it begins, within a day")
+                raise ValueError(f"{text!r} is not a window: each part ends later than it begins, within a day")
         return window
 
     @property
     def spans_s(self) -> list[tuple[int, int]]:
         """Begin and end of each part, in seconds of the local day."""
-        found = re.findall(r"(?:^|,)\s*(\d\d):(\d\d)\s*-\s*(\d\d):(\d\d)", self)
-        return [(int(a) * 3600 + int(b) * 60, int(c) * 3600 + int(d) * 60) for a, b, c, d in found]
+        spans = [[int(number) for number in re.findall(r"\d\d", span)] for span in re.findall(_SPAN, self)]
+        return [(a * 3600 + b * 60, c * 3600 + d * 60) for a, b, c, d in spans]
 
     @property
     def zone_s(self) -> int:
         """Local time minus UTC, in seconds."""
-        match = re.search(r"([+-])(\d\d):(\d\d)$", self)
-        seconds = int(match[2]) * 3600 + int(match[3]) * 60 if match else 8 * 3600
-        return -seconds if match and match[1] == "-" else seconds
+        match = re.search(rf"{_SPAN}([+-])(\d\d):(\d\d)$", self)
+        if not match:
+            return 8 * 3600
+        seconds = int(match[2]) * 3600 + int(match[3]) * 60
+        return -seconds if match[1] == "-" else seconds
 
 
 def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, text)
+        except (OSError, ValueError):
+            continue
+        return True
+    return False
 
 
 class Icmp(NamedTuple):
@@ -254,11 +261,15 @@ class Portal(NamedTuple):
 
 
 class Throughput(NamedTuple):
-    """Goodput to a server (RFC 6349): a LibreSpeed backend (the address ends with /) or any large file."""
+    """
+    Goodput to a server (RFC 6349): a LibreSpeed backend (the address ends with /) or any large file.
+
+    It runs once in `every`, in the device's own slot of the window; a slot is as long as `timeout`.
+    """
 
     target: Url
     every: Annotated[Seconds, POSITIVE] = Seconds(72_000)
-    timeout: Annotated[Seconds, POSITIVE] = Seconds(60)
+    timeout: Annotated[Seconds, POSITIVE] = Seconds(30)
     name: str = ""
     interface: InterfaceName | None = None
     streams: Annotated[int, POSITIVE] = 4

@@ -1,0 +1,201 @@
+"""
+Probes on time: a thread that asks the worker what is due and keeps the answers for the next round.
+
+    settings ──due──▶ Client ══ worker process ══▶ answers ──▶ [kept] ──next round──▶ samples
+
+A round only takes what is there: however a probe hangs, presence is never late. A probe whose last run has not ended
+is not asked again. Throughput waits for the device's slot of the off-lesson window and for its byte budget.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from agent.clock import Clocks, Offset, phase_ns, until_next_round
+from agent.probe import budget
+from agent.probe.base import Outcome
+from agent.probe.client import Answer, Client
+from agent.probe.settings import Ask, ProbeSettings, Throughput
+from agent.probe.slots import month_of, slot_of
+from contract.errors import ConfigError, Problem
+from contract.sample import Sample, Value
+
+log = logging.getLogger("santong.agent")
+
+IDLE_S = 90.0  # a worker that is not needed for longer is ended: its memory is worth more than a start
+_LONGEST_WAIT_S = 5.0
+_ANSWER_WAIT_S = 0.5  # an agent that is told to stop waits no longer than this
+_MOST_KEPT = 1000
+_STOP_S = 10.0
+
+
+class Entry(NamedTuple):
+    """One probe of the settings: its kind, the tag `target` of its points, what is asked."""
+
+    kind: str
+    tag: str
+    ask: Ask
+
+
+def entries(settings: ProbeSettings) -> list[Entry]:
+    """Return every probe of the settings; ConfigError where two would write the same points."""
+    found: dict[tuple[str, str], Entry] = {}
+    problems = []
+    for kind, asks in settings._asdict().items():
+        for number, ask in enumerate(asks):
+            tag = str(ask.name or ask.target)
+            if (kind, tag) in found:
+                problems.append(Problem(f"probe.{kind}[{number}].name", f"{tag!r} is there twice: give one a name"))
+            found[kind, tag] = Entry(kind, tag, ask)
+    if problems:
+        raise ConfigError("settings", problems)
+    return list(found.values())
+
+
+def samples_of(entry: Entry, answer: Answer) -> Iterator[Sample]:
+    """Yield the samples of an answer: that of `probe`, and those of other measurements."""
+    outcome = answer.outcome
+    fields: dict[str, Value] = {**outcome.fields, "stage": outcome.stage}
+    if outcome.success is not None:
+        fields["success"] = int(outcome.success)
+    if outcome.code is not None:
+        fields["code"] = outcome.code
+    if outcome.reason:
+        fields["reason"] = outcome.reason
+    yield Sample("probe", fields, answer.at_ns, {"kind": entry.kind, "target": entry.tag})
+    for measurement, tags, values in outcome.extra:
+        yield Sample(measurement, values, answer.at_ns, tags)
+
+
+class Probing:
+    """Source `probe`, and the thread behind it."""
+
+    name = "probe"
+
+    def __init__(
+        self, settings: ProbeSettings, device: str, clocks: Clocks, offset: Callable[[], Offset | None], folder: Path
+    ) -> None:
+        self._device = device
+        self._clocks = clocks
+        self._offset = offset
+        self._folder = folder
+        self._client = Client()
+        self._due: dict[Entry, int] = dict.fromkeys(entries(settings), 0)  # boot ns
+        self._asked: dict[int, Entry] = {}
+        self._kept: deque[Sample] = deque(maxlen=_MOST_KEPT)
+        self._spent = budget.read(folder)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="probing", daemon=True)
+
+    def start(self) -> None:
+        """Begin to probe, where there is anything to probe."""
+        if self._due:
+            for entry in self._due:
+                self._due[entry] = self._next(entry)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the worker; a probe that runs is forgotten."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(_STOP_S)
+
+    def gather(self, at_ns: int) -> Iterator[Sample]:  # noqa: ARG002  the answers have times of their own
+        """Yield what was found since the last round."""
+        while self._kept:
+            yield self._kept.popleft()
+
+    # ---- the thread
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._step()
+            except Exception:
+                log.exception("probing: begun anew")
+                self._client.close()
+                self._asked.clear()
+                self._stopping.wait(_LONGEST_WAIT_S)
+        self._client.close()
+
+    def _step(self) -> None:
+        """Ask what is due, take what is answered, and wait for whichever comes first."""
+        now_ns = self._clocks.boottime_ns()
+        for entry, due_ns in self._due.items():
+            if due_ns <= now_ns:
+                self._ask(entry)
+                self._due[entry] = self._next(entry)
+        idle_s = (min(self._due.values()) - self._clocks.boottime_ns()) / 1e9
+        if self._client.open_questions:
+            for answer in self._client.answers(max(0.0, min(idle_s, _ANSWER_WAIT_S))):
+                self._take(answer)
+            return
+        if idle_s > IDLE_S:
+            self._client.close()
+        self._stopping.wait(max(0.0, min(idle_s, _LONGEST_WAIT_S)))
+
+    def _next(self, entry: Entry) -> int:
+        """Return the boot time at which a probe is due: at a phase of its own, so that a city does not ask at once."""
+        now_ns = self._clocks.boottime_ns()
+        offset = self._offset()
+        every_ns = max(1_000_000, int(entry.ask.every * 1e9))
+        if isinstance(entry.ask, Throughput):
+            return self._next_slot(entry.ask, entry.tag, now_ns, offset)
+        phase = phase_ns(f"{self._device} {entry.kind} {entry.tag}", every_ns)
+        return now_ns + until_next_round(now_ns + (offset.ns if offset else 0), every_ns, phase)
+
+    def _next_slot(self, ask: Throughput, tag: str, now_ns: int, offset: Offset | None) -> int:
+        """Return when the device's next slot begins; a minute from now where the time is not known."""
+        if offset is None:
+            return now_ns + 60_000_000_000
+        earliest_s = max((now_ns + offset.ns) / 1e9, self._spent.tested.get(tag, 0.0) + ask.every)
+        slot = slot_of(ask, self._device, earliest_s)
+        if slot.begins < earliest_s:  # it has begun: whoever tests from here would run into the neighbour's
+            slot = slot_of(ask, self._device, slot.ends)
+        return int(slot.begins * 1e9) - offset.ns
+
+    def _ask(self, entry: Entry) -> None:
+        if entry in self._asked.values():
+            return
+        ask = entry.ask
+        if isinstance(ask, Throughput):
+            offset = self._offset()
+            if offset is None:
+                return
+            if (within := self._within_budget(ask, entry.tag, (self._clocks.boottime_ns() + offset.ns) / 1e9)) is None:
+                spent = Outcome(None, "budget", reason=f"the {ask.budget} bytes of this month are spent")
+                self._kept.extend(samples_of(entry, Answer(0, self._clocks.boottime_ns(), spent)))
+                return
+            ask = within
+        self._asked[self._client.ask(entry.kind, ask)] = entry
+
+    def _within_budget(self, ask: Throughput, tag: str, unix_s: float) -> Throughput | None:
+        """Book the beginning of a test, and return it with no more bytes than are left; None when none are left."""
+        left = ask.budget - self._spent.in_month(month_of(ask, unix_s))
+        if left <= 0:
+            return None
+        self._book(self._spent.begun(tag, unix_s))
+        return ask._replace(max_bytes=type(ask.max_bytes)(min(ask.max_bytes, left)))
+
+    def _take(self, answer: Answer) -> None:
+        entry = self._asked.pop(answer.id, None)
+        if entry is None:
+            return
+        self._kept.extend(samples_of(entry, answer))
+        if isinstance(entry.ask, Throughput):
+            moved = answer.outcome.details.get("total_bytes", 0)
+            self._book(
+                self._spent.plus(
+                    month_of(entry.ask, self._clocks.unix_ns() / 1e9), moved if isinstance(moved, int) else 0
+                )
+            )
+
+    def _book(self, spent: budget.Spent) -> None:
+        self._spent = spent
+        try:
+            budget.write(self._folder, spent)
+        except OSError as error:
+            log.warning("%s: %s: a restart forgets what throughput tests have moved", budget.FILE, error.strerror)

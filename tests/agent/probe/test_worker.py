@@ -1,0 +1,155 @@
+"""The worker: whatever a probe does, there is one answer, and nothing else suffers."""
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agent.probe.base import Outcome
+from agent.probe.client import Client, ask_once
+from agent.probe.privileges import CAP_NET_RAW, held
+from agent.probe.settings import HostPort, Tcp
+from contract.settings import Seconds
+from tests.agent.probe.misbehaving import COMMAND
+
+ASK = Tcp(HostPort("127.0.0.1:1"), timeout=Seconds(0.2))
+LONG_S = 60.0
+
+
+@contextmanager
+def misbehaving() -> Iterator[Client]:
+    """Give a client whose worker has kinds that misbehave."""
+    client = Client(COMMAND)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def found(client: Client, *kinds: str) -> dict[str, Outcome]:
+    """Ask all of the kinds at once and return what each found."""
+    numbers = {client.ask(kind, ASK): kind for kind in kinds}
+    outcomes: dict[str, Outcome] = {}
+    until = time.monotonic() + LONG_S
+    while len(outcomes) < len(numbers) and time.monotonic() < until:
+        outcomes |= {numbers[answer.id]: answer.outcome for answer in client.answers(1)}
+    return outcomes
+
+
+def is_alive(pid: int) -> bool:
+    """Tell a process that runs from one that is gone or only not yet buried."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
+    except OSError:
+        return False
+
+
+def test_one_probe_from_question_to_answer() -> None:
+    """A probe in its worker finds what is there: an open port, and a closed one with its errno."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ask = Tcp(HostPort(f"127.0.0.1:{server.getsockname()[1]}"))
+        outcome = ask_once("tcp", ask)
+    assert (outcome.success, outcome.stage) == (True, "done")
+    assert 0 < float(outcome.fields["rtt_ms"]) <= float(outcome.fields["duration_ms"])
+    closed = ask_once("tcp", ask)
+    assert (closed.success, closed.stage, closed.code) == (False, "connect", 111)
+
+
+def test_a_failure_keeps_what_was_measured() -> None:
+    """What a probe knew when it failed comes with the failure: code, fields, details."""
+    with misbehaving() as client:
+        outcome = found(client, "refuse")["refuse"]
+    assert (outcome.success, outcome.stage, outcome.code, outcome.reason) == (False, "connect", 111, "refused")
+    assert outcome.fields["rtt_ms"] == 1.5
+    assert outcome.details == {"address": "192.0.2.1"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("hang", "longer than its timeout"),
+        ("hang_for_good", "signal 9"),
+        ("hog", "MemoryError"),
+        ("crash", "signal 11"),
+        ("defect", "ZeroDivisionError: a defect"),
+    ],
+)
+def test_a_probe_that_misbehaves_says_nothing_of_its_target(kind: str, reason: str) -> None:
+    """A probe that hangs, crashes, or wants a gigabyte is our defect: no success, no failure; the next one works."""
+    with misbehaving() as client:
+        outcomes = found(client, kind, "refuse")
+        assert outcomes[kind].success is None
+        assert outcomes[kind].stage == "unable"
+        assert reason in outcomes[kind].reason
+        assert outcomes["refuse"].stage == "connect"
+        pid = client.pid
+        assert found(client, "refuse")["refuse"].stage == "connect"
+        assert client.pid == pid, "the worker itself was not harmed"
+
+
+@pytest.mark.parametrize("kind", ["kill_worker"])
+def test_a_worker_that_dies_is_replaced(kind: str) -> None:
+    """What was open when the worker died is answered, and the next question finds a new worker."""
+    with misbehaving() as client:
+        assert "died" in found(client, kind)[kind].reason
+        assert not client.is_running
+        assert found(client, "refuse")["refuse"].stage == "connect"
+
+
+def test_a_worker_that_hangs_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that does not answer long after the timeout is killed, its questions are answered, the next works."""
+    monkeypatch.setattr("agent.probe.client.PATIENCE_S", 1.0)
+    with misbehaving() as client:
+        assert "hung" in found(client, "stop_worker")["stop_worker"].reason
+        assert found(client, "refuse")["refuse"].stage == "connect"
+
+
+def test_a_library_that_talks_does_not_spoil_the_answers() -> None:
+    """What a probe prints goes to the log, and an answer may be long."""
+    with misbehaving() as client:
+        outcome = found(client, "chatter")["chatter"]
+    assert outcome.success
+    assert len(str(outcome.details["long"])) == 200_000
+
+
+def test_more_questions_than_children_are_all_answered() -> None:
+    """Probes beyond the worker's eight at once wait for their turn; none is lost."""
+    with misbehaving() as client:
+        numbers = [client.ask("hang", ASK) for _ in range(10)] + [client.ask("refuse", ASK) for _ in range(10)]
+        answered: set[int] = set()
+        until = time.monotonic() + LONG_S
+        while len(answered) < len(numbers) and time.monotonic() < until:
+            answered |= {answer.id for answer in client.answers(1)}
+    assert answered == set(numbers)
+
+
+def test_nothing_is_left_when_the_client_goes() -> None:
+    """When the agent ends, the worker and every probe end too, also what a probe had started."""
+    with misbehaving() as client:
+        started = found(client, "child")["child"].details["started"]
+        worker = client.pid
+        client.ask("hang_for_good", ASK)
+        while not (children := Path(f"/proc/{worker}/task/{worker}/children").read_text().split()):
+            os.sched_yield()
+    until = time.monotonic() + LONG_S
+    pids = [worker, int(str(started)), *map(int, children)]
+    while any(map(is_alive, pids)) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not [pid for pid in pids if is_alive(pid)]
+
+
+def test_each_probe_has_only_the_privileges_it_needs() -> None:
+    """A probe without need of raw sockets has no capability at all, one that needs them has that one."""
+    own = held()
+    with misbehaving() as client:
+        outcomes = found(client, "privileges", "raw_privileges")
+    assert outcomes["privileges"].details == {"effective": 0, "permitted": 0}
+    if own.effective & 1 << CAP_NET_RAW:
+        raw = outcomes["raw_privileges"].details
+        assert raw == {"effective": 1 << CAP_NET_RAW, "permitted": 1 << CAP_NET_RAW}
+    else:
+        assert "CAP_NET_RAW is needed" in outcomes["raw_privileges"].reason

@@ -1,0 +1,220 @@
+"""Probes on time: the thread between settings, worker and rounds, with the real worker."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agent.clock import Offset
+from agent.probe import budget
+from agent.probe.base import Outcome
+from agent.probe.client import Answer, Client
+from agent.probe.settings import Host, HostPort, Icmp, ProbeSettings, Tcp, Throughput, Url, Window
+from agent.probing import Entry, Probing, entries, samples_of
+from contract.errors import ConfigError
+from contract.sample import Sample
+from contract.settings import Seconds, Size
+from tests.agent.doubles import DEVICE, SECOND_NS, UNIX_NS, FakeClocks
+from tests.agent.probe.misbehaving import COMMAND
+
+LONG_S = 60.0
+CLOSED = Tcp(HostPort("127.0.0.1:1"), timeout=Seconds(1))
+SYNCED = Offset(UNIX_NS, "synced")
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the thread look often: the clock that the test moves does not wake it."""
+    monkeypatch.setattr("agent.probing._LONGEST_WAIT_S", 0.02)
+
+
+@contextmanager
+def probing(
+    settings: ProbeSettings, folder: Path, clocks: FakeClocks, offset: Callable[[], Offset | None] = lambda: SYNCED
+) -> Iterator[Probing]:
+    """Run the thread on a clock that the test moves."""
+    source = Probing(settings, DEVICE, clocks, offset, folder)
+    source.start()
+    try:
+        yield source
+    finally:
+        source.stop()
+
+
+def gathered(source: Probing, count: int = 1) -> list[Sample]:
+    """Wait until so many samples are there."""
+    samples: list[Sample] = []
+    until = time.monotonic() + LONG_S
+    while len(samples) < count and time.monotonic() < until:
+        samples += source.gather(0)
+        time.sleep(0.02)
+    assert len(samples) == count
+    return samples
+
+
+def test_a_probe_is_asked_when_it_is_due(tmp_path: Path) -> None:
+    """A probe runs once in its interval, and what it finds is there for the next round, dated when it was asked."""
+    clocks = FakeClocks()
+    with probing(ProbeSettings(tcp=(CLOSED,)), tmp_path, clocks) as source:
+        assert not list(source.gather(0))
+        for _ in range(2):
+            clocks.advance(60)
+            before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+            (sample,) = gathered(source)
+            assert sample.measurement == "probe"
+            assert sample.tags == {"kind": "tcp", "target": "127.0.0.1:1"}
+            assert (sample.fields["success"], sample.fields["stage"], sample.fields["code"]) == (0, "connect", 111)
+            assert before <= sample.at_ns <= time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def test_a_probe_that_hangs_is_not_asked_again_and_delays_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one probe hangs, rounds take what others found at once, and the hanging one is not piled up."""
+    monkeypatch.setattr("agent.probing.Client", lambda: Client(COMMAND))
+    clocks = FakeClocks()
+    hanging, asked = CLOSED._replace(timeout=Seconds(30)), []
+    settings = ProbeSettings(tcp=(CLOSED._replace(name="quick"), hanging))
+    original = Client.ask
+
+    def ask(client: Client, kind: str, what: Tcp) -> int:
+        asked.append(what)
+        return original(client, "hang" if what == hanging else kind, what)
+
+    monkeypatch.setattr(Client, "ask", ask)
+    with probing(settings, tmp_path, clocks) as source:
+        for _ in range(3):
+            clocks.advance(60)
+            assert gathered(source)[0].tags["target"] == "quick"
+        begun = time.monotonic()
+        assert not list(source.gather(0))
+        assert time.monotonic() - begun < 1
+    assert asked.count(hanging) == 1
+    assert len(asked) == 4
+
+
+def test_a_defect_of_the_thread_is_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever breaks the thread's step, it begins anew and probes go on."""
+    clocks = FakeClocks()
+    failures = iter([OSError("no more processes")])
+    original = Client.ask
+
+    def ask(client: Client, kind: str, what: Tcp) -> int:
+        for failure in failures:
+            raise failure
+        return original(client, kind, what)
+
+    monkeypatch.setattr(Client, "ask", ask)
+    with probing(ProbeSettings(tcp=(CLOSED,)), tmp_path, clocks) as source:
+        clocks.advance(60)
+        assert gathered(source)[0].fields["stage"] == "connect"
+
+
+def test_a_worker_that_idles_is_ended(tmp_path: Path) -> None:
+    """Between rare probes no worker takes up memory."""
+    clocks = FakeClocks()
+    rare = CLOSED._replace(every=Seconds(3600))
+    with probing(ProbeSettings(tcp=(rare,)), tmp_path, clocks) as source:
+        clocks.advance(3600)
+        gathered(source)
+        until = time.monotonic() + LONG_S
+        while source._client.is_running and time.monotonic() < until:
+            time.sleep(0.02)
+        assert not source._client.is_running
+
+
+def test_two_probes_that_would_write_the_same_points_are_a_mistake() -> None:
+    """Two probes of one kind and target need two names; the mistake is said with its place."""
+    host = Icmp(Host("192.0.2.1"))
+    assert len(entries(ProbeSettings(icmp=(host, host._replace(name="quick")), tcp=(CLOSED,)))) == 3
+    with pytest.raises(ConfigError, match=r"probe\.icmp\[1\]\.name: '192\.0\.2\.1' is there twice"):
+        entries(ProbeSettings(icmp=(host, host)))
+
+
+def test_an_answer_becomes_samples() -> None:
+    """An outcome is a point of `probe` and those it brings along; what could not be asked has no success."""
+    outcome = Outcome(
+        True, "portal", 302, "", {"rtt_ms": 1.0}, {"mac": "local"}, (("throughput", {"direction": "download"}, {}),)
+    )
+    first, second = samples_of(Entry("portal", "internet", CLOSED), Answer(1, 7, outcome))
+    assert first == Sample(
+        "probe",
+        {"rtt_ms": 1.0, "stage": "portal", "success": 1, "code": 302},
+        7,
+        {"kind": "portal", "target": "internet"},
+    )
+    assert (second.measurement, second.at_ns) == ("throughput", 7)
+    unable = Outcome(None, "unable", reason="no interface")
+    (sample,) = samples_of(Entry("dhcp", "eth9", CLOSED), Answer(1, 7, unable))
+    assert sample.fields == {"stage": "unable", "reason": "no interface"}
+
+
+# ---- throughput
+
+NOON_NS = 1_795_060_800_000_000_000 - 1_795_060_800_000_000_000 % (86_400 * SECOND_NS) + 4 * 3600 * SECOND_NS
+TEST = Throughput(
+    Url("http://127.0.0.1:1/backend/"), timeout=Seconds(30), window=Window("12:00-14:00+08:00"), budget=Size(1000)
+)
+
+
+def at_noon() -> tuple[FakeClocks, Callable[[], Offset]]:
+    """Return a clock of which it is 11:59 in Qingyuan, and what vouches for it."""
+    clocks = FakeClocks(unix_ns=NOON_NS - 60 * SECOND_NS)
+    return clocks, lambda: Offset(NOON_NS - 60 * SECOND_NS, "synced")
+
+
+def test_throughput_waits_for_its_slot(tmp_path: Path) -> None:
+    """A test runs once a day in the device's slot: not before, not after, also after a restart of the agent."""
+    clocks, offset = at_noon()
+    settings = ProbeSettings(throughput=(TEST._replace(slot=7),))
+    with probing(settings, tmp_path, clocks, offset) as source:
+        clocks.advance(60 + 7 * 30 - 1)
+        time.sleep(0.2)
+        assert not source._asked
+        assert not budget.read(tmp_path).tested
+        clocks.advance(1)
+        until = time.monotonic() + LONG_S
+        while not budget.read(tmp_path).tested and time.monotonic() < until:
+            time.sleep(0.02)
+    begun = budget.read(tmp_path).tested[TEST.target]
+    assert begun == NOON_NS / 1e9 + 7 * 30
+    again = Probing(settings, DEVICE, clocks, offset, tmp_path)
+    (entry,) = again._due
+    assert again._next(entry) == (60 + 7 * 30 + 86_400) * SECOND_NS
+
+
+def test_throughput_is_not_run_before_the_time_is_known(tmp_path: Path) -> None:
+    """Without the time nobody knows whether lessons are going on: no test."""
+    clocks = FakeClocks()
+    source = Probing(ProbeSettings(throughput=(TEST,)), DEVICE, clocks, lambda: None, tmp_path)
+    (entry,) = source._due
+    assert source._next(entry) == 60 * SECOND_NS
+    source._ask(entry)
+    assert not source._asked
+
+
+def test_the_budget_of_bytes_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test may move what is left of the month's bytes and no more; when nothing is left, that is a point too."""
+    clocks, offset = at_noon()
+    asked: list[Throughput] = []
+
+    def ask(_client: Client, _kind: str, what: Throughput) -> int:
+        asked.append(what)
+        return len(asked)
+
+    monkeypatch.setattr(Client, "ask", ask)
+    source = Probing(ProbeSettings(throughput=(TEST,)), DEVICE, clocks, offset, tmp_path)
+    (entry,) = source._due
+    for number, moved in ((1, 700), (2, 300)):
+        source._ask(entry)
+        source._take(Answer(number, 0, Outcome(True, details={"total_bytes": moved})))
+    assert [test.max_bytes for test in asked] == [1000, 300]
+    list(source.gather(0))
+    source._ask(entry)
+    assert len(asked) == 2
+    (sample,) = source.gather(0)
+    assert sample.fields["stage"] == "budget"
+    assert "success" not in sample.fields
+    assert budget.read(tmp_path).in_month("2026-11") == 1000
