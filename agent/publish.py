@@ -16,19 +16,19 @@ from contract.broker import BrokerSettings, address, tls_context
 from contract.session import Session
 
 # paho loads urllib.request (2 MB, with http.client and email) only to look for a SOCKS proxy, and that only where
-# PySocks is installed. An agent lives in 20 MB and goes without.
-_LEFT_OUT = "urllib.request"
-_is_left_out = _LEFT_OUT not in sys.modules
-if _is_left_out:
-    sys.modules[_LEFT_OUT] = ModuleType(_LEFT_OUT)
+# PySocks is installed; dns.resolver (5 MB) only to look for SRV records, where dnspython is installed, as for probes.
+# An agent lives in 20 MB and goes without.
+_LEFT_OUT = [name for name in ("urllib.request", "dns.resolver") if name not in sys.modules]
+for _name in _LEFT_OUT:
+    sys.modules[_name] = ModuleType(_name)
 
 import paho.mqtt.client as mqtt  # noqa: E402
 from paho.mqtt.enums import CallbackAPIVersion  # noqa: E402
 from paho.mqtt.packettypes import PacketTypes  # noqa: E402
 from paho.mqtt.properties import Properties  # noqa: E402
 
-if _is_left_out:
-    del sys.modules[_LEFT_OUT]
+for _name in _LEFT_OUT:
+    del sys.modules[_name]
 
 log = logging.getLogger("santong.publish")
 
