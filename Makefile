@@ -1,6 +1,6 @@
 # Everything installs itself: Python 3.11, make, and root or sudo for Debian's packages are all that must be there.
 .DEFAULT_GOAL := help
-.PHONY: help setup up check test faults fuzz bench clean
+.PHONY: help setup up check test test-lab faults fuzz bench clean
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq
@@ -13,6 +13,7 @@ help:
 	@echo 'make up ARGS="--for 60"    run everything on this machine (santong up)'
 	@echo 'make check                 ruff, mypy, import-linter'
 	@echo 'make test                  check, then every test against real mosquitto and influxd'
+	@echo 'make test-lab              real networks, WiFi and hosts: namespaces and a guest; needs root'
 	@echo 'make faults N=1000 SEED=7   break everything at random, N times, and look whether anything is lost'
 	@echo 'make fuzz N=1000000        malformed batches through check and stores'
 	@echo 'make bench                 measure the figures of docs/performance.md'
@@ -49,6 +50,16 @@ check: .venv/.developer
 
 test: check .venv/.servers
 	$(BIN)/pytest $(ARGS)
+
+# What tests/lab builds its networks, guest and hosts from.
+LAB_PROGRAMS := dnsmasq nginx iperf3 ip tc nft ping curl busybox dig
+LAB_PACKAGES := dnsmasq-base nginx-light iperf3 iproute2 nftables iputils-ping curl busybox bind9-dnsutils
+
+test-lab: .venv/.developer
+	@[ "$$(id -u)" = 0 ] || { echo 'make test-lab needs root: it makes network namespaces'; exit 1; }
+	@(for program in $(LAB_PROGRAMS); do command -v $$program >/dev/null || exit 1; done) || { \
+	    $(APT) update && $(APT) install -y --no-install-recommends $(LAB_PACKAGES); }
+	$(BIN)/pytest tests/lab $(ARGS)
 
 faults: .venv/.developer .venv/.servers
 	$(BIN)/python -m tests.faults $(if $(N),--faults $(N)) $(if $(SEED),--seed $(SEED)) $(ARGS)

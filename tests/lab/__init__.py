@@ -1,0 +1,1 @@
+"""The project's own testbed: machines in network namespaces, hosts with systemd, a guest with WiFi."""

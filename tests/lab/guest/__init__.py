@@ -1,0 +1,1 @@
+"""What runs inside the guest, with nothing but Python's standard library."""

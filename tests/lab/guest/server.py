@@ -1,0 +1,80 @@
+"""
+The command server in the guest: a JSON line in, a JSON line out, on a virtio serial port; commands run side by side.
+
+    {"id": 1, "run": ["iw", "dev"], "timeout": 20}       -> {"id": 1, "status": 0, "stdout": "…", "stderr": "…"}
+    {"id": 2, "start": ["hostapd", "f"], "log": "/…"}    -> {"id": 2, "pid": 123}
+    {"id": 3, "poll": 123}                               -> {"id": 3, "status": null}
+    {"id": 4, "signal": 123, "number": 15}               -> {"id": 4}
+
+A command that took too long has `"timeout": true`, one that could not be run an `"error"`. The first line, unasked, is
+{"id": 0}: it is ready.
+"""
+
+import json
+import os
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+PORT = Path("/dev/vport0p1")
+Message = dict[str, Any]
+
+
+class Server:
+    """Answers what comes in at the port."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._lock = threading.Lock()
+        self._programs: dict[int, subprocess.Popen[bytes]] = {}
+
+    def serve(self) -> None:
+        """Answer until the other end is closed for good."""
+        self._send({"id": 0})
+        rest = b""
+        while True:
+            got = os.read(self._port, 65536)
+            if not got:  # nobody holds the other end
+                time.sleep(0.05)
+                continue
+            *lines, rest = (rest + got).split(b"\n")
+            for line in lines:
+                threading.Thread(target=self._answer, args=(json.loads(line),), daemon=True).start()
+
+    def _send(self, message: Message) -> None:
+        data = json.dumps(message).encode() + b"\n"
+        with self._lock:
+            while data:
+                data = data[os.write(self._port, data) :]
+
+    def _answer(self, wish: Message) -> None:
+        try:
+            answer = self._do(wish)
+        except subprocess.TimeoutExpired:
+            answer = {"timeout": True}
+        except OSError as error:
+            answer = {"error": str(error)}
+        self._send({"id": wish["id"], **answer})
+
+    def _do(self, wish: Message) -> Message:
+        if "run" in wish:
+            done = subprocess.run(
+                wish["run"], check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=wish["timeout"]
+            )
+            words = [text.decode(errors="replace") for text in (done.stdout, done.stderr)]
+            return {"status": done.returncode, "stdout": words[0], "stderr": words[1]}
+        if "start" in wish:
+            with Path(wish["log"]).open("ab") as log:
+                program = subprocess.Popen(wish["start"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._programs[program.pid] = program
+            return {"pid": program.pid}
+        if "poll" in wish:
+            return {"status": self._programs[wish["poll"]].poll()}
+        self._programs[wish["signal"]].send_signal(wish["number"])
+        return {}
+
+
+if __name__ == "__main__":
+    Server(os.open(PORT, os.O_RDWR)).serve()
