@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def device_table(devices: Sequence[DeviceStatus], language: Language, zone: ZoneInfo, *, full: bool) -> RenderableType:
     """Return the table of devices; `full` adds minutes proven, what is missing or came late, and lag."""
-    columns = ["device", "last_seen", "uptime", "lan_wan", "rate", "waiting", "stored"]
+    columns = ["device", "last_seen", "uptime", "lan_wan", "probes", "rate", "waiting", "stored"]
     if full:
         columns += ["minutes", "missing", "late", "lag"]
     table = Table(show_edge=False, pad_edge=False, header_style="bold")
@@ -30,7 +30,20 @@ def device_table(devices: Sequence[DeviceStatus], language: Language, zone: Zone
     for device in devices:
         cells = _cells(device, language, zone)
         table.add_row(*(cells[column] for column in columns))
-    return table
+    troubles = [line for device in devices for line in _troubles(device, language)]
+    return Group(table, Text("\n".join(["", *troubles]))) if full and troubles else table
+
+
+def _troubles(device: DeviceStatus, language: Language) -> list[str]:
+    """Return a line for each probe that failed or could not be asked."""
+    lines = []
+    for probe in device.probes:
+        if not probe.success:
+            said = word("could_not_ask" if probe.success is None else "fails_at", language)
+            stage = "" if probe.success is None else f" {probe.stage}"
+            reason = f": {probe.fields['reason']}" if probe.fields.get("reason") else ""
+            lines.append(f"{device.device} {probe.kind} {probe.target}: {said}{stage}{reason}")
+    return lines
 
 
 def _cells(device: DeviceStatus, language: Language, zone: ZoneInfo) -> dict[str, str]:
@@ -42,6 +55,9 @@ def _cells(device: DeviceStatus, language: Language, zone: ZoneInfo) -> dict[str
         "last_seen": clock(device.last_seen_ns, zone),
         "uptime": unknown if uptime is None else duration(float(uptime)),
         "lan_wan": " / ".join(_yes_no(device.latest.get(name), language) for name in ("lan", "wan")),
+        "probes": f"{sum(probe.success is True for probe in device.probes)} / {len(device.probes)}"
+        if device.probes
+        else unknown,
         "rate": unknown if rates is None else f"{rates[0]:,.1f} / {rates[1]:,.1f}",
         "waiting": unknown if waiting is None else f"{waiting}",
         "stored": f"{delivery.batches:,}",

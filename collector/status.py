@@ -31,6 +31,28 @@ class Delivery(NamedTuple):
     lag_p99_ms: int | None = None
 
 
+class Probe(NamedTuple):
+    """The newest outcome of one probe; `success` is None where nothing could be asked."""
+
+    kind: str
+    target: str
+    time_ns: int
+    success: bool | None
+    stage: str
+    fields: dict[str, Value]
+
+    def as_json(self, zone: ZoneInfo) -> dict[str, Any]:
+        """Return it with all that was measured."""
+        return {
+            "kind": self.kind,
+            "target": self.target,
+            "at": iso(self.time_ns, zone),
+            "success": self.success,
+            "stage": self.stage,
+            **{name: value for name, value in self.fields.items() if name not in ("success", "stage")},
+        }
+
+
 class DeviceStatus(NamedTuple):
     """One device in a period. `presence` counts proven minutes; times are unix ns."""
 
@@ -42,6 +64,7 @@ class DeviceStatus(NamedTuple):
     previous_interfaces: dict[str, Row]
     agent: dict[str, Value]
     delivery: Delivery
+    probes: list[Probe]
 
     def rates_kbps(self) -> tuple[float, float] | None:
         """Return received and sent kbit/s over all interfaces between the last two readings."""
@@ -67,6 +90,7 @@ class DeviceStatus(NamedTuple):
             "interfaces": {
                 name: {**row.fields, "at": iso(row.time_ns, zone)} for name, row in sorted(self.interfaces.items())
             },
+            "probes": [probe.as_json(zone) for probe in self.probes],
             "agent": self.agent,
             "delivery": self.delivery._asdict(),
         }
@@ -83,6 +107,7 @@ def read_status(store: Store, start_ns: int, end_ns: int) -> list[DeviceStatus]:
     latest = _by_device(store.latest("presence", start_ns, end_ns))
     agents = _by_device(store.latest("agent", start_ns, end_ns))
     interfaces = _last_two(store.select("interface", max(start_ns, end_ns - _RECENT_NS), end_ns))
+    probes = _probes(store.latest("probe", start_ns, end_ns))
     deliveries, seen = _deliveries(store.select("delivery", start_ns, end_ns))
     return [
         DeviceStatus(
@@ -94,6 +119,7 @@ def read_status(store: Store, start_ns: int, end_ns: int) -> list[DeviceStatus]:
             {name: rows[0] for name, rows in interfaces.get(device, {}).items() if len(rows) > 1},
             agents[device].fields if device in agents else {},
             deliveries.get(device, Delivery()),
+            probes.get(device, []),
         )
         for device in store.devices(start_ns, end_ns)
     ]
@@ -104,6 +130,16 @@ _RECENT_NS = 15 * 60 * 10**9
 
 def _by_device(rows: Iterable[Row]) -> dict[str, Row]:
     return {row.device: row for row in rows}
+
+
+def _probes(rows: Iterable[Row]) -> dict[str, list[Probe]]:
+    found: dict[str, list[Probe]] = defaultdict(list)
+    for row in rows:
+        tags, success = dict(row.tags), row.fields.get("success")
+        known = None if success is None else bool(success)
+        stage = str(row.fields.get("stage", ""))
+        found[row.device].append(Probe(tags["kind"], tags["target"], row.time_ns, known, stage, row.fields))
+    return found
 
 
 def _last_two(rows: Iterable[Row]) -> dict[str, dict[str, list[Row]]]:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from collector.screen import duration
+from collector.screen import console, device_table, duration
 from collector.status import DeviceStatus, read_status
 from collector.store.open import open_store
 from contract.measurements import Retention
@@ -189,3 +189,29 @@ def test_json_says_null_for_what_was_not_measured(tmp_path: Path) -> None:
 def test_durations_are_readable(seconds: float, text: str) -> None:
     """People read days and hours, not seconds."""
     assert duration(seconds) == text
+
+
+def test_the_newest_outcome_of_each_probe(tmp_path: Path) -> None:
+    """The status shows what each probe found last, with that point's own fields, and lists the ones that fail."""
+
+    def probe(tags: str, fields: str, minutes_ago: int) -> str:
+        return f"probe,{TAGS},{tags} {fields} {NOW_NS - minutes_ago * MINUTE_NS}\n"
+
+    evidence = (
+        probe("kind=dns,target=www.lab", 'success=1i,rtt_ms=3.5,stage="done"', 2)
+        + probe("kind=dns,target=www.lab", 'success=0i,stage="answer",code=3i,reason="NXDOMAIN"', 1)
+        + probe("kind=dhcp,target=eth0", 'stage="unable",reason="CAP_NET_RAW is needed"', 1)
+        + probe("kind=portal,target=internet", 'success=1i,stage="portal",code=302i', 1)
+    )
+    status = status_of(tmp_path, delivery("aaaaaaaa", 1) + evidence)[DEVICE]
+    shown = {one["kind"]: one for one in status.as_json(SHANGHAI)["probes"]}
+    assert (shown["dns"]["success"], shown["dns"]["stage"], shown["dns"]["code"]) == (False, "answer", 3)
+    assert "rtt_ms" not in shown["dns"]
+    assert (shown["dhcp"]["success"], shown["portal"]["success"]) == (None, True)
+    screen = console()
+    with screen.capture() as captured:
+        screen.print(device_table([status], "en", SHANGHAI, full=True))
+    assert "1 / 3" in captured.get()
+    assert f"{DEVICE} dns www.lab: fails at answer: NXDOMAIN" in captured.get()
+    assert f"{DEVICE} dhcp eth0: could not be asked: CAP_NET_RAW is needed" in captured.get()
+    assert "portal internet" not in captured.get()
