@@ -42,4 +42,6 @@ def kinds_as_text() -> str:
 def _shown(value: object) -> str:
     if value is None or value in ("", ()):
         return "-"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
     return f"{value:g}" if isinstance(value, float) else str(value)

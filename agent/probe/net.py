@@ -6,10 +6,13 @@ import queue
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from agent.probe.base import Failed, Unable, Via
 
+_STACK_BYTES = 1 << 19
 _NAMES = {
     errno.ECONNREFUSED: "refused",
     errno.ECONNRESET: "reset",
@@ -42,6 +45,31 @@ class Address(NamedTuple):
 
     family: int
     address: str
+
+
+class Endpoint(NamedTuple):
+    """A numeric address and port in the shape that sockets take, the interface of a link-local address included."""
+
+    family: int
+    sockaddr: tuple[str, int] | tuple[str, int, int, int]
+
+
+def endpoint(address: str, port: int) -> Endpoint:
+    """Return the endpoint of a numeric address; OSError when it is none."""
+    family, _, _, _, sockaddr = socket.getaddrinfo(address, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[
+        0
+    ]
+    return Endpoint(family, sockaddr)  # type: ignore[arg-type]  # the third kind is of builds without IPv6
+
+
+@contextmanager
+def small_stacks() -> Iterator[None]:
+    """Let threads that are started in here have small stacks: the worker's address space is limited."""
+    before = threading.stack_size(_STACK_BYTES)
+    try:
+        yield
+    finally:
+        threading.stack_size(before)
 
 
 def milliseconds(seconds: float) -> float:

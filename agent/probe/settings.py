@@ -5,165 +5,24 @@ Every kind has `target`, `every`, `timeout` (of the whole probe) and `name`, the
 target itself will not do (two probes of one kind and target need two names). `docs/probes.md` explains the others.
 """
 
-import re
-import socket
-from typing import Annotated, Literal, NamedTuple, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, NamedTuple
 
+from agent.probe.values import (
+    ENDPOINTS,
+    Endpoint,
+    Host,
+    HostPort,
+    InterfaceName,
+    Ipv4,
+    Network,
+    Pattern,
+    Resolver,
+    Ssid,
+    Subnet,
+    Url,
+    Window,
+)
 from contract.settings import POSITIVE, Seconds, Size
-
-_HOST = r"(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?"
-
-
-class Host(str):
-    """A host name or an IP address, without brackets."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Return the host; ValueError says what is wrong."""
-        if not re.fullmatch(_HOST, text) and not _is_address(text):
-            raise ValueError(f"{text!r} is not a host name or an address such as 192.0.2.1")
-        return cls(text)
-
-
-class HostPort(str):
-    """`host:port` or `[v6 address]:port`."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Return the pair; ValueError says what is wrong."""
-        host, colon, port = text.rpartition(":")
-        if not colon or not port.isascii() or not port.isdecimal() or not 1 <= int(port) <= 65535:
-            raise ValueError(f"{text!r} is not host:port such as 192.0.2.1:443")
-        Host.parse(host[1:-1] if host.startswith("[") and host.endswith("]") else host)
-        return cls(text)
-
-    @property
-    def host(self) -> str:
-        """The host, without brackets."""
-        return self.rpartition(":")[0].strip("[]")
-
-    @property
-    def port(self) -> int:
-        """The port."""
-        return int(self.rpartition(":")[2])
-
-
-class Url(str):
-    """An http or https address without user and password (it becomes a tag that everybody sees)."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Return the address; ValueError says what is wrong."""
-        try:
-            parts = urlsplit(text)
-            port = parts.port
-        except ValueError as error:
-            raise ValueError(f"{text!r} is not an address: {error}") from None
-        if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-            raise ValueError(f"{text!r} is not an address such as http://192.0.2.1/")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError(f"{hide(text)!r} has a user in it, which everybody would see: leave it out")
-        if not text.isascii() or not text.isprintable() or " " in text:
-            raise ValueError(f"{text!r} has characters that an address cannot have: write them as %XX")
-        return cls(text)
-
-
-def hide(url: str) -> str:
-    """Return the address without what stands before the @."""
-    return re.sub(r"//[^/@]*@", "//***@", url)
-
-
-class Pattern(str):
-    """A regular expression."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Return the expression; ValueError says what is wrong with it."""
-        try:
-            re.compile(text)
-        except re.error as error:
-            raise ValueError(f"{text!r} is not a regular expression: {error}") from None
-        return cls(text)
-
-
-class InterfaceName(str):
-    """The name of a network interface."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Return the name; ValueError says what is wrong."""
-        if not re.fullmatch(r"[A-Za-z0-9_.@-]{1,15}", text):
-            raise ValueError(f"{text!r} is not an interface such as eth0")
-        return cls(text)
-
-
-class Ssid(str):
-    """The name of a wireless network, 1 to 32 bytes (IEEE 802.11 §9.4.2.2)."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Return the name; ValueError says what is wrong."""
-        if not 1 <= len(text.encode()) <= 32 or not text.isprintable():
-            raise ValueError(f"{text!r} is not the name of a wireless network: 1 to 32 bytes, no control characters")
-        return cls(text)
-
-
-_SPAN = r"\d\d:\d\d-\d\d:\d\d"
-
-
-class Window(str):
-    """Times of a day, `12:00-14:00,17:30-19:00+08:00`; the zone at the end is +08:00 where it is left out."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Return the times; ValueError says what is wrong."""
-        if not re.fullmatch(rf"{_SPAN}(,{_SPAN})*([+-]\d\d:\d\d)?", text):
-            raise ValueError(f"{text!r} is not a window such as 12:00-14:00,17:30-19:00+08:00")
-        window = cls(text)
-        for start, end in window.spans_s:
-            if not 0 <= start < end <= 86_400:
-                raise ValueError(f"{text!r} is not a window: each part ends later than it begins, within a day")
-        return window
-
-    @property
-    def spans_s(self) -> list[tuple[int, int]]:
-        """Begin and end of each part, in seconds of the local day."""
-        spans = [[int(number) for number in re.findall(r"\d\d", span)] for span in re.findall(_SPAN, self)]
-        return [(a * 3600 + b * 60, c * 3600 + d * 60) for a, b, c, d in spans]
-
-    @property
-    def zone_s(self) -> int:
-        """Local time minus UTC, in seconds."""
-        match = re.search(rf"{_SPAN}([+-])(\d\d):(\d\d)$", self)
-        if not match:
-            return 8 * 3600
-        seconds = int(match[2]) * 3600 + int(match[3]) * 60
-        return -seconds if match[1] == "-" else seconds
-
-
-def _is_address(text: str) -> bool:
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, text)
-        except (OSError, ValueError):
-            continue
-        return True
-    return False
 
 
 class Icmp(NamedTuple):
@@ -199,9 +58,9 @@ class Dns(NamedTuple):
     timeout: Annotated[Seconds, POSITIVE] = Seconds(5)
     name: str = ""
     interface: InterfaceName | None = None
-    resolver: str = ""
+    resolver: Resolver | None = None
     type: Literal["A", "AAAA"] = "A"
-    expect: tuple[str, ...] = ()
+    expect: tuple[Network, ...] = ()
     hijack: bool = True
     max_rtt: Seconds | None = None
 
@@ -214,7 +73,8 @@ class Dhcp(NamedTuple):
     timeout: Annotated[Seconds, POSITIVE] = Seconds(8)
     name: str = ""
     request: bool = False
-    servers: tuple[str, ...] = ()
+    servers: tuple[Ipv4, ...] = ()
+    complete: bool = True
     listen: Annotated[Seconds, POSITIVE] = Seconds(1)
 
 
@@ -225,8 +85,10 @@ class Arp(NamedTuple):
     every: Annotated[Seconds, POSITIVE] = Seconds(3600)
     timeout: Annotated[Seconds, POSITIVE] = Seconds(10)
     name: str = ""
-    subnet: str = "auto"
-    expect: tuple[str, ...] = ()
+    subnet: Subnet = Subnet("auto")
+    expect: tuple[Ipv4, ...] = ()
+    shared: tuple[Ipv4, ...] = ()
+    per_second: Annotated[int, POSITIVE] = 250
 
 
 class Http(NamedTuple):
@@ -244,6 +106,7 @@ class Http(NamedTuple):
     min_certificate_days: float = 0.0
     max_first_byte: Seconds | None = None
     max_redirects: int = 5
+    proxy: HostPort | None = None
 
 
 class Portal(NamedTuple):
@@ -254,7 +117,7 @@ class Portal(NamedTuple):
     timeout: Annotated[Seconds, POSITIVE] = Seconds(10)
     name: str = ""
     interface: InterfaceName | None = None
-    endpoints: tuple[Url, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ENDPOINTS
     expect: Literal["any", "open", "portal"] = "any"
     api: Url | None = None
     ca: str = ""

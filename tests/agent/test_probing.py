@@ -11,7 +11,8 @@ from agent.clock import Offset
 from agent.probe import budget
 from agent.probe.base import Outcome
 from agent.probe.client import Answer, Client
-from agent.probe.settings import Host, HostPort, Icmp, ProbeSettings, Tcp, Throughput, Url, Window
+from agent.probe.settings import Icmp, ProbeSettings, Tcp, Throughput
+from agent.probe.values import Host, HostPort, Url, Window
 from agent.probing import Entry, Probing, entries, samples_of
 from contract.errors import ConfigError
 from contract.sample import Sample

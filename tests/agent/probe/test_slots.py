@@ -5,8 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from agent.probe.settings import Throughput, Url, Window
+from agent.probe.settings import Throughput
 from agent.probe.slots import month_of, number_of, slot_of
+from agent.probe.values import Url, Window
 
 NOON = datetime(2026, 11, 24, 4, 0, tzinfo=UTC).timestamp()  # 12:00 in Qingyuan
 ASK = Throughput(Url("http://192.0.2.1/backend/"))

@@ -12,7 +12,8 @@ import pytest
 from agent.probe.base import Outcome
 from agent.probe.client import Client, ask_once
 from agent.probe.privileges import CAP_NET_RAW, held
-from agent.probe.settings import HostPort, Tcp
+from agent.probe.settings import Tcp
+from agent.probe.values import HostPort
 from contract.settings import Seconds
 from tests.agent.probe.misbehaving import COMMAND
 

@@ -1,0 +1,378 @@
+"""The probe http tells a page that works from every way in which one can fail, in time."""
+
+import errno
+import gzip
+import socket
+import ssl
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.probe import tls
+from agent.probe.base import Outcome
+from agent.probe.perform import perform
+from agent.probe.settings import Http
+from agent.probe.values import HostPort, Pattern, Url
+from contract.measurements import TABLE
+from contract.settings import Seconds
+from tests.agent.probe.servers import (
+    Script,
+    Tls,
+    answer,
+    answers,
+    asked,
+    drips,
+    linger,
+    pages,
+    redirect,
+    resets,
+    serving,
+    silent,
+    tls_files,
+)
+from tests.certificates import DAY, NOW, Identity, Wish, authority, issue
+
+OK = answer(200, b"welcome")
+
+
+def run(script: Script, secured: Tls | None = None, path: str = "/", **wishes: object) -> Outcome:
+    """Probe a server that follows the script."""
+    with serving(script, secured) as server:
+        ask = Http(server.url(path), timeout=Seconds(5))._replace(**wishes)  # type: ignore[arg-type]
+        outcome = perform("http", ask)
+    known = {field.name for field in TABLE["probe"].fields}
+    assert set(outcome.fields) <= known
+    return outcome
+
+
+@pytest.fixture(scope="module")
+def root() -> Identity:
+    """Give a private authority."""
+    return authority()
+
+
+def test_a_page_that_works_has_every_time() -> None:
+    """Round trip, connect, first byte and the whole are there; there is no TLS and no certificate."""
+    outcome = run(answers(OK))
+    assert (outcome.success, outcome.stage, outcome.code) == (True, "done", 200)
+    assert set(outcome.fields) == {"rtt_ms", "connect_ms", "first_byte_ms", "duration_ms"}
+    assert outcome.fields["rtt_ms"] == outcome.fields["connect_ms"]
+
+
+def test_first_byte_is_timed_from_the_request(root: Identity) -> None:
+    """A server that thinks for 0.2 s is seen in first_byte_ms, not in connect_ms; a threshold makes it a failure."""
+
+    def slow(sock: socket.socket) -> None:
+        asked(sock)
+        time.sleep(0.2)  # what is measured
+        sock.sendall(OK)
+
+    outcome = run(slow, max_first_byte=Seconds(0.1))
+    assert (outcome.success, outcome.stage, outcome.code) == (False, "threshold", 200)
+    assert float(outcome.fields["first_byte_ms"]) >= 200
+    assert float(outcome.fields["connect_ms"]) < 100
+    assert run(slow, max_first_byte=Seconds(5)).success
+
+
+@pytest.mark.parametrize("status", [404, 500, 599])
+def test_a_bad_status_fails_with_its_number(status: int) -> None:
+    """Stage `status`, the status is the code."""
+    outcome = run(answers(answer(status)))
+    assert (outcome.success, outcome.stage, outcome.code) == (False, "status", status)
+    assert run(answers(answer(status)), status=(status,)).success
+
+
+def test_a_redirect_is_followed_to_the_page() -> None:
+    """Relative and absolute ones; the hops are told. With `status` or no redirects allowed it is itself the answer."""
+    site = pages({"/": redirect("/a/b"), "/a/b": redirect("../c?d=1"), "/c?d=1": OK})
+    outcome = run(site)
+    assert outcome.success
+    assert [str(hop).rpartition(":")[2].partition("/")[2] for hop in _hops(outcome)] == ["", "a/b", "c?d=1"]
+    assert run(site, status=(302,)).code == 302
+    assert run(site, max_redirects=0).code == 302
+
+
+def _hops(outcome: Outcome) -> list[object]:
+    hops = outcome.details["redirects"]
+    assert isinstance(hops, list)
+    return hops
+
+
+@pytest.mark.parametrize(
+    ("there", "words"),
+    [
+        ("/", "circle"),
+        ("ftp://127.0.0.1/", "cannot go"),
+        ("http://user:secret@127.0.0.1/", "cannot go"),
+        ("http://[::1/", "cannot go"),
+    ],
+)
+def test_redirects_that_lead_nowhere(there: str, words: str) -> None:
+    """A circle and addresses that are none fail at `redirect`; no password is shown."""
+    outcome = run(answers(redirect(there)))
+    assert (outcome.success, outcome.stage, outcome.code) == (False, "redirect", 302)
+    assert words in outcome.reason
+    assert "secret" not in outcome.reason
+
+
+def test_endless_redirects_end() -> None:
+    """Each leads further: after `max_redirects` it is enough."""
+
+    def further(sock: socket.socket) -> None:
+        while request := asked(sock):
+            sock.sendall(redirect(request.split()[1] + "x"))
+
+    outcome = run(further, max_redirects=3)
+    assert (outcome.stage, outcome.code) == ("redirect", 302)
+    assert len(_hops(outcome)) == 4
+
+
+def test_a_redirect_may_lead_to_bytes_beyond_ascii() -> None:
+    """Servers write UTF-8 into Location: it is asked for as %XX."""
+    place = "/首页".encode().decode("latin-1")
+    outcome = run(pages({"/": redirect(place), "/%E9%A6%96%E9%A1%B5": OK}))
+    assert outcome.success
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        ("清远市".encode("gbk"), ("Content-Type: text/html; charset=GBK",)),
+        ("<meta charset='gb2312'>清远市".encode("gb18030"), ("Content-Type: text/html",)),
+        ("清远市".encode(), ()),
+        ("清远市".encode(), ("Content-Type: text/html; charset=no-such",)),
+        (gzip.compress("清远市".encode()), ("Content-Encoding: gzip",)),
+    ],
+)
+def test_a_text_is_found_in_its_charset(body: bytes, headers: tuple[str, ...]) -> None:
+    """Charset of the header, else of the page, else UTF-8; gzip that nobody asked for is unpacked."""
+    outcome = run(answers(answer(200, body, *headers)), body=Pattern("清远.$"))
+    assert outcome.success
+    outcome = run(answers(answer(200, body, *headers)), body=Pattern("英德"))
+    assert (outcome.success, outcome.stage, outcome.code) == (False, "body", 200)
+
+
+def test_only_a_mebibyte_is_read() -> None:
+    """A huge body ends there: what stands behind is not found, and the connection is not read on."""
+    head = b"HTTP/1.1 200 OK\r\n\r\n"
+    outcome = run(answers(head + b"x" * (1 << 20) + b"END"), body=Pattern("END"))
+    assert (outcome.stage, "first 1048576 bytes" in outcome.reason) == ("body", True)
+    bomb = gzip.compress(b"x" * (1 << 26))
+    outcome = run(answers(answer(200, bomb, "Content-Encoding: gzip")), body=Pattern("END"))
+    assert (outcome.stage, "first 1048576 bytes" in outcome.reason) == ("body", True)
+
+
+def test_without_a_pattern_the_body_is_not_waited_for() -> None:
+    """The header says whether the page works; data is saved."""
+
+    def half(sock: socket.socket) -> None:
+        asked(sock)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nx")
+        silent(sock)
+
+    assert run(half).success
+
+
+def test_a_chunked_body_is_put_together() -> None:
+    """RFC 9112 §7.1."""
+    text = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nwelc\r\n3\r\nome\r\n0\r\n\r\n"
+    assert run(answers(text), body=Pattern("^welcome$")).success
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "words"),
+    [
+        (answers(b"SSH-2.0-OpenSSH_9.2\r\n"), None, "no answer of HTTP"),
+        (answers(b"\0" * 70_000), None, "no answer of HTTP"),
+        (answers(b""), errno.ECONNRESET, "closed without an answer"),
+        (resets(), errno.ECONNRESET, "reset"),
+        (answers(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nwelc"), None, "breaks off"),
+        (answers(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), None, "breaks off"),
+        (answers(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n"), None, ""),
+        (answers(b"HTTP/1.1 200 OK\r\n" + b"X-Header: 1\r\n" * 5000), None, "more than 100 headers"),
+        (answers(b"HTTP/1.1 200 OK\r\nX: " + b"1" * 100_000), None, "header line"),
+        (answers(answer(200, b"not gzip", "Content-Encoding: gzip")), None, "gzip"),
+    ],
+)
+def test_what_is_no_answer_fails_at_request(script: Script, code: int | None, words: str) -> None:
+    """Garbage, resets, endless headers, bodies that break off: stage `request`, a reason, the time to connect."""
+    outcome = run(script, body=Pattern("welcome"))
+    assert (outcome.success, outcome.stage, outcome.code) == (False, "request", code)
+    assert words in outcome.reason
+    assert "connect_ms" in outcome.fields
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        silent,
+        drips(b"HTTP/1.1 200 OK\r\nX-Slow: 1\r\n", 0.05),
+        drips(b"HTTP/1.1 100 Continue\r\n\r\n", 0.0),
+        drips(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\nx", 0.01),
+    ],
+)
+def test_no_server_holds_it_longer_than_its_timeout(script: Script) -> None:
+    """Silence, slow drips and endless interim answers end with the timeout."""
+    begun = time.monotonic()
+    outcome = run(script, timeout=Seconds(0.6), body=Pattern("welcome"))
+    assert time.monotonic() - begun < 1.5
+    assert (outcome.success, outcome.stage) == (False, "request")
+
+
+def test_a_closed_port_and_an_unknown_name() -> None:
+    """They fail at `connect` with the errno, and at `resolve`."""
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    outcome = perform("http", Http(Url(f"http://127.0.0.1:{port}/")))
+    assert (outcome.success, outcome.stage, outcome.code) == (False, "connect", errno.ECONNREFUSED)
+    outcome = perform("http", Http(Url("http://no-such-name.invalid/")))
+    assert (outcome.success, outcome.stage) == (False, "resolve")
+
+
+# ---- TLS
+
+
+def test_a_page_over_tls(tmp_path: Path, root: Identity) -> None:
+    """The handshake is timed and the certificate's days are counted; too few are a failure of their own."""
+    files = tls_files(tmp_path, Wish("here", end=NOW + 30 * DAY), root)
+    outcome = run(answers(OK), files, ca=str(files.ca))
+    assert outcome.success
+    assert float(outcome.fields["certificate_days"]) == pytest.approx(30, abs=0.1)
+    assert float(outcome.fields["tls_ms"]) > 0
+    outcome = run(answers(OK), files, ca=str(files.ca), min_certificate_days=31.0)
+    assert (outcome.success, outcome.stage) == (False, "certificate")
+
+
+@pytest.mark.parametrize(
+    ("wish", "code", "words", "days"),
+    [
+        (Wish("here", begin=NOW - 9 * DAY, end=NOW - DAY), 10, f"expired on {NOW - DAY:%Y-%m-%d}", -1),
+        (Wish("here", begin=NOW + DAY, end=NOW + 9 * DAY), 9, "clock here says", 9),
+        (Wish("there", dns="there.example"), 64, "IP address mismatch", 365),
+    ],
+)
+def test_certificates_that_are_not_believed(
+    tmp_path: Path, root: Identity, wish: Wish, code: int, words: str, days: int
+) -> None:
+    """Stage `tls`, OpenSSL's verify code, the days that are left all the same; with verify off the page works."""
+    files = tls_files(tmp_path, wish, root)
+    outcome = run(answers(OK), files, ca=str(files.ca))
+    assert (outcome.success, outcome.stage, outcome.code) == (False, "tls", code)
+    assert words in outcome.reason
+    assert float(outcome.fields["certificate_days"]) == pytest.approx(days, abs=0.1)
+    assert run(answers(OK), files, verify=False).success
+
+
+def test_an_unknown_authority(tmp_path: Path, root: Identity) -> None:
+    """Codes 20 and 18 of OpenSSL: the issuer is not known, or the certificate is its own."""
+    assert run(answers(OK), tls_files(tmp_path, Wish("here"), root)).code == 20
+    own = issue(Wish("own")).save(tmp_path, "own")
+    assert run(answers(OK), Tls(*own, tmp_path)).code == 18
+
+
+def test_no_tls_where_it_is_due() -> None:
+    """A server that speaks plain HTTP, garbage, resets or nothing fails at `tls`, in time."""
+    for script, code in ((_plain, None), (_hangs_up, errno.ECONNRESET), (silent, errno.ETIMEDOUT)):
+        with serving(script) as server:
+            url = Url(server.url().replace("http:", "https:"))
+            outcome = perform("http", Http(url, timeout=Seconds(0.5)))
+        assert (outcome.success, outcome.stage) == (False, "tls")
+        assert outcome.code == code
+        assert outcome.reason
+
+
+def _plain(sock: socket.socket) -> None:
+    sock.recv(1)
+    sock.sendall(OK)
+    silent(sock)
+
+
+def _hangs_up(sock: socket.socket) -> None:
+    sock.recv(1)
+    linger(sock)
+
+
+def test_a_missing_file_of_authorities_is_our_own_trouble(tmp_path: Path) -> None:
+    """It says nothing of the server."""
+    outcome = perform("http", Http(Url("https://127.0.0.1:1/"), ca=str(tmp_path / "none")))
+    assert outcome.success is None
+    assert str(tmp_path / "none") in outcome.reason
+
+
+# ---- a proxy
+
+
+def test_a_proxy_is_asked_for_the_whole_address() -> None:
+    """RFC 9112 §3.2.2: the request line has it, and the server's name need not be resolved here."""
+    with serving(answers(OK)) as proxy:
+        ask = Http(Url("http://inner.invalid/a?b"), proxy=HostPort(f"127.0.0.1:{proxy.port}"))
+        assert perform("http", ask).success
+        assert proxy.requests[0].startswith("GET http://inner.invalid/a?b HTTP/1.1\r\nHost: inner.invalid\r\n")
+
+
+def test_a_proxy_lets_tls_through(tmp_path: Path, root: Identity) -> None:
+    """CONNECT, then TLS to the server behind; a refusal fails at `proxy` with its status."""
+    files = tls_files(tmp_path, Wish("here"), root)
+    with serving(answers(OK), files) as server, serving(_forwards) as proxy:
+        ask = Http(server.url(), ca=str(files.ca), proxy=HostPort(f"127.0.0.1:{proxy.port}"))
+        outcome = perform("http", ask)
+        assert outcome.success, outcome
+        assert "tls_ms" in outcome.fields
+        assert proxy.requests[0].startswith(f"CONNECT 127.0.0.1:{server.port} HTTP/1.1\r\n")
+    with serving(answers(answer(407))) as proxy:
+        outcome = perform("http", ask._replace(proxy=HostPort(f"127.0.0.1:{proxy.port}")))
+        assert (outcome.success, outcome.stage, outcome.code) == (False, "proxy", 407)
+
+
+def _forwards(sock: socket.socket) -> None:
+    """Be a proxy for one exchange."""
+    host, _, port = asked(sock).split()[1].rpartition(":")
+    with socket.create_connection((host, int(port))) as there:
+        sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        sock.setblocking(False)
+        there.settimeout(0.01)
+        while True:
+            for near, far in ((sock, there), (there, sock)):
+                try:
+                    piece = near.recv(65536)
+                except (BlockingIOError, TimeoutError):
+                    continue
+                if not piece:
+                    return
+                far.sendall(piece)
+
+
+# ---- anything
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.one_of(st.binary(max_size=300), st.builds(lambda rest: b"HTTP/1.1 200 OK\r\n" + rest, st.binary(max_size=300)))
+)
+def test_any_bytes_give_a_named_outcome(text: bytes) -> None:
+    """Whatever a server sends, the probe says works or fails, and never that it is itself broken."""
+    outcome = run(answers(text), timeout=Seconds(2), body=Pattern("x"))
+    assert outcome.success is not None, outcome.reason
+    assert outcome.success or outcome.reason
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_certificate_or_none(der: bytes) -> None:
+    """The reading of certificates refuses with ValueError and nothing else."""
+    try:
+        tls.parse(der)
+    except ValueError:
+        return
+
+
+@pytest.mark.parametrize("year", [1990, 2049, 2050, 9999])
+def test_the_dates_of_a_certificate(root: Identity, year: int) -> None:
+    """Years to 2049 are written with two digits, later ones with four (RFC 5280 §4.1.2.5)."""
+    end = NOW.replace(year=year, month=6, day=1)
+    made = issue(Wish("long", begin=end - timedelta(days=400), end=end), root)
+    found = tls.parse(ssl.PEM_cert_to_DER_cert(made.pem))
+    assert (found.begins, found.ends) == (end - timedelta(days=400), end)

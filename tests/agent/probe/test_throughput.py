@@ -1,0 +1,300 @@
+"""The probe throughput measures what really comes through, and names what went wrong."""
+
+import errno
+import itertools
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.probe.base import Outcome
+from agent.probe.perform import perform
+from agent.probe.settings import Throughput
+from agent.probe.values import Url
+from contract.measurements import TABLE
+from contract.settings import Seconds, Size
+from tests.agent.probe.servers import Script, Tls, answer, answers, asked, redirect, resets, serving, silent, tls_files
+from tests.certificates import Wish, authority
+
+KIB = 1024
+PIECE = b"\xa5" * 64 * KIB
+
+
+def measure(script: Script, path: str = "/", secured: Tls | None = None, **wishes: object) -> Outcome:
+    """Measure a server that follows the script, for half a second each direction."""
+    with serving(script, secured) as server:
+        ask = Throughput(
+            server.url(path), streams=2, seconds=Seconds(0.5), warm_up=Seconds(0.1), timeout=Seconds(8)
+        )._replace(**wishes)  # type: ignore[arg-type]
+        outcome = perform("throughput", ask)
+    for measurement, tags, fields in outcome.extra:
+        row = TABLE[measurement]
+        assert set(tags) == set(row.tags)
+        assert set(fields) <= {field.name for field in row.fields}
+    assert not [thread for thread in threading.enumerate() if "run" in thread.name]
+    return outcome
+
+
+def sample(outcome: Outcome, direction: str) -> dict[str, float]:
+    """Return the numbers of a direction."""
+    found = [fields for _, tags, fields in outcome.extra if tags["direction"] == direction]
+    assert len(found) == 1, outcome
+    return {name: float(value) for name, value in found[0].items() if not isinstance(value, str)}
+
+
+def row(outcome: Outcome, direction: str) -> dict[str, object]:
+    """Return the details of a direction."""
+    found = outcome.details[direction]
+    assert isinstance(found, dict)
+    return found
+
+
+def pours(sock: socket.socket, pause_s: float = 0.001) -> None:
+    """Send a body of any length, a piece at a time."""
+    stop = threading.Event()
+    sock.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {1 << 40}\r\n\r\n".encode())
+    while True:
+        sock.sendall(PIECE)
+        stop.wait(pause_s)  # a slow line is what is asked for
+
+
+def drinks(sock: socket.socket, request: str, pause_s: float = 0.001) -> int:
+    """Take the body of a request; return how much came."""
+    left = size = int(request.lower().split("content-length: ")[1].split()[0])
+    stop = threading.Event()
+    while left and (piece := sock.recv(64 * KIB)):
+        left -= len(piece)
+        stop.wait(pause_s)
+    return size - left
+
+
+def librespeed(sock: socket.socket) -> None:
+    """Be a LibreSpeed backend."""
+    while request := asked(sock):
+        if request.startswith("GET /garbage.php?ckSize="):
+            pours(sock)
+        elif request.startswith("POST /empty.php?r="):
+            drinks(sock, request)
+            sock.sendall(answer(200))
+        else:
+            sock.sendall(answer(404))
+
+
+def file(sock: socket.socket) -> None:
+    """Be a server with a very large file."""
+    asked(sock)
+    pours(sock)
+
+
+def test_both_directions_of_a_librespeed_backend() -> None:
+    """One sample each: goodput is bytes × 8 ÷ seconds of the time that was measured; the total has the rest too."""
+    outcome = measure(librespeed)
+    assert (outcome.success, outcome.stage) == (True, "done")
+    assert float(outcome.fields["rtt_ms"]) > 0
+    for direction in ("download", "upload"):
+        found = sample(outcome, direction)
+        assert found["goodput_mbps"] == pytest.approx(found["bytes"] * 8 / found["seconds"] / 1e6, rel=0.01)
+        assert found["seconds"] == pytest.approx(0.5, abs=0.2)
+        assert 0 < found["rtt_min_ms"] < 100
+        assert row(outcome, direction)["streams"] == 2
+    assert {tags["server"] for _, tags, _ in outcome.extra} == {"127.0.0.1"}
+    total = outcome.details["total_bytes"]
+    assert isinstance(total, int)
+    assert total > sample(outcome, "download")["bytes"] + sample(outcome, "upload")["bytes"]
+
+
+def test_upload_can_be_left_out() -> None:
+    """With `upload` off, and where the address is a file."""
+    assert len(measure(librespeed, upload=False).extra) == 1
+    assert len(measure(file, "/file.iso").extra) == 1
+
+
+@pytest.mark.parametrize("header", ["", "Connection: close\r\n"])
+def test_a_file_is_asked_for_again_when_it_ends(header: str) -> None:
+    """Over the same connection where the server keeps it, else over a new one."""
+    body = b"x" * 300 * KIB
+    text = f"HTTP/1.1 200 OK\r\n{header}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    outcome = measure(answers(*[text] * (1 if header else 100_000)), "/file")
+    assert outcome.success, outcome.reason
+    assert sample(outcome, "download")["bytes"] > 3 * len(body)
+
+
+def test_a_chunked_body_and_one_without_end_count_their_payload() -> None:
+    """PHP sends chunks; an old server closes at the end."""
+    chunk = f"{len(PIECE):x}\r\n".encode() + PIECE + b"\r\n"
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk * 3 + b"0\r\n\r\n"
+    assert measure(answers(*[chunked] * 100_000), "/file").success
+    assert measure(answers(b"HTTP/1.0 200 OK\r\n\r\n" + PIECE), "/file").success
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "words"),
+    [
+        (answers(answer(404)), 404, "answers 404"),
+        (answers(redirect("https://elsewhere.example/")), 302, "elsewhere.example"),
+        (answers(answer(200)), 200, "nothing in it"),
+        (answers(answer(200, b"x")[:-1]), None, "breaks off"),
+        (answers(b"SSH-2.0-x\r\n"), None, "no answer of HTTP"),
+        (resets(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"), errno.ECONNRESET, "reset"),
+    ],
+)
+def test_a_download_that_fails(script: Script, code: int | None, words: str) -> None:
+    """Stage `download` with the status or the errno, and a reason; nothing is measured."""
+    outcome = measure(script, "/file")
+    assert (outcome.success, outcome.stage, outcome.code) == (False, "download", code)
+    assert words in outcome.reason
+    assert not outcome.extra
+    assert "rtt_ms" in outcome.fields
+
+
+@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + PIECE])
+def test_a_stall_is_named_in_time(before: bytes) -> None:
+    """No byte at all, or none while it is measured: no answer (ETIMEDOUT), within the timeout."""
+
+    def stalls(sock: socket.socket) -> None:
+        asked(sock)
+        sock.sendall(before)
+        silent(sock)
+
+    begun = time.monotonic()
+    outcome = measure(stalls, "/file", timeout=Seconds(3))
+    assert time.monotonic() - begun < 4
+    assert (outcome.success, outcome.stage, outcome.code) == (False, "download", errno.ETIMEDOUT)
+
+
+def test_drips_do_not_hold_it() -> None:
+    """A header that comes a byte at a time is no download."""
+
+    def drips(sock: socket.socket) -> None:
+        stop = threading.Event()
+        for _ in range(10_000):
+            sock.sendall(b"H")
+            stop.wait(0.01)
+
+    begun = time.monotonic()
+    assert measure(drips, "/file", timeout=Seconds(3)).stage == "download"
+    assert time.monotonic() - begun < 4
+
+
+def test_an_upload_that_is_refused_leaves_the_download() -> None:
+    """Whether the server reads the body before it refuses or not; the download's sample stays."""
+
+    def reads(sock: socket.socket) -> None:
+        request = asked(sock)
+        if request.startswith("GET"):
+            pours(sock)
+        drinks(sock, request)
+        sock.sendall(answer(405))
+
+    def early(sock: socket.socket) -> None:
+        if asked(sock).startswith("GET"):
+            pours(sock)
+        sock.sendall(answer(413))
+        silent(sock)
+
+    for script, code in ((reads, 405), (early, 413)):
+        outcome = measure(script)
+        assert (outcome.success, outcome.stage, outcome.code) == (False, "upload", code)
+        assert sample(outcome, "download")["bytes"] > 0
+
+
+def test_an_upload_counts_what_was_taken() -> None:
+    """Bytes in our own buffers were not transferred: a server that takes little sees as much as we report."""
+    taken = []
+
+    def slow(sock: socket.socket) -> None:
+        request = asked(sock)
+        if request.startswith("GET"):
+            pours(sock)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32 * KIB)
+        taken.append(drinks(sock, request, 0.02))
+
+    outcome = measure(slow, streams=1, seconds=Seconds(1.5))
+    found = sample(outcome, "upload")
+    assert found["bytes"] <= sum(taken) + 64 * KIB
+    assert found["goodput_mbps"] < 60  # at most 64 KiB every 20 ms, 26 Mbit/s; the buffers alone would be far more
+
+
+def test_a_server_that_takes_nothing_is_no_upload() -> None:
+    """What fits into buffers on the way is over after the warm-up."""
+
+    def deaf(sock: socket.socket) -> None:
+        if asked(sock).startswith("GET"):
+            pours(sock)
+        threading.Event().wait(2.5)  # takes nothing
+
+    outcome = measure(deaf)
+    assert (outcome.success, outcome.stage, outcome.code) == (False, "upload", errno.ETIMEDOUT)
+
+
+def test_one_stream_that_fails_is_told() -> None:
+    """The others still measure."""
+    numbers = itertools.count()
+
+    def second_fails(sock: socket.socket) -> None:
+        number = next(numbers)
+        asked(sock)
+        if number:
+            sock.sendall(answer(503))
+        else:
+            pours(sock)
+
+    outcome = measure(second_fails, "/file", streams=3)
+    assert outcome.success
+    assert row(outcome, "download")["failed_streams"] == 2
+    assert "503" in str(row(outcome, "download")["reason"])
+
+
+def test_the_limit_of_bytes_ends_it() -> None:
+    """Before a second is measured that is a failure of stage `budget`, after it the figure stands."""
+    outcome = measure(file, "/file", max_bytes=Size(1_000_000))
+    assert (outcome.success, outcome.stage) == (False, "budget")
+
+    def slow(sock: socket.socket) -> None:
+        asked(sock)
+        pours(sock, 0.01)
+
+    outcome = measure(slow, "/file", max_bytes=Size(20_000_000), seconds=Seconds(6), timeout=Seconds(12))
+    assert outcome.success, outcome.reason
+    assert row(outcome, "download")["ended_by"] == "max_bytes"
+    assert 1 <= sample(outcome, "download")["seconds"] < 6
+    total = outcome.details["total_bytes"]
+    assert isinstance(total, int)
+    assert 20_000_000 <= total < 30_000_000
+
+
+def test_a_timeout_that_is_too_short_is_our_own_trouble() -> None:
+    """It says which one would do."""
+    outcome = measure(librespeed, timeout=Seconds(5), seconds=Seconds(3))
+    assert outcome.success is None
+    assert "set 10.2 s" in outcome.reason
+
+
+def test_over_tls(tmp_path: Path) -> None:
+    """Both directions; a certificate that is not believed fails at `tls`."""
+    files = tls_files(tmp_path, Wish("here"), authority())
+    outcome = measure(librespeed, secured=files, ca=str(files.ca))
+    assert outcome.success, outcome.reason
+    assert sample(outcome, "download")["bytes"] > 0
+    assert sample(outcome, "upload")["bytes"] > 0
+    outcome = measure(librespeed, secured=files)
+    assert (outcome.success, outcome.stage, outcome.code) == (False, "tls", 20)
+
+
+def test_a_closed_port() -> None:
+    """Stage `connect`, the errno."""
+    outcome = perform("throughput", Throughput(Url("http://127.0.0.1:1/")))
+    assert (outcome.success, outcome.stage, outcome.code) == (False, "connect", errno.ECONNREFUSED)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=200) | st.builds(lambda rest: b"HTTP/1.1 200 OK\r\n" + rest, st.binary(max_size=200)))
+def test_any_bytes_give_a_named_outcome(text: bytes) -> None:
+    """Whatever a server sends, it is measured or named."""
+    outcome = measure(answers(text), "/file", seconds=Seconds(0.1), warm_up=Seconds(0.05), timeout=Seconds(3))
+    assert outcome.success is not None, outcome.reason
+    assert outcome.success or outcome.reason
