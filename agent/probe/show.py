@@ -29,8 +29,7 @@ def as_text(kind: str, target: str, outcome: Outcome) -> str:
         lines += ["  " + _line(name, value) for name, value in fields.items()]
     for name, value in outcome.details.items():
         if isinstance(value, list | tuple):
-            lines.append(f"  {name}")
-            lines += [f"      {_row(row)}" for row in value]
+            lines += [f"  {name}", *(f"      {_row(row)}" for row in value)] if value else []
         else:
             lines.append(f"  {name:<22}{_row(value)}")
     return "\n".join(lines)

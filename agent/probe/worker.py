@@ -124,19 +124,18 @@ class Worker:
 
 
 def _request(given: Any) -> Request:
-    ask = {name: tuple(value) if isinstance(value, list) else value for name, value in given["ask"].items()}
     kind = settings.KINDS[given["kind"]]
     hints = kind.__annotations__
-    return Request(
-        given["id"], given["kind"], kind(**{name: _typed(hints[name], value) for name, value in ask.items()})
-    )
+    ask = {name: _typed(hints[name], value) for name, value in given["ask"].items()}
+    return Request(given["id"], given["kind"], kind(**ask))
 
 
 def _typed(hint: Any, value: Any) -> Any:
-    """Give what came as JSON its own type again (HostPort, Window …)."""
+    """Give what came as JSON its own type again (HostPort, a tuple of Url …)."""
+    kinds = getattr(hint, "__args__", (hint,))
     if isinstance(value, list):
-        return tuple(value)
-    for kind in getattr(hint, "__args__", (hint,)):
+        return tuple(_typed(kinds[0], item) for item in value)
+    for kind in kinds:
         if isinstance(kind, type) and hasattr(kind, "parse") and isinstance(value, str):
             return kind(value)
     return value

@@ -1,5 +1,6 @@
 """The worker: whatever a probe does, there is one answer, and nothing else suffers."""
 
+import json
 import os
 import socket
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.probe import settings, values, worker
 from agent.probe.base import Outcome
 from agent.probe.client import Client, ask_once
 from agent.probe.privileges import CAP_NET_RAW, held
@@ -19,6 +21,24 @@ from tests.agent.probe.misbehaving import COMMAND
 
 ASK = Tcp(HostPort("127.0.0.1:1"), timeout=Seconds(0.2))
 LONG_S = 60.0
+EXAMPLES: dict[str, object] = {
+    str(values.Host): values.Host("www.lab"),
+    str(values.HostPort): values.HostPort("[2001:db8::1]:443"),
+    str(values.HostPort | None): values.HostPort("192.0.2.1:3128"),
+    str(values.InterfaceName): values.InterfaceName("eth0"),
+    str(values.InterfaceName | None): values.InterfaceName("wlan1"),
+    str(values.Url): values.Url("http://www.lab/"),
+    str(values.Url | None): values.Url("http://www.lab/"),
+    str(values.Pattern | None): values.Pattern("wel+come"),
+    str(values.Ssid): values.Ssid("教室"),
+    str(values.Window): values.Window("12:00-13:00+00:00"),
+    str(values.Resolver | None): values.Resolver("192.0.2.53:5353"),
+    str(tuple[values.Endpoint, ...]): values.ENDPOINTS,
+    str(tuple[values.Url, ...]): (values.Url("http://www.lab/"),),
+    str(tuple[values.Ipv4, ...]): (values.Ipv4("192.0.2.1"),),
+    str(tuple[values.Network, ...]): (values.Network("192.0.2.0/24"),),
+    str(tuple[int, ...]): (200, 204),
+}
 
 
 @contextmanager
@@ -154,3 +174,19 @@ def test_each_probe_has_only_the_privileges_it_needs() -> None:
         assert raw == {"effective": 1 << CAP_NET_RAW, "permitted": 1 << CAP_NET_RAW}
     else:
         assert "CAP_NET_RAW is needed" in outcomes["raw_privileges"].reason
+
+
+@pytest.mark.parametrize("kind", settings.KINDS)
+def test_what_is_asked_crosses_to_the_worker_unchanged(kind: str) -> None:
+    """Every setting of every kind arrives in the worker as what it was, with its own type."""
+    made: dict[str, object] = {}
+    for name, hint in settings.KINDS[kind].__annotations__.items():
+        made[name] = EXAMPLES.get(str(hint), settings.KINDS[kind]._field_defaults.get(name))
+    ask = settings.KINDS[kind](**made)  # type: ignore[arg-type]
+    request = worker._request(json.loads(json.dumps({"id": 1, "kind": kind, "ask": ask._asdict()})))
+    assert request.ask == ask
+    for name, value in ask._asdict().items():
+        crossed = getattr(request.ask, name)
+        assert type(crossed) is type(value) or isinstance(value, int | float), name
+        if isinstance(value, tuple):
+            assert [type(item) for item in crossed] == [type(item) for item in value], name
