@@ -109,12 +109,12 @@ def _openssl(folder: Path, *words: str) -> None:
     subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
 
 
-def make_certificates(folder: Path) -> None:
-    """Make a private authority and the broker's certificate with openssl."""
+def make_certificates(folder: Path, address: str = "127.0.0.1") -> None:
+    """Make a private authority and the certificate of a broker at this address with openssl."""
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30")
     _openssl(folder, "req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=benchmark")
-    _openssl(folder, "req", *curve, "-keyout", "broker.key", "-out", "broker.csr", "-subj", "/CN=127.0.0.1")
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+    _openssl(folder, "req", *curve, "-keyout", "broker.key", "-out", "broker.csr", "-subj", f"/CN={address}")
+    (folder / "names").write_text(f"subjectAltName=IP:{address}\n")
     signer = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30")
     _openssl(folder, "x509", "-req", "-in", "broker.csr", *signer, "-extfile", "names", "-out", "broker.crt")
 
