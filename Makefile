@@ -1,6 +1,6 @@
 # Everything installs itself: Python 3.11, make, and root or sudo for Debian's packages are all that must be there.
 .DEFAULT_GOAL := help
-.PHONY: help setup up check test test-lab faults fuzz bench clean
+.PHONY: help setup up check test test-lab as-root faults fuzz bench clean
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq
@@ -51,15 +51,18 @@ check: .venv/.developer
 test: check .venv/.servers
 	$(BIN)/pytest $(ARGS)
 
-# What tests/lab builds its networks, guest and hosts from.
-LAB_PROGRAMS := dnsmasq nginx iperf3 ip tc nft ping curl busybox dig
-LAB_PACKAGES := dnsmasq-base nginx-light iperf3 iproute2 nftables iputils-ping curl busybox bind9-dnsutils
+# What tests/lab builds its networks, guest and hosts from; their Debian it builds itself, in LAB_WORK or .build/lab.
+LAB_PROGRAMS := dnsmasq nginx iperf3 ip tc nft ping curl busybox dig qemu-system-x86_64 mmdebstrap systemd-nspawn
+LAB_PACKAGES := dnsmasq-base nginx-light iperf3 iproute2 nftables iputils-ping curl busybox bind9-dnsutils \
+    qemu-system-x86 mmdebstrap debian-archive-keyring systemd-container
 
-test-lab: .venv/.developer
-	@[ "$$(id -u)" = 0 ] || { echo 'make test-lab needs root: it makes network namespaces'; exit 1; }
+test-lab: as-root .venv/.developer
 	@(for program in $(LAB_PROGRAMS); do command -v $$program >/dev/null || exit 1; done) || { \
 	    $(APT) update && $(APT) install -y --no-install-recommends $(LAB_PACKAGES); }
 	$(BIN)/pytest tests/lab $(ARGS)
+
+as-root:
+	@[ "$$(id -u)" = 0 ] || { echo 'make test-lab needs root: it makes network namespaces'; exit 1; }
 
 faults: .venv/.developer .venv/.servers
 	$(BIN)/python -m tests.faults $(if $(N),--faults $(N)) $(if $(SEED),--seed $(SEED)) $(ARGS)

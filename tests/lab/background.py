@@ -86,6 +86,16 @@ class Background(Program):
         """Tell whether it runs."""
         return self._process.poll() is None
 
+    def wait(self, timeout_s: float) -> int:
+        """Return its status when it has ended by itself; LabError when that takes longer."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise LabError(
+                f"{' '.join(self.argv)} takes longer than {timeout_s:.0f} s:\n{self.words()[-2000:]}"
+            ) from None
+
     def sockets(self, protocol: str) -> str:
         """Return its network's sockets; nothing before it is in a network of its own."""
         process = Path(f"/proc/{self.pid}")

@@ -1,12 +1,31 @@
-"""Fixtures of tests in the lab; they need root, and the Debian packages that `make test-lab` installs."""
+"""
+Fixtures of tests in the lab; they need root, and the Debian packages that `make test-lab` installs.
+
+Tests in namespaces come first: meanwhile the Debian tree is built, which guest and hosts need.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.lab import tree as debian
+from tests.lab.guest_machine import Guest
+from tests.lab.hosts import Hosts
 from tests.lab.namespaces import Lab
 from tests.lab.school import School
+from tests.lab.tree import Build, Tree
+from tests.lab.wifi import Wifi
+
+_BUILD = pytest.StashKey[Build]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the tests that need the tree at the end, and start to build it when there are any."""
+    needy = {item for item in items if isinstance(item, pytest.Function) and "tree" in item.fixturenames}
+    items.sort(key=lambda item: item in needy)
+    if needy and not config.option.collectonly:
+        config.stash[_BUILD] = Build(debian.WORK)
 
 
 @pytest.fixture
@@ -20,4 +39,32 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 def school(tmp_path: Path) -> Iterator[School]:
     """Give a school's network with a gateway and a piece of the Internet behind it."""
     with School(tmp_path / "school") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def tree(request: pytest.FixtureRequest) -> Tree:
+    """Give the Debian tree of guest and hosts."""
+    return request.config.stash[_BUILD].wait()
+
+
+@pytest.fixture(scope="session")
+def booted_wifi(tree: Tree, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wifi]:
+    """Boot the guest with its access points, once."""
+    folder = tmp_path_factory.mktemp("guest")
+    with Guest(tree, folder / "share") as guest:
+        yield Wifi(guest, folder / "share/wifi")
+
+
+@pytest.fixture
+def wifi(booted_wifi: Wifi) -> Wifi:
+    """Give the guest with two access points that work and a client that has not joined; any test may spoil them."""
+    booted_wifi.restore()
+    return booted_wifi
+
+
+@pytest.fixture
+def hosts(tree: Tree, lab: Lab, tmp_path: Path) -> Iterator[Hosts]:
+    """Give hosts with systemd on the switch of `lab`."""
+    with Hosts(tree, lab, tmp_path / "hosts") as made:
         yield made

@@ -3,8 +3,9 @@
 import itertools
 import shutil
 import subprocess
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -54,6 +55,14 @@ class Space(ABC):
     @abstractmethod
     def start(self, argv: Sequence[str | Path]) -> Program:
         """Start a program that runs until it is stopped or the lab ends."""
+
+    def wait_until(self, condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+        """Return when `condition` holds; LabError when it takes longer."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > deadline:
+                raise LabError(f"{self.space}: not within {timeout_s:.0f} s")
+            time.sleep(0.05)
 
     def new_log(self, name: str) -> Path:
         """Return the name of a log that does not exist yet."""

@@ -79,10 +79,16 @@ def remove_leftovers() -> None:
     """Remove the namespaces of labs whose process is gone."""
     for line in tool("ip", "netns", "list").splitlines():
         namespace = line.split()[0]
-        if namespace.startswith(f"{PREFIX}-"):
-            life = namespace.removeprefix(f"{PREFIX}-").partition("-")[0]
-            if life != _life(int(life.partition(".")[0])):
-                remove_namespace(namespace)
+        if is_leftover(namespace):
+            remove_namespace(namespace)
+
+
+def is_leftover(name: str) -> bool:
+    """Tell whether a name is one of a lab's whose process is gone."""
+    if not name.startswith(f"{PREFIX}-"):
+        return False
+    life = name.removeprefix(f"{PREFIX}-").partition("-")[0]
+    return life != _life(int(life.partition(".")[0]))
 
 
 def _life(pid: int) -> str:

@@ -28,7 +28,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.lab.background import ROOT, LabError
+from tests.lab.background import ROOT, Background, LabError
 
 WORK = Path(os.environ.get("LAB_WORK", ROOT / ".build/lab"))
 SYSTEM = ("systemd", "systemd-sysv", "dbus", "iproute2", "iputils-ping", "python3", "kmod", "busybox", "nftables")
@@ -48,9 +48,10 @@ LEAVE_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*", "/us
 BOOT_MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_console")
 MODULE_FOLDERS = ("net", "fs", "lib", "crypto", "arch", "drivers/net", "drivers/virtio", "drivers/char")
 AGENT = """#!/bin/sh
-# The product as it stands in the working folder; what Python compiles of it is kept where one may write.
-PYTHONPATH=/code:/site PYTHONPYCACHEPREFIX=/run/pycache exec python3 -c 'from agent.cli import main; main()' "$@"
+# The product as it stands in the working folder.
+PYTHONPATH=/code:/site exec python3 -c 'from agent.cli import main; main()' "$@"
 """
+BUILD_S = 500
 XZ = b"\xfd7zXZ\x00"
 
 
@@ -78,6 +79,20 @@ class Tree(NamedTuple):
     def site(self) -> Path:
         """The product's dependencies."""
         return self.folder / "site"
+
+
+class Build:
+    """A build that runs beside the tests, if one is needed."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._builder = Background([sys.executable, "-m", "tests.lab.tree"], folder / "build.log")
+
+    def wait(self) -> Tree:
+        """Return the tree when it is there; LabError when it cannot be built."""
+        if self._builder.wait(BUILD_S):
+            raise LabError(f"the Debian tree was not built:\n{self._builder.words()[-3000:]}")
+        return build()
 
 
 def build() -> Tree:

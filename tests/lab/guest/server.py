@@ -5,6 +5,7 @@ The command server in the guest: a JSON line in, a JSON line out, on a virtio se
     {"id": 2, "start": ["hostapd", "f"], "log": "/…"}    -> {"id": 2, "pid": 123}
     {"id": 3, "poll": 123}                               -> {"id": 3, "status": null}
     {"id": 4, "signal": 123, "number": 15}               -> {"id": 4}
+    {"id": 5, "read": "/proc/123/net/tcp"}               -> {"id": 5, "text": "…"}
 
 A command that took too long has `"timeout": true`, one that could not be run an `"error"`. The first line, unasked, is
 {"id": 0}: it is ready.
@@ -18,7 +19,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-PORT = Path("/dev/vport0p1")
 Message = dict[str, Any]
 
 
@@ -70,6 +70,8 @@ class Server:
                 program = subprocess.Popen(wish["start"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             self._programs[program.pid] = program
             return {"pid": program.pid}
+        if "read" in wish:
+            return {"text": Path(wish["read"]).read_text(errors="replace")}
         if "poll" in wish:
             return {"status": self._programs[wish["poll"]].poll()}
         self._programs[wish["signal"]].send_signal(wish["number"])
@@ -77,4 +79,6 @@ class Server:
 
 
 if __name__ == "__main__":
-    Server(os.open(PORT, os.O_RDWR)).serve()
+    while not (ports := list(Path("/dev").glob("vport*"))):
+        time.sleep(0.02)
+    Server(os.open(ports[0], os.O_RDWR)).serve()
