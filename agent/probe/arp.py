@@ -27,6 +27,7 @@ from agent.probe.settings import Arp
 MOST_ADDRESSES = 1024
 _PASSES = 2
 _LAST_WAIT_S = 0.5  # for the answers of those asked last in a pass
+_MOST_MACS = 4  # of one address: two are too many already
 
 
 def probe(ask: Arp, via: Via) -> Outcome:  # noqa: ARG001  the target is the interface
@@ -105,7 +106,7 @@ class _Sweep:
 
     def _take(self, owner: Owner) -> None:
         macs = self.owners.setdefault(owner.address, [])
-        if owner.mac not in macs:
+        if owner.mac not in macs and len(macs) < _MOST_MACS:
             macs.append(owner.mac)
 
 

@@ -17,6 +17,7 @@ before its offer: nothing is requested from it.
 
 import os
 import time
+from collections.abc import Callable
 from typing import NamedTuple, Self
 
 from agent.probe import dhcp_packets as packets
@@ -28,6 +29,7 @@ from agent.probe.settings import Dhcp
 from contract.sample import Value
 
 _REPEATS_S = (4.0, 8.0, 16.0, 32.0, 64.0)  # RFC 2131 §4.1
+_MOST_OFFERS = 30  # enough to know that there is a rogue one
 
 
 class Lease(NamedTuple):
@@ -137,17 +139,11 @@ class _Exchange:
 
     def discover(self, listen_s: float) -> list[Reply]:
         """Return the offers, the first first; Failed `discover` when there are none."""
-        begun, sent = time.perf_counter(), 0
-        for wait_s in _REPEATS_S:
-            if self._deadline.is_over:
-                break
-            self._link.send(packets.discover(self._client, int(time.perf_counter() - begun)))
-            sent += 1
-            if found := self._await((packets.OFFER,), wait_s):
-                offer, at_s = found
-                self.discover_s = at_s - begun
-                return [offer, *self._more_offers(offer, listen_s)]
-        raise Failed("discover", f"no DHCP server answers ({sent} DISCOVER sent)")
+        found = self._converse(lambda secs: packets.discover(self._client, secs), (packets.OFFER,))
+        if not found:
+            raise Failed("discover", "no DHCP server answers")
+        offer, self.discover_s = found
+        return [offer, *self._more_offers(offer, listen_s)]
 
     def _more_offers(self, first: Reply, listen_s: float) -> list[Reply]:
         """Return the offers of other servers that come in `listen_s`."""
@@ -157,22 +153,21 @@ class _Exchange:
                 offer = packets.reply(frame, self._client)
                 if offer and offer.kind == packets.OFFER and offer not in (first, *others):
                     others.append(offer)
+                if len(others) >= _MOST_OFFERS:
+                    break
         return others
 
     def request(self, offer: Reply) -> float:
         """Request what was offered; return the seconds until the ACK. Failed `request`."""
-        begun = time.perf_counter()
-        for wait_s in _REPEATS_S:
-            if self._deadline.is_over:
-                break
-            self._link.send(packets.request(self._client, offer, int(time.perf_counter() - begun)))
-            if found := self._await((packets.ACK, packets.NAK), wait_s, offer.server):
-                answer, at_s = found
-                if answer.kind == packets.NAK:
-                    why = f": {answer.message}" if answer.message else ""
-                    raise Failed("request", f"{offer.server} takes back {offer.address} (NAK){why}", packets.NAK)
-                return at_s - begun
-        raise Failed("request", f"{offer.server} does not acknowledge {offer.address}")
+        kinds = (packets.ACK, packets.NAK)
+        found = self._converse(lambda secs: packets.request(self._client, offer, secs), kinds, offer.server)
+        if not found:
+            raise Failed("request", f"{offer.server} does not acknowledge {offer.address}")
+        answer, took_s = found
+        if answer.kind == packets.NAK:
+            why = f": {answer.message}" if answer.message else ""
+            raise Failed("request", f"{offer.server} takes back {offer.address} (NAK){why}", packets.NAK)
+        return took_s
 
     def release(self, address: str, server: str, server_mac: bytes) -> bool:
         """Give an address back, unless this machine holds it; tell whether it was done."""
@@ -181,12 +176,25 @@ class _Exchange:
         self._link.send(packets.release(self._client, address, server, server_mac))
         return True
 
-    def _await(self, kinds: tuple[int, ...], wait_s: float, server: str = "") -> tuple[Reply, float] | None:
-        """Return the first reply of these kinds, of this server unless it is empty, and its instant."""
-        for frame, at_s in self._link.receive(Deadline(self._deadline.left_s(wait_s))):
-            answer = packets.reply(frame, self._client)
-            if answer and answer.kind in kinds and server in ("", answer.server):
-                return answer, at_s
+    def _converse(
+        self, message: Callable[[int], bytes], kinds: tuple[int, ...], server: str = ""
+    ) -> tuple[Reply, float] | None:
+        """
+        Send a message, again from time to time, until a reply of these kinds, and of this server where one is named.
+
+        `message` makes it for a number of seconds since the first. Return the reply and the seconds since the first.
+        """
+        first_s: float | None = None
+        for wait_s in _REPEATS_S:
+            if self._deadline.is_over:
+                break
+            secs = int(time.perf_counter() - first_s) if first_s else 0
+            sent_s = self._link.send(message(secs))
+            first_s = sent_s if first_s is None else first_s
+            for frame, at_s in self._link.receive(Deadline(self._deadline.left_s(wait_s))):
+                answer = packets.reply(frame, self._client)
+                if answer and answer.kind in kinds and server in ("", answer.server):
+                    return answer, at_s - first_s
         return None
 
 

@@ -19,6 +19,8 @@ def probe(ask: Http, via: Via) -> Outcome:
     how = How(ca=ask.ca, verify=ask.verify, proxy=ask.proxy, most=MIB if ask.body else 0)
     response, passed = follow(ask.target, Deadline(ask.timeout), via, how, ask.max_redirects, ask.status)
     details: dict[str, object] = {"status": response.status, "address": response.address}
+    if response.tls_version:
+        details["tls"] = response.tls_version
     if passed:
         details["redirects"] = [*passed, str(response.url)]
     stage, reason = _judge(ask, response)

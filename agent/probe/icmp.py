@@ -21,7 +21,7 @@ from typing import NamedTuple
 from agent import echo
 from agent.probe.base import Failed, Outcome, Unable, Via
 from agent.probe.icmp_packets import IP_RECVERR, IPV6_RECVERR, SOL_IP, SOL_IPV6, Tally, median, refusal
-from agent.probe.net import Address, Deadline, bind, describe, milliseconds, resolve
+from agent.probe.net import Address, Deadline, bind, describe, endpoint, milliseconds, resolve
 from agent.probe.settings import Icmp
 
 DATA_BYTES = 24  # random; with the ICMP header 32 bytes
@@ -93,7 +93,7 @@ def _open(address: Address, via: Via) -> socket.socket:
             sock.setsockopt(SOL_IP, IP_RECVERR, 1)
         else:
             sock.setsockopt(SOL_IPV6, IPV6_RECVERR, 1)
-        sock.connect((address.address, 0))
+        sock.connect(endpoint(address.address, 0).sockaddr)
     except OSError as error:
         sock.close()
         raise Failed("send", f"{address.address}: {describe(error)}", error.errno) from None

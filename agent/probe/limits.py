@@ -1,5 +1,5 @@
 """
-What a throughput test was limited by, so that a slow card is not held against the line (RFC 6349 §3.2, domain of use).
+What a throughput test was limited by, so that a slow card or a busy machine is not held against the line (RFC 6349).
 
 Reading (`look`) is apart from judging (`limited_by`).
 """
@@ -40,17 +40,17 @@ class Load(NamedTuple):
 
 def limited_by(load: Load) -> str:
     """
-    Return `nic`, `cpu`, `cross-traffic` or `none`.
+    Return `nic`, `cross-traffic`, `cpu` or `none`, the first that holds.
 
-    nic: 90 % of what the interface's speed carries are reached. cpu: this process keeps a core 90 % busy, or less than
-    5 % of the machine are idle. cross-traffic: 10 % of the bytes on the interface are not ours.
+    nic: 90 % of what the interface's speed carries are reached. cross-traffic: 10 % of the bytes on the interface are
+    not ours. cpu: this process keeps a core 90 % busy, or less than 5 % of the machine are idle.
     """
     if load.speed_mbps and load.goodput_mbps >= _NEAR * PAYLOAD_SHARE * load.speed_mbps:
         return NIC
-    if load.cpu_share >= _BUSY or (load.idle_share is not None and load.idle_share < _IDLE):
-        return CPU
     if load.foreign_share is not None and load.foreign_share >= _FOREIGN:
         return CROSS_TRAFFIC
+    if load.cpu_share >= _BUSY or (load.idle_share is not None and load.idle_share < _IDLE):
+        return CPU
     return NONE
 
 

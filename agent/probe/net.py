@@ -92,7 +92,7 @@ def resolve(host: str, deadline: Deadline, via: Via = Via()) -> list[Address]:  
     """
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
-            socket.inet_pton(family, host)
+            socket.inet_pton(family, host.partition("%")[0])  # fe80::1%eth0
         except OSError:
             continue
         return [Address(family, host)]
@@ -174,7 +174,7 @@ def _connect(address: Address, port: int, timeout_s: float, via: Via) -> Connect
         bind(sock, via)
         sock.settimeout(timeout_s)
         begun = time.perf_counter()
-        sock.connect((address.address, port))
+        sock.connect(endpoint(address.address, port).sockaddr)
         return Connected(sock, address, time.perf_counter() - begun)
     except BaseException:
         sock.close()

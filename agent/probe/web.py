@@ -67,6 +67,7 @@ class Response(NamedTuple):
     tls_s: float | None
     first_byte_s: float
     certificate: tls.Certificate | None
+    tls_version: str
 
     @property
     def certificate_days(self) -> float | None:
@@ -138,6 +139,7 @@ class Connection:
         self.port: int = parts.port or _PORTS[parts.scheme]
         self.tls_s: float | None = None
         self.certificate: tls.Certificate | None = None
+        self.tls_version = ""
         there = (how.proxy.host, how.proxy.port) if how.proxy else (how.address or self.host, self.port)
         secure = tls.context(how.ca, how.verify) if parts.scheme == "https" else None
         connected = connect(*there, deadline, via)
@@ -234,6 +236,7 @@ class Connection:
             raise Failed("tls", words_of(error), code, self.fields) from None
         self.tls_s = time.perf_counter() - begun
         self.certificate = tls.certificate_of(secured)
+        self.tls_version = secured.version() or ""
 
     def _unverified(self) -> tls.Certificate | None:
         """Fetch the certificate that was not believed, by a second connection that believes everything."""
@@ -266,7 +269,7 @@ def fetch(url: Url, deadline: Deadline, via: Via = Via(), how: How = How()) -> R
                 body, is_whole = _unpacked(body, how.most, is_whole)
         return Response(
             url, answer.status, headers, body, is_whole, connection.peer.address, connection.connect_s,
-            connection.tls_s, first_byte_s, connection.certificate,
+            connection.tls_s, first_byte_s, connection.certificate, connection.tls_version,
         )  # fmt: skip
 
 

@@ -24,11 +24,12 @@ FREE = Load(goodput_mbps=20, speed_mbps=1000, cpu_share=0.1, idle_share=0.8, for
         (FREE._replace(idle_share=0.049), "cpu"),
         (FREE._replace(foreign_share=0.10), "cross-traffic"),
         (FREE._replace(foreign_share=0.09), "none"),
+        (FREE._replace(foreign_share=0.10, cpu_share=1.0), "cross-traffic"),
         (FREE._replace(goodput_mbps=94.1, speed_mbps=100, cpu_share=1.0, foreign_share=0.5), "nic"),
     ],
 )
 def test_the_verdict(load: Load, verdict: str) -> None:
-    """90 % of what the card carries, a busy core or machine, 10 % of foreign bytes; in this order."""
+    """90 % of what the card carries, 10 % of foreign bytes, a busy core or machine; in this order."""
     assert limited_by(load) == verdict
 
 
