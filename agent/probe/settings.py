@@ -17,6 +17,7 @@ from agent.probe.values import (
     Network,
     Pattern,
     Resolver,
+    Security,
     Ssid,
     Subnet,
     Url,
@@ -148,7 +149,7 @@ class Throughput(NamedTuple):
 
 
 class WifiScan(NamedTuple):
-    """Is the network in the air (iw)? The target is its SSID."""
+    """Is the network in the air (iw)? The target is its SSID; `security` is all that may be offered."""
 
     target: Ssid
     interface: InterfaceName
@@ -156,7 +157,7 @@ class WifiScan(NamedTuple):
     timeout: Annotated[Seconds, POSITIVE] = Seconds(20)
     name: str = ""
     min_rssi_dbm: float | None = None
-    security: str = ""
+    security: tuple[Security, ...] = ()
 
 
 class WifiJoin(NamedTuple):
@@ -174,7 +175,7 @@ class WifiJoin(NamedTuple):
     passphrase_file: str = ""
     control: str = "/run/wpa_supplicant"
     dns: Host = Host("www.baidu.com")
-    endpoints: tuple[Url, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ENDPOINTS
     http: Url | None = None
     body: Pattern | None = None
     min_rssi_dbm: float | None = None

@@ -224,6 +224,22 @@ class Ssid(str):
         return cls(text)
 
 
+SECURITY = ("open", "wep", "wpa-psk", "wpa2-psk", "wpa3-sae", "802.1x", "owe")
+
+
+class Security(str):
+    """A way in which a wireless network is protected, or `open`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the way; ValueError says what is wrong."""
+        if text not in SECURITY:
+            raise ValueError(f"{text!r} is not one of {', '.join(SECURITY)}")
+        return cls(text)
+
+
 _SPAN = r"\d\d:\d\d-\d\d:\d\d"
 
 
