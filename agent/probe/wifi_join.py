@@ -25,8 +25,9 @@ from agent.probe.base import DONE, Failed, Outcome, Unable, Via
 from agent.probe.dns import lookup
 from agent.probe.iw import Network
 from agent.probe.net import Deadline, milliseconds
-from agent.probe.settings import Http, Url, WifiJoin
+from agent.probe.settings import Http, WifiJoin
 from agent.probe.supplicant import Supplicant, keys
+from agent.probe.values import Url
 from agent.probe.wifi_scan import signal_of, too_weak
 from contract.sample import Value
 from contract.settings import Seconds
