@@ -9,6 +9,7 @@ minute is that of one run of each, plus a minute of waiting, which is measured a
 """
 
 import argparse
+import contextlib
 import os
 import signal
 import subprocess
@@ -99,6 +100,17 @@ class Running:
         self.log.close()
 
 
+def own_memory_kb(pid: int) -> float:
+    """Return the memory of a process and its children in kB, each shared page counted once (Pss)."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    total = 0
+    for one in (pid, *children):
+        with contextlib.suppress(OSError):  # a child that has ended meanwhile
+            text = Path(f"/proc/{one}/smaps_rollup").read_text()
+            total += int(text.partition("\nPss:")[2].split()[0])
+    return total
+
+
 def cpu_with_children(pid: int) -> float:
     """Return the processor time of a process and of the children it has taken leave of."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -119,7 +131,7 @@ def measure(school: School, folder: Path, seconds: int) -> tuple[list[Figure], l
         for first, after in zip(before, (cpu_seconds(busy.pid), cpu_with_children(worker)), strict=True)
     )
     private_kb, rss_kb = memory_kb(busy.pid)
-    worker_private_kb, worker_rss_kb = memory_kb(worker)
+    worker_kb = own_memory_kb(worker)
     busy.stop()
     idle = Running(school, folder, settings(school, folder, "60s", kinds))
     time.sleep(75)  # every probe has run once
@@ -137,8 +149,7 @@ def measure(school: School, folder: Path, seconds: int) -> tuple[list[Figure], l
         Figure("the same, added up from rounds that are closer", 60 * a_round, 3.6, "s/h"),
     ]
     workers = [
-        Figure("worker: private memory", worker_private_kb / 1024, 64, "MiB"),
-        Figure("worker: resident memory", worker_rss_kb / 1024, 80, "MiB"),
+        Figure("worker and its children: memory, shared pages once", worker_kb / 1024, 80, "MiB"),
         Figure(f"worker: processor seconds an hour, {len(kinds)} probes a minute", workers_s, 36, "s/h"),
         Figure("worker: processor milliseconds a run of all probes", a_run * 1000, 600, "ms"),
     ]
