@@ -1,7 +1,7 @@
 """
 ARP requests and replies (RFC 826), without a network.
 
-Twenty-eight bytes of fixed places are clearer with struct than with scapy, whose import would cost 32 MB; the tests
+Twenty-eight bytes of fixed places are clearer with struct than with scapy, whose import would cost 30 MB; the tests
 have scapy build and read the same.
 """
 

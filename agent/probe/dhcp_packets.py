@@ -1,8 +1,8 @@
 """
 DHCP messages (RFC 2131, RFC 2132), by scapy, without a network.
 
-Importing this loads scapy: some 170 ms and 34 MB, in a process that ends with the probe. It is told not to ask the
-kernel for routes and to print nothing.
+Importing this loads scapy: 0.2 to 0.4 s and 31 MB, in a process that ends with the probe. It is told not to read the
+kernel's routes and to print nothing; it still reads the list of interfaces and addresses, and sends nothing.
 """
 
 import ipaddress

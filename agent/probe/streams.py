@@ -124,12 +124,21 @@ class Group:
         self._threads: list[threading.Thread] = []
 
     def start(self, connect: Callable[[], Connection], task: Task, first: Connection, streams: int) -> None:
-        """Start the streams; the first goes over a connection that is open already."""
+        """
+        Start the streams; the first goes over a connection that is open already.
+
+        Where the worker's memory has no room for all threads there are fewer; Unable when there is none.
+        """
         self.streams = [Stream(connect, task, self, None if number else first) for number in range(streams)]
-        with small_stacks():
+        with small_stacks(), suppress(RuntimeError):
             for stream in self.streams:
-                self._threads.append(threading.Thread(target=stream.run, daemon=True))
-                self._threads[-1].start()
+                thread = threading.Thread(target=stream.run, daemon=True)
+                thread.start()
+                self._threads.append(thread)
+        self.streams = self.streams[: len(self._threads)]
+        if not self._threads:
+            first.close()
+            raise Unable("there is no memory for another thread")
 
     def check(self) -> None:
         """End it when so much has been moved as may be."""

@@ -2,7 +2,6 @@
 
 import ipaddress
 import re
-import socket
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -276,10 +275,8 @@ class Window(str):
 
 
 def _is_address(text: str) -> bool:
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, text)
-        except (OSError, ValueError):
-            continue
-        return True
-    return False
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

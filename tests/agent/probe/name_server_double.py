@@ -46,6 +46,17 @@ def everything(address: str) -> Reply:
     return lambda query: [records(query, f"{query.question[0].name} A {address}").to_wire()]
 
 
+def _one_port() -> tuple[socket.socket, socket.socket]:
+    """Return a UDP and a listening TCP socket on the same free port; a port may be free for one of them alone."""
+    while True:
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.bind(("127.0.0.1", 0))
+        try:
+            return udp, socket.create_server(udp.getsockname())
+        except OSError:
+            udp.close()
+
+
 class NameServerDouble:
     """
     The server; `address` is where it listens, `asked` what it was asked, in order.
@@ -57,10 +68,8 @@ class NameServerDouble:
     def __init__(self, by_udp: Reply, by_tcp: Reply | None = None, *, from_elsewhere: bool = False) -> None:
         self._by_udp = by_udp
         self._by_tcp = by_tcp
-        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._udp.bind(("127.0.0.1", 0))
+        self._udp, self._tcp = _one_port()
         self._answering = socket.socket(socket.AF_INET, socket.SOCK_DGRAM) if from_elsewhere else self._udp
-        self._tcp = socket.create_server(self._udp.getsockname())
         self.address = "{}:{}".format(*self._udp.getsockname())
         self.asked: list[str] = []
         self._threads = [threading.Thread(target=serve, daemon=True) for serve in (self._serve_udp, self._serve_tcp)]

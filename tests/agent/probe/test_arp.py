@@ -1,16 +1,18 @@
 """The ARP probe against a double of a network: who answers, who answers twice, and what is no answer."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.l2 import ARP, Ether
 
 from agent.probe import arp, arp_packets
 from agent.probe.arp_packets import Owner
+from agent.probe.ask import ask_of
 from agent.probe.base import Failed, Outcome, Unable, Via
 from agent.probe.link import Card
 from agent.probe.settings import Arp
 from agent.probe.values import InterfaceName, Ipv4, Subnet
+from contract.errors import ConfigError
 from contract.settings import Seconds
 from tests.agent.probe.link_double import CARD, MAC, LinkDouble, Peer
 
@@ -122,6 +124,7 @@ def test_an_interface_without_address_asks_without_one(monkeypatch: pytest.Monke
     assert {Ether(frame)[ARP].psrc for frame in outcome.details["sent"]} == {NOBODY}  # type: ignore[attr-defined]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80), st.dictionaries(st.integers(0, 59), st.integers(0, 255), max_size=4))
 def test_any_bytes_are_an_owner_or_none(raw: bytes, changes: dict[int, int]) -> None:
     """Arbitrary frames, and true replies with bytes changed, give an address with a MAC or nothing."""
@@ -148,3 +151,12 @@ def test_what_is_no_answer_to_us() -> None:
 def test_a_network_of_nonsense_has_nobody(monkeypatch: pytest.MonkeyPatch, nonsense: bytes) -> None:
     """Frames that mean nothing are passed over."""
     assert sweep(monkeypatch, lambda _: [nonsense] * 3, timeout=Seconds(10)).fields == {"found": 0}
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting"), [("arp", "subnet=192.0.2.1/24"), ("arp", "expect=router.lab"), ("dhcp", "servers=2001:db8::1")]
+)
+def test_settings_that_make_no_sense(kind: str, setting: str) -> None:
+    """Networks with host bits and what is no IPv4 address are refused before anything is sent."""
+    with pytest.raises(ConfigError, match=setting.partition("=")[0]):
+        ask_of(kind, "eth0", [setting])

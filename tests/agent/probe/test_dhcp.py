@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.dhcp import BOOTP, DHCP
 from scapy.layers.inet import IP, UDP
@@ -145,6 +145,7 @@ def test_what_is_no_reply_to_us() -> None:
         assert dhcp_packets.reply(frame, CLIENT) is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=600), st.dictionaries(st.integers(14, 339), st.integers(0, 255), max_size=6), st.data())
 def test_any_bytes_are_a_reply_or_none(raw: bytes, changes: dict[int, int], data: st.DataObject) -> None:
     """Arbitrary frames, true offers with bytes changed or cut, and arbitrary options are a reply or nothing."""

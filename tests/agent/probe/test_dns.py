@@ -1,6 +1,7 @@
 """The DNS probe against a double of a name server, which lies, is silent, or talks nonsense."""
 
 import errno
+import re
 import socket
 from pathlib import Path
 
@@ -13,21 +14,24 @@ from scapy.layers.dns import DNS, DNSQR, DNSRR
 
 from agent.probe import dns as probes
 from agent.probe import dns_packets
+from agent.probe.ask import ask_of
 from agent.probe.base import Failed, Outcome, Unable, Via
 from agent.probe.dns_packets import Answer
 from agent.probe.net import Deadline, resolve
 from agent.probe.settings import Dns
 from agent.probe.values import Host, Network, Resolver
+from contract.errors import ConfigError
 from contract.settings import Seconds
 from tests.agent.probe.name_server_double import NameServerDouble, Reply, everything, nothing, records, zone
 
 WWW = zone(www="192.0.2.80")
+SHORT = Seconds(0.4)  # for tests in which the time runs out
 
 
 def ask(server: str | NameServerDouble, target: str = "www.lab", **more: object) -> Outcome:
-    """Ask a server for a name, with a short timeout."""
+    """Ask a server for a name."""
     address = server if isinstance(server, str) else server.address
-    settings = Dns(Host(target), timeout=Seconds(0.4), resolver=Resolver(address))
+    settings = Dns(Host(target), timeout=Seconds(5), resolver=Resolver(address))
     return probes.probe(settings._replace(**more), Via())  # type: ignore[arg-type]
 
 
@@ -132,7 +136,7 @@ def test_a_network_without_the_internet_is_no_hijack(rcode: int | None) -> None:
         return [] if rcode is None else [nothing(query, rcode)]
 
     with NameServerDouble(reply) as server:
-        assert ask(server).success
+        assert ask(server, timeout=Seconds(1)).success
 
 
 # ---- no answer
@@ -141,7 +145,7 @@ def test_a_network_without_the_internet_is_no_hijack(rcode: int | None) -> None:
 def test_silence_is_no_reply_after_a_second_question() -> None:
     """Nothing comes: the question is repeated once, then it is stage reply with ETIMEDOUT."""
     with NameServerDouble(lambda _: []) as server, pytest.raises(Failed) as failed:
-        ask(server)
+        ask(server, timeout=SHORT)
     assert server.asked == ["www.lab.", "www.lab."]
     assert (failed.value.stage, failed.value.code) == ("reply", errno.ETIMEDOUT)
 
@@ -155,8 +159,8 @@ def test_the_second_question_may_succeed() -> None:
         return WWW(query) if len(lost) > 1 else []
 
     with NameServerDouble(reply) as server:
-        outcome = ask(server, hijack=False)
-    assert float(outcome.fields["rtt_ms"]) >= 190
+        outcome = ask(server, hijack=False, timeout=Seconds(2))
+    assert float(outcome.fields["rtt_ms"]) >= 990
     assert lost[0] == lost[1]
 
 
@@ -181,15 +185,15 @@ def test_forged_answers_are_passed_over() -> None:
 
     with NameServerDouble(reply) as server:
         assert ask(server, hijack=False).details["addresses"] == ["192.0.2.80"]
-    failed = failure(lambda query: reply(query)[:-1])
+    failed = failure(lambda query: reply(query)[:-1], timeout=SHORT)
     assert failed.stage == "reply"
-    assert "no answer, but 8 datagrams that are none" in failed.reason
+    assert re.search(r"no answer, but \d+ datagrams that are none", failed.reason)
 
 
 def test_answers_from_elsewhere_do_not_come_in() -> None:
     """A datagram from another port than the one asked never counts, however right it is."""
     with NameServerDouble(WWW, from_elsewhere=True) as server, pytest.raises(Failed) as failed:
-        ask(server)
+        ask(server, timeout=SHORT)
     assert server.asked == ["www.lab.", "www.lab."]
     assert (failed.value.stage, failed.value.code) == ("reply", errno.ETIMEDOUT)
 
@@ -216,13 +220,13 @@ def test_a_truncated_answer_is_fetched_by_tcp() -> None:
 @pytest.mark.parametrize("by_tcp", [None, lambda _: [b""], lambda _: [b"nonsense"], lambda query: [query.to_wire()]])
 def test_a_truncated_answer_and_no_tcp(by_tcp: Reply | None) -> None:
     """A server that closes or talks nonsense on TCP fails at reply."""
-    assert failure(truncated, by_tcp).stage == "reply"
+    assert failure(truncated, by_tcp, timeout=Seconds(1)).stage == "reply"
 
 
 # ---- hostile input
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(st.data())
 def test_any_bytes_are_an_answer_or_none(data: st.DataObject) -> None:
     """Arbitrary bytes, and true answers with bytes changed, give an answer or none, and nothing else."""
@@ -265,7 +269,7 @@ def test_the_systems_first_name_server(tmp_path: Path, monkeypatch: pytest.Monke
     """Without `resolver` the first of resolv.conf is asked; where there is none the text says what to do."""
     file = tmp_path / "resolv.conf"
     monkeypatch.setattr(probes, "RESOLV_CONF", file)
-    without = Dns(Host("www.lab"), timeout=Seconds(0.4))
+    without = Dns(Host("www.lab"), timeout=Seconds(2))
     with pytest.raises(Unable, match="set resolver"):
         probes.probe(without, Via())
     with NameServerDouble(WWW) as server:
@@ -273,7 +277,7 @@ def test_the_systems_first_name_server(tmp_path: Path, monkeypatch: pytest.Monke
             f"# a comment\nsearch lab\nnameserver {server.address}\nnameserver 192.0.2.1\n", encoding="ascii"
         )
         assert probes.probe(without, Via()).details["resolver"] == server.address
-        assert probes.lookup("www.lab", Deadline(1), Via()) == ["192.0.2.80"]
+        assert probes.lookup("www.lab", Deadline(5), Via()) == ["192.0.2.80"]
     with pytest.raises(Unable, match="this machine itself"):
         probes.probe(without, Via("eth0"))
     file.write_text("nameserver names.lab\n", encoding="ascii")
@@ -304,13 +308,40 @@ def test_lookup_asks_the_next_server_when_one_is_silent() -> None:
     broken = NameServerDouble(lambda query: [nothing(query, dns_packets.SERVFAIL)])
     with NameServerDouble(lambda _: []) as silent, broken, NameServerDouble(WWW) as honest:
         via = Via(resolvers=("nonsense", silent.address, broken.address, honest.address))
-        assert [found.address for found in resolve("www.lab", Deadline(1.2), via)] == ["192.0.2.80"]
+        assert [found.address for found in resolve("www.lab", Deadline(4), via)] == ["192.0.2.80"]
 
 
 def test_lookup_believes_that_a_name_does_not_exist() -> None:
     """NXDOMAIN is final: stage resolve, RCODE as code, and the next server is not asked."""
     with NameServerDouble(WWW) as first, NameServerDouble(WWW) as second:
         with pytest.raises(Failed, match="NXDOMAIN") as failed:
-            probes.lookup("none.lab", Deadline(1), Via(resolvers=(first.address, second.address)))
+            probes.lookup("none.lab", Deadline(5), Via(resolvers=(first.address, second.address)))
         assert second.asked == []
     assert (failed.value.stage, failed.value.code) == ("resolve", dns_packets.NXDOMAIN)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("resolver=names.lab", "not host:port"),
+        ("resolver=names.lab:53", "a name server cannot be asked for its own"),
+        ("expect=192.0.2.1/24", "has host bits set"),
+        ("type=MX", "is none of A, AAAA"),
+    ],
+)
+def test_settings_that_make_no_sense(setting: str, words: str) -> None:
+    """Each mistake is named before anything is sent."""
+    with pytest.raises(ConfigError, match=words):
+        ask_of("dns", "www.lab", [setting])
+
+
+def test_a_name_server_may_have_a_port() -> None:
+    """Addresses alone mean port 53; IPv6 addresses with a port are in brackets."""
+    texts = ("192.0.2.53", "192.0.2.53:5353", "2001:db8::53", "[2001:db8::53]:5353")
+    servers = [Resolver.parse(text) for text in texts]
+    assert [(server.host, server.port) for server in servers] == [
+        ("192.0.2.53", 53),
+        ("192.0.2.53", 5353),
+        ("2001:db8::53", 53),
+        ("2001:db8::53", 5353),
+    ]

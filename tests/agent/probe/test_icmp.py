@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import fmean, pstdev
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP
 from scapy.layers.inet6 import ICMPv6EchoRequest
@@ -45,6 +45,7 @@ def one_sent(seq: int = 5) -> Tally:
 # ---- packets
 
 
+@settings(deadline=None)
 @given(st.integers(0, 0xFFFF), st.integers(0, 0xFFFF), st.binary(max_size=64))
 def test_request_is_what_another_implementation_builds(seq: int, identifier: int, data: bytes) -> None:
     """Scapy, which knows nothing of us, makes the same bytes, checksum included; of IPv6 the kernel makes that."""
@@ -68,6 +69,7 @@ def test_errors_of_the_kernel_are_named() -> None:
     assert str(Refusal(socket.AF_INET, 12, 7, "", b"")) == "ICMP type 12 code 7"
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from([SOL_IP, SOL_IPV6, 1]), st.sampled_from([11, 25, 2]), st.binary(max_size=64)))
 )
@@ -126,6 +128,7 @@ def test_an_error_settles_its_request_only() -> None:
     assert (tally.is_settled, tally.fields()) == (True, {"loss_percent": 100.0})
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.binary(max_size=60), st.floats(0, 100)), max_size=20))
 def test_any_packets_leave_the_tally_in_order(packets: list[tuple[bytes, float]]) -> None:
     """Arbitrary bytes as replies never break anything and never count, except a true reply."""
@@ -176,6 +179,7 @@ def test_jitter_of_a_long_run_is_that_of_the_rfc() -> None:
         assert jitter_s(run) == pytest.approx(started_at(0.0, run), rel=1e-6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=30))
 def test_statistics_stay_within_what_was_seen(rtts_s: list[float]) -> None:
     """The median lies within the round trips, the jitter within their differences; one round trip has none."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
@@ -67,6 +67,7 @@ def test_only_arp_replies_wake_us() -> None:
     assert passes(arp_packets.only_replies(), *frames, ip(UDP()), b"\0") == [True, False, False, False, False]
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=80), max_size=5))
 def test_any_bytes_are_filtered(frames: list[bytes]) -> None:
     """Whatever comes by, a filter lets through nothing that is not of its kind."""

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -298,3 +299,25 @@ def test_any_bytes_give_a_named_outcome(text: bytes) -> None:
     outcome = measure(answers(text), "/file", seconds=Seconds(0.1), warm_up=Seconds(0.05), timeout=Seconds(3))
     assert outcome.success is not None, outcome.reason
     assert outcome.success or outcome.reason
+
+
+def test_a_worker_with_little_memory_uses_fewer_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that cannot be started are left out; without any it is our own trouble."""
+    room = [0]
+
+    class Cramped(threading.Thread):
+        def start(self) -> None:
+            if not room[0]:
+                raise RuntimeError("can't start new thread")
+            room[0] -= 1
+            super().start()
+
+    ours = SimpleNamespace(Thread=Cramped, Event=threading.Event, Lock=threading.Lock)
+    monkeypatch.setattr("agent.probe.streams.threading", ours)
+    with serving(file) as server:
+        ask = Throughput(server.url("/file"), seconds=Seconds(0.2), warm_up=Seconds(0.1), timeout=Seconds(8))
+        assert perform("throughput", ask).success is None
+        room[0] = 2
+        outcome = perform("throughput", ask)
+    assert outcome.success, outcome
+    assert row(outcome, "download")["streams"] == 2
