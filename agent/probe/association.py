@@ -26,11 +26,11 @@ STATUS = {
     17: "the access point is full",
     30: "come again later",
     31: "protected management frames are demanded",
-    34: "the signal is too weak for it",
+    34: "the channel is too bad",
     43: "it does not know the key management",
     53: "an invalid pairwise master key",
     77: "it does not know the group of SAE",
-    82: "the access point rejects for lack of a good signal",
+    82: "it sends us to another access point",
 }
 REASON = {
     1: "no reason given",
@@ -95,6 +95,8 @@ class Association:
             self._reject(text, values)
         elif text.startswith("CTRL-EVENT-DISCONNECTED"):
             self._disconnect(values)
+        elif text.startswith("CTRL-EVENT-SCAN-STARTED"):
+            self._parts.clear()  # the attempt before came to nothing: there is no event for silence
         elif text.startswith("CTRL-EVENT-SSID-TEMP-DISABLED"):
             self._give_up(values.get("reason", ""))
 

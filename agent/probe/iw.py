@@ -66,9 +66,8 @@ class Network(NamedTuple):
 
 def parse(text: str) -> list[Network]:
     """Return the access points of a scan, in their order; blocks without a frequency are left out."""
-    heads = list(_BLOCK.finditer(text))
-    ends = [head.start() for head in heads[1:]] + [len(text)]
-    networks = (_network(head[1], text[head.end() : end]) for head, end in zip(heads, ends, strict=True))
+    parts = _BLOCK.split(text)[1:]  # BSSID and block, in turn
+    networks = (_network(bssid, block) for bssid, block in zip(parts[::2], parts[1::2], strict=True))
     return [network for network in networks if network]
 
 

@@ -235,18 +235,29 @@ class Upload:
 
     def __call__(self, stream: Stream, connection: Connection) -> bool:
         """Send one body and wait for the answer; one that comes before the end ends it when it is a refusal."""
-        url = Url(self._url.replace("{random}", secrets.token_hex(4)))
-        headers = f"Content-Type: application/octet-stream\r\nContent-Length: {POST_BYTES}\r\n"
-        is_early = False
+        self._ask(connection, POST_BYTES)
         try:
-            connection.request(url, "POST", more=headers)
             with connection.named("upload"):
                 is_early = self._send(stream, connection)
         except Failed as failed:
-            raise self._said(connection) or Failed("upload", failed.reason, failed.code) from None
+            raise self._said(connection) or failed from None
         if stream.group.stopping:
             return False
         return self._ended(connection, is_early)
+
+    def try_out(self, connection: Connection) -> bool:
+        """Send an empty body: a refusal may come at the end of one, and on a slow line none ends. Return as above."""
+        self._ask(connection, 0)
+        return self._ended(connection, is_early=False)
+
+    def _ask(self, connection: Connection, size: int) -> None:
+        url = Url(self._url.replace("{random}", secrets.token_hex(4)))
+        try:
+            connection.request(
+                url, "POST", more=f"Content-Type: application/octet-stream\r\nContent-Length: {size}\r\n"
+            )
+        except Failed as failed:
+            raise Failed("upload", failed.reason, failed.code) from None
 
     def _send(self, stream: Stream, connection: Connection) -> bool:
         """Send the body; return True when an answer has come before its end."""
@@ -269,14 +280,14 @@ class Upload:
         try:
             answer, _ = connection.answer("POST")
             with connection.named("upload"):
-                answer.read(BUFFER_BYTES)
+                is_whole = len(answer.read(BUFFER_BYTES)) < BUFFER_BYTES
         except Failed as failed:
             raise Failed("upload", failed.reason, failed.code) from None
         if answer.status >= 300:
             raise _refused("upload", answer)
         if is_early:
             raise Failed("upload", f"answers {answer.status} before all was sent: it does not take it", answer.status)
-        return not answer.will_close
+        return is_whole and not answer.will_close
 
     @staticmethod
     def _said(connection: Connection) -> Failed | None:

@@ -94,21 +94,17 @@ class _Test:
         """
         ask, server = self._ask, self._server
         url = server.upload if direction == "upload" and server.upload else server.download
-        first = Connection(url, Deadline(patience_s), server.via, server.how)
-        first.deadline = deadline = Deadline(patience_s + ask.warm_up + ask.seconds + _SPARE_S)
-        self.fields.setdefault("rtt_ms", milliseconds(first.connect_s))
-        self.details["address"] = first.peer.address
+        until = Deadline(patience_s)
+        deadline = Deadline(patience_s + ask.warm_up + ask.seconds + _SPARE_S)
+        task = Upload(url) if direction == "upload" else Download(url)
+        first = self._connect(url, until, task)
+        first.deadline = deadline
         interface = server.via.interface or interface_of(first.sock.getsockname()[0])
         how = server.how._replace(address=first.peer.address)
         group = Group(direction, most_bytes - self._total)
-        group.start(
-            lambda: Connection(url, deadline, server.via, how),
-            Upload(url) if group.is_upload else Download(url),
-            first,
-            ask.streams,
-        )
+        group.start(lambda: Connection(url, deadline, server.via, how), task, first, ask.streams)
         try:
-            self._warm_up(group, Deadline(patience_s))
+            self._warm_up(group, until)
             before = self._moment(group, interface)
             group.over.wait(ask.seconds)
             after = self._moment(group, interface)
@@ -119,6 +115,23 @@ class _Test:
             self.details["total_bytes"] = self._total
         self._tell(group, before, after, failures, interface)
         return self._fields(group, before, after, interface)
+
+    def _connect(self, url: Url, deadline: Deadline, task: Upload | Download) -> Connection:
+        """Open the first connection; where there is an upload, see whether it is taken at all."""
+        server = self._server
+        connection = Connection(url, deadline, server.via, server.how)
+        self.fields.setdefault("rtt_ms", milliseconds(connection.connect_s))
+        self.details["address"] = connection.peer.address
+        if isinstance(task, Download):
+            return connection
+        try:
+            if task.try_out(connection):
+                return connection
+        except Failed:
+            connection.close()
+            raise
+        connection.close()
+        return Connection(url, deadline, server.via, server.how)
 
     def _warm_up(self, group: Group, patience: Deadline) -> None:
         """Wait for the first byte, then for slow start to be over; Failed when all is over before."""

@@ -37,6 +37,7 @@ _ASSOCIATE_S, _DHCP_S, _DNS_S, _PORTAL_S, _HTTP_S = 20.0, 20.0, 10.0, 15.0, 15.0
 _TIDY = 0.1  # of the time is for leaving, at most:
 _TIDY_S = 3.0
 _CARRIER_S = 2.0
+_TOLD_S = 0.05  # what has happened to the connection has been told by then
 
 
 class _Seen(NamedTuple):
@@ -131,9 +132,8 @@ def _joined(
 
 def _because_put_out(failed: Failed, supplicant: Supplicant, association: Association) -> Failed:
     """Return the failure, which is one of the association where that was lost on the way and is still gone."""
-    association.has_failed = False
     with suppress(Unable):
-        for event in supplicant.events(Deadline(0)):
+        for event in supplicant.events(Deadline(_TOLD_S)):
             association.hear(event)
     if not association.is_connected:
         reason = f"{association.reason}, while {failed.stage} was asked"

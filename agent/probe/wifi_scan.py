@@ -24,7 +24,7 @@ from contract.sample import Value
 
 _BUSY, _DOWN, _RFKILL, _NO_DEVICE, _FORBIDDEN, _NO_SCAN = "(-16)", "(-100)", "(-132)", "(-19)", "(-1)", "(-95)"
 _BUSY_S = 0.5
-_SCANNING = 0.7  # of the time is for the scan; iw 5.19 may hang after it, then the kernel's list is read
+_SCANNING, _LONGEST_S = 0.7, 12.0  # of the time is for the scan; iw 5.19 may hang after it, then the list is read
 _ENVIRONMENT = {"PATH": "/usr/sbin:/sbin:/usr/bin:/bin", "LC_ALL": "C"}
 
 
@@ -104,13 +104,13 @@ def scan(interface: str, deadline: Deadline) -> Heard:
 
 def _scan(interface: str, deadline: Deadline) -> tuple[_Said, float]:
     """Return what iw said, and the seconds it took."""
-    until = Deadline(deadline.left_s() * _SCANNING)
+    until = Deadline(min(deadline.left_s() * _SCANNING, _LONGEST_S))
     while True:
         begun = time.perf_counter()
         said = _run(["iw", "dev", interface, "scan", "flush"], until)
-        if _BUSY not in said.error or until.is_over:
+        if _BUSY not in said.error or until.left_s() <= _BUSY_S:
             return said, time.perf_counter() - begun
-        time.sleep(until.left_s(_BUSY_S))
+        time.sleep(_BUSY_S)
 
 
 def _heard(interface: str, said_in: tuple[_Said, float], deadline: Deadline) -> Heard:

@@ -5,11 +5,13 @@ Tests in namespaces come first: meanwhile the Debian tree is built, which guest 
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.lab import tree as debian
+from tests.lab.background import LabError
 from tests.lab.guest_machine import Guest
 from tests.lab.hosts import Hosts
 from tests.lab.namespaces import Lab
@@ -20,12 +22,20 @@ from tests.lab.wifi import Wifi
 _BUILD = pytest.StashKey[Build]()
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the tests that need the tree at the end, and start to build it when there are any."""
     needy = {item for item in items if isinstance(item, pytest.Function) and "tree" in item.fixturenames}
     items.sort(key=lambda item: item in needy)
     if needy and not config.option.collectonly:
         config.stash[_BUILD] = Build(debian.WORK)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Leave no build behind that still runs."""
+    if build := session.config.stash.get(_BUILD, None):
+        with suppress(LabError):
+            build.wait()
 
 
 @pytest.fixture

@@ -123,6 +123,7 @@ class GuestSpace(Space):
         super().__init__(name, folder)
         self.line = line
         self._inside = ["ip", "netns", "exec", namespace] if namespace else []
+        self._started: list[GuestProgram] = []
 
     def _run(self, argv: list[str], timeout: float) -> Done:
         answer = self.line.ask(timeout + ANSWER_S, run=[*self._inside, *argv], timeout=timeout)
@@ -133,7 +134,16 @@ class GuestSpace(Space):
     def start(self, argv: Sequence[str | Path]) -> GuestProgram:
         """Start a program that runs until it is stopped or the guest ends."""
         words = [*self._inside, *map(str, argv)]
-        return GuestProgram(self.line, words, self.new_log(Path(argv[0]).name))
+        program = GuestProgram(self.line, words, self.new_log(Path(argv[0]).name))
+        self._started.append(program)
+        return program
+
+    def end_all_but(self, *programs: Program) -> None:
+        """Stop what was started in here, except these."""
+        for program in self._started:
+            if program not in programs and program.is_running():
+                program.stop()
+        self._started = [program for program in self._started if program in programs]
 
 
 class Guest(GuestSpace):

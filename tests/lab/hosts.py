@@ -27,6 +27,7 @@ from tests.lab.namespaces import PREFIX, Lab, is_leftover
 from tests.lab.tree import Tree
 
 BOOT_S = 60.0
+NSPAWN = Path("/run/systemd/nspawn")  # where it leaves things when it is killed
 RUNNING = {"running", "degraded"}
 # Boots again for as long as the host asks for it. The time namespace lets its uptime begin at 0 each time.
 _SUPERVISOR = """
@@ -90,7 +91,11 @@ class Host(Space):
     def remove(self) -> None:
         """Cut its power and throw its disk away."""
         self.kill()
+        disk = self.disk.stat()
+        lock = NSPAWN / f"locks/inode-{disk.st_dev}:{disk.st_ino}"
         tool("umount", str(self.disk))
+        lock.unlink(missing_ok=True)
+        shutil.rmtree(NSPAWN / "propagate" / self.machine.namespace, ignore_errors=True)
         for tree in _cgroup_trees():
             _remove_cgroup(tree / self.machine.namespace)
 
@@ -187,8 +192,12 @@ def remove_leftovers() -> None:
     for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
         source, place, *_ = line.split()
         if is_leftover(source):
-            tool("umount", place)
+            with suppress(LabError):  # another lab was faster
+                tool("umount", place)
             shutil.rmtree(Path(place).parent, ignore_errors=True)
+    for folder in NSPAWN.glob(f"propagate/{PREFIX}-*"):
+        if is_leftover(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)
     for tree in _cgroup_trees():
         for cgroup in tree.glob(f"{PREFIX}-*"):
             if is_leftover(cgroup.name):

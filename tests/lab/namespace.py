@@ -3,6 +3,7 @@
 import itertools
 import shutil
 import subprocess
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -31,10 +32,13 @@ class Space(ABC):
     The folder has the same path for those programs, so that they find their configuration in it.
     """
 
+    agent_program = "santong-agent"
+
     def __init__(self, name: str, folder: Path) -> None:
         self.space = name
         self.folder = folder
         self.folder.mkdir(parents=True)
+        self._spoilt: set[str] = set()  # families of nft with faults
 
     def run(self, argv: Sequence[str | Path], timeout: float = 20, *, check: bool = True) -> Done:
         """
@@ -48,6 +52,10 @@ class Space(ABC):
             words = f"{done.stdout}{done.stderr}".strip()
             raise LabError(f"{self.space}: {' '.join(done.args)}: status {done.returncode}\n{words}")
         return done
+
+    def agent(self, *words: str, timeout: float = 60) -> Done:
+        """Run the product's `santong-agent` in here, whatever its status."""
+        return self.run([self.agent_program, *words], timeout, check=False)
 
     @abstractmethod
     def _run(self, argv: list[str], timeout: float) -> Done: ...
@@ -69,17 +77,21 @@ class Space(ABC):
         return self.folder / f"{next(_NUMBERS)}-{name}.log"
 
     def nft(self, rule: str, hook: str = "input", family: str = "inet") -> None:
-        """Add a fault, for example `udp dport 53 drop`, at `input`, `output` or `forward`."""
+        """Add a fault, for example `udp dport 53 drop`, at `input`, `output` or `forward`, until mend()."""
+        self._spoilt.add(family)
         self.run(["nft", f"table {family} fault {{ chain {hook} {{ type filter hook {hook} priority 0; {rule}; }}; }}"])
 
-    def mend(self, *families: str) -> None:
+    def mend(self) -> None:
         """Take all faults of nft() away."""
-        for family in families or ("inet",):
+        while self._spoilt:
+            family = self._spoilt.pop()
             self.run(["nft", f"add table {family} fault; delete table {family} fault"])
 
 
 class Namespace(Space):
     """A network namespace of the given name. It exists from the start until remove()."""
+
+    agent_program = str(Path(sys.executable).with_name("santong-agent"))
 
     def __init__(self, namespace: str, folder: Path) -> None:
         super().__init__(namespace, folder)

@@ -17,6 +17,7 @@ removes what others left that were killed.
 
 import itertools
 import os
+import re
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -70,7 +71,7 @@ class Lab:
         return f"{subnet}.1", f"{subnet}.2"
 
     def part(self, one: Machine, other: Machine) -> None:
-        """Let the switch pass nothing between two of its machines, until `lab.switch.mend("bridge")`."""
+        """Let the switch pass nothing between two of its machines, until `lab.switch.mend()`."""
         for near, far in ((one, other), (other, one)):
             self.switch.nft(f"iifname {near.port} oifname {far.port} drop", "forward", "bridge")
 
@@ -85,10 +86,8 @@ def remove_leftovers() -> None:
 
 def is_leftover(name: str) -> bool:
     """Tell whether a name is one of a lab's whose process is gone."""
-    if not name.startswith(f"{PREFIX}-"):
-        return False
-    life = name.removeprefix(f"{PREFIX}-").partition("-")[0]
-    return life != _life(int(life.partition(".")[0]))
+    found = re.match(rf"{PREFIX}-((\d+)\.\d+)-", name)
+    return found is not None and found[1] != _life(int(found[2]))
 
 
 def _life(pid: int) -> str:

@@ -62,12 +62,12 @@ def test_others_traffic_is_told(line: tuple[Machine, Machine]) -> None:
     """A download of somebody else on the same line makes the figure inconclusive: `cross-traffic`."""
     client, server = line
     client.narrow(50)
-    other = client.start(["iperf3", "-c", server.address, "-R", "-b", "20M", "-t", "60"])
+    other = client.start(["iperf3", "-c", server.address, "-R", "-P", "4", "-t", "60"])
     found = samples(probe(client, "throughput", f"http://{server.address}/", *SHORT, "upload=false"))
     assert other.is_running()
     other.kill()
     assert found["download"]["limited_by"] == "cross-traffic", found
-    assert found["download"]["goodput_mbps"] < 45
+    assert found["download"]["goodput_mbps"] < 40
 
 
 def test_any_large_file_will_do(line: tuple[Machine, Machine]) -> None:

@@ -17,6 +17,7 @@ import fcntl
 import hashlib
 import lzma
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -103,7 +104,7 @@ def build() -> Tree:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not tree.folder.exists():
             for old in WORK.iterdir():
-                if old.is_dir():
+                if re.fullmatch(r"new|[0-9a-f]{12}", old.name):
                     shutil.rmtree(old)
             new = Tree(WORK / "new")
             new.folder.mkdir()

@@ -25,6 +25,7 @@ WWW = "www.lab"
 ASSOCIATED_S = 20.0
 _BOUND = """#!/bin/sh
 [ "$1" = bound ] || exit 0
+env
 ip addr flush dev "$interface"; ip addr add "$ip/$mask" dev "$interface"
 ip route replace default via "$router"; echo "nameserver $dns" > /etc/resolv.conf
 """
@@ -89,12 +90,12 @@ class AccessPoint(GuestSpace):
         self.hostapd = self._hostapd()
         self.run(["ip", "addr", "add", f"{self.address}/24", "dev", network.interface])
         self.dns, self.dhcp = self._dns(), self._dhcp()
-        authority = certificates.authority()
-        self.ca, _ = authority.save(self.folder, "authority")
-        self.web = services.web(self, WWW, authority, services.vendors())
         self.portal = services.Portal(self, self.address)
+        self._authority = certificates.authority()
+        self.ca, _ = self._authority.save(self.folder, "authority")
+        self.web = self._web()
         self._power_dbm = FULL_DBM
-        self._closed = False
+        self._closed = self._announced = False
 
     def _hostapd(self) -> Program:
         return self.start(["hostapd", self.folder / "hostapd.conf"]).wait_until_said("AP-ENABLED")
@@ -103,9 +104,12 @@ class AccessPoint(GuestSpace):
         names = [WWW, *(host for host, *_ in services.VENDORS)]
         return services.name_server(self, dict.fromkeys(names, self.address))
 
-    def _dhcp(self) -> Program:
+    def _web(self) -> Program:
+        return services.web(self, WWW, self._authority, services.vendors())
+
+    def _dhcp(self, portal_api: str = "") -> Program:
         subnet = self.network.subnet
-        leases = services.Leases(f"{subnet}.50", f"{subnet}.99", self.address, self.address)
+        leases = services.Leases(f"{subnet}.50", f"{subnet}.99", self.address, self.address, portal_api=portal_api)
         return services.dhcp_server(self, leases)
 
     # ---- faults
@@ -140,14 +144,26 @@ class AccessPoint(GuestSpace):
         self.portal.open()
         self._closed = False
 
+    def announce_portal(self) -> None:
+        """Let DHCP name the portal's API (option 114)."""
+        self.dhcp.stop()
+        self.dhcp = self._dhcp(self.portal.api)
+        self._announced = True
+
     def restore(self) -> None:
-        """Start what was stopped, and take faults away."""
+        """Start what was stopped, end what else was started, and take faults away."""
+        self.end_all_but(self.hostapd, self.dns, self.dhcp, self.web, self.portal.server)
+        if self._announced:
+            self.dhcp.stop()
+            self._announced = False
         if not self.hostapd.is_running():
             self.switch_on()
         if not self.dns.is_running():
             self.dns = self._dns()
         if not self.dhcp.is_running():
             self.dhcp = self._dhcp()
+        if not self.web.is_running():
+            self.web = self._web()
         if self._power_dbm != FULL_DBM:
             self.power(FULL_DBM)
         if self._closed:
@@ -176,7 +192,9 @@ class Wifi:
         """Undo what a test did: access points as at first, the client neither associated nor with an address."""
         self.open.restore()
         self.secured.restore()
+        self.guest.mend()
         self.leave()
+        self.guest.end_all_but()
         self.supply()
 
     def supply(self, *networks: str) -> Program:
@@ -217,7 +235,12 @@ class Wifi:
         supplicant = self.supply(network.wanted(passphrase))
         supplicant.wait_until(lambda: "wpa_state=COMPLETED" in self.wpa("status"), ASSOCIATED_S)
 
-    def lease(self) -> None:
-        """Get an address by DHCP and set it with route and name server; LabError when there is none."""
-        wish = ["-i", CLIENT, "-n", "-q", "-t", "5", "-T", "1", "-s", str(self.guest.folder / "bound")]
-        self.guest.run(["busybox", "udhcpc", *wish])
+    def lease(self) -> dict[str, str]:
+        """
+        Get an address by DHCP and set it with route and name server; LabError when there is none.
+
+        Returns what was given, in busybox's words: ip, router, dns, serverid, and in hexadecimal opt114.
+        """
+        wish = ["-i", CLIENT, "-n", "-q", "-t", "5", "-T", "1", "-O", "114", "-s", str(self.guest.folder / "bound")]
+        words = self.guest.run(["busybox", "udhcpc", *wish]).stdout
+        return dict(line.split("=", 1) for line in words.splitlines() if "=" in line)
