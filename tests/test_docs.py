@@ -9,6 +9,7 @@ import typer.main
 
 from agent.cli import app as agent_app
 from agent.config import Settings
+from agent.probe.settings import KINDS
 from collector.cli import CollectSettings
 from collector.cli import app as centre_app
 from collector.foreign import Foreign
@@ -17,6 +18,7 @@ from contract.measurements import as_markdown
 from contract.settings import leaves, variable
 
 ROOT = Path(__file__).parents[1]
+COMMON = ("target", "every", "timeout", "name", "interface")
 COMMANDS = ROOT / "docs/cli.md"
 
 
@@ -89,3 +91,15 @@ def test_screens_use_the_glossary_and_the_glossary_is_used() -> None:
         assert chinese and english
     people_never_see = re.compile(r"\b(slot|spool|epoch|batch|A_low)\b", re.IGNORECASE)
     assert not [word for word in WORDS.values() if people_never_see.search(word[1])]
+
+
+def test_every_setting_of_every_probe_is_documented() -> None:
+    """`docs/probes.md` has a section for each kind of probe, which names each of its settings."""
+    text = (ROOT / "docs/probes.md").read_text(encoding="utf-8")
+    head, *sections = re.split(r"^## `(\w+)`", text, flags=re.MULTILINE)
+    by_kind = dict(zip(sections[::2], sections[1::2], strict=True))
+    assert by_kind.keys() == KINDS.keys()
+    for kind, asked in KINDS.items():
+        for name in asked._fields:
+            where = head + by_kind["tcp"] if name in COMMON else by_kind[kind]
+            assert re.search(rf"`{name}[` ]", where), f"{kind} {name}"
