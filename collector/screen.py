@@ -30,19 +30,20 @@ def device_table(devices: Sequence[DeviceStatus], language: Language, zone: Zone
     for device in devices:
         cells = _cells(device, language, zone)
         table.add_row(*(cells[column] for column in columns))
-    troubles = [line for device in devices for line in _troubles(device, language)]
+    troubles = [line for device in devices for line in _troubles(device, language, zone)]
     return Group(table, Text("\n".join(["", *troubles]))) if full and troubles else table
 
 
-def _troubles(device: DeviceStatus, language: Language) -> list[str]:
-    """Return a line for each probe that failed or could not be asked."""
+def _troubles(device: DeviceStatus, language: Language, zone: ZoneInfo) -> list[str]:
+    """Return a line for each probe that failed or could not be asked, with its time: it may be a while ago."""
     lines = []
     for probe in device.probes:
         if not probe.success:
             said = word("could_not_ask" if probe.success is None else "fails_at", language)
             stage = "" if probe.success is None else f" {probe.stage}"
             reason = f": {probe.fields['reason']}" if probe.fields.get("reason") else ""
-            lines.append(f"{device.device} {probe.kind} {probe.target}: {said}{stage}{reason}")
+            what = f"{device.device} {probe.kind} {probe.target}"
+            lines.append(f"{clock(probe.time_ns, zone)}  {what}: {said}{stage}{reason}")
     return lines
 
 

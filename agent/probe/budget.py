@@ -17,15 +17,20 @@ class Spent(NamedTuple):
 
     def in_month(self, month: str) -> int:
         """Return the bytes moved in this month."""
-        return self.bytes if self.month == month else 0
+        return self.bytes if self.month >= month else 0  # a clock that went back begins no month again
 
     def plus(self, month: str, moved: int) -> "Spent":
-        """Return it with a test's bytes booked; a new month begins at nothing."""
-        return self._replace(month=month, bytes=self.in_month(month) + moved)
+        """Return it with bytes booked (below zero: given back); a new month begins at nothing."""
+        return self._replace(month=max(month, self.month), bytes=max(0, self.in_month(month) + moved))
 
     def begun(self, target: str, unix_s: float) -> "Spent":
         """Return it with the beginning of a test noted."""
         return self._replace(tested={**self.tested, target: unix_s})
+
+    def last(self, target: str, now_s: float) -> float:
+        """Return when the last test of a target began, 0 before the first; a time to come is a wrong clock's."""
+        tested_s = self.tested.get(target, 0.0)
+        return tested_s if tested_s <= now_s else 0.0
 
 
 def read(folder: Path) -> Spent:

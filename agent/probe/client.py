@@ -11,14 +11,16 @@ import selectors
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from agent.probe.base import Outcome
 from agent.probe.settings import Ask
 
-PATIENCE_S = 30.0  # beyond a probe's timeout; a small board imports scapy in some seconds, and eight may wait
-_KILLED_AFTER_S = 2.0
+MOST_AT_ONCE = 8
+PATIENCE_S = 30.0  # beyond a probe's timeout: a small board imports scapy in some seconds
+_KILLED_AFTER_S = 6.0  # the worker's own patience with its children is shorter
 WORKER = (sys.executable, "-P", "-m", "agent.probe.worker")
 
 
@@ -33,8 +35,10 @@ class Answer(NamedTuple):
 class Client:
     """A worker that is there when it is needed."""
 
-    def __init__(self, command: Sequence[str] = WORKER) -> None:
+    def __init__(self, command: Sequence[str] = WORKER, *, with_details: bool = False) -> None:
         self._command = command
+        self._with_details = with_details
+        self._waiting: deque[tuple[int, str, Ask]] = deque()  # beyond what runs at once
         self._worker: subprocess.Popen[bytes] | None = None
         self._selector = selectors.DefaultSelector()
         self._open: dict[int, tuple[int, float]] = {}  # question → (asked at, boot ns; answered until, monotonic)
@@ -54,18 +58,26 @@ class Client:
     @property
     def open_questions(self) -> int:
         """How many answers are still to come."""
-        return len(self._open)
+        return len(self._open) + len(self._waiting)
 
     def ask(self, kind: str, ask: Ask) -> int:
         """Have one probe run, and return the number that its answer will carry."""
         self._last += 1
-        self._open[self._last] = (_boottime_ns(), time.monotonic() + ask.timeout + PATIENCE_S)
-        request = json.dumps({"id": self._last, "kind": kind, "ask": ask._asdict()}).encode() + b"\n"
-        try:
-            self._started().stdin.write(request)  # type: ignore[union-attr]
-        except OSError:
-            self._stop()  # the answer will be that it died
+        self._waiting.append((self._last, kind, ask))
+        self._send()
         return self._last
+
+    def _send(self) -> None:
+        """Send what the worker can begin at once: so a question is never old before it is asked."""
+        while self._waiting and len(self._open) < MOST_AT_ONCE:
+            number, kind, ask = self._waiting.popleft()
+            self._open[number] = (_boottime_ns(), time.monotonic() + ask.timeout + PATIENCE_S)
+            request = {"id": number, "kind": kind, "ask": ask._asdict(), "with_details": self._with_details}
+            try:
+                self._started().stdin.write(json.dumps(request).encode() + b"\n")  # type: ignore[union-attr]
+            except OSError:
+                self._stop()  # the answer will be that it died
+                return
 
     def answers(self, wait_s: float) -> Iterator[Answer]:
         """Yield what has come, waiting for the first at most `wait_s`."""
@@ -82,6 +94,7 @@ class Client:
     def close(self) -> None:
         """End the worker; what is still open is forgotten."""
         self._open.clear()
+        self._waiting.clear()
         self._stop()
 
     def _started(self) -> subprocess.Popen[bytes]:
@@ -105,12 +118,14 @@ class Client:
         for line in lines:
             answer = json.loads(line)
             if self._open.pop(answer["id"], None):
+                self._send()
                 yield Answer(answer["id"], answer["at_ns"], Outcome(**answer["outcome"]))
 
     def _give_up(self, why: str) -> Iterator[Answer]:
         lost, self._open = self._open, {}
         for number, (at_ns, _) in lost.items():
             yield Answer(number, at_ns, Outcome(None, "unable", reason=why))
+        self._send()
 
     def _stop(self) -> None:
         worker, self._worker = self._worker, None
@@ -132,7 +147,7 @@ def _boottime_ns() -> int:
 
 def ask_once(kind: str, ask: Ask) -> Outcome:
     """Run one probe in a worker of its own, and wait for what it finds."""
-    client = Client()
+    client = Client(with_details=True)
     client.ask(kind, ask)
     try:
         while True:

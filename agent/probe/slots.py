@@ -34,10 +34,16 @@ def number_of(place: str) -> int:
     return grade * _CLASSES_A_GRADE + number
 
 
-def slot_of(ask: Throughput, device: str, unix_s: float) -> Slot:
-    """Return the device's slot that runs at `unix_s` or is the next to come."""
+def slot_of(ask: Throughput, device: str, unix_s: float, turn: tuple[int, int] = (0, 1)) -> Slot:
+    """
+    Return the device's slot that runs at `unix_s` or is the next to come.
+
+    `turn` says which of how many throughput probes of the device this is: each has a slot of its own.
+    """
     site, _, place = device.partition(".")
-    number = number_of(place) + zlib.crc32(site.encode()) if ask.slot is None else ask.slot
+    which, of_all = turn
+    own = number_of(place) * of_all + which + zlib.crc32(site.encode())
+    number = own if ask.slot is None else ask.slot
     zone_s = ask.window.zone_s
     today = (unix_s + zone_s) // DAY_S * DAY_S - zone_s
     for midnight in (today, today + DAY_S):

@@ -25,9 +25,12 @@ from agent.probe.base import Outcome, Unable
 from agent.probe.perform import KINDS, module_of, perform
 
 MOST_CHILDREN = 8
+MOST_ANSWER_BYTES = 1 << 20
 MEMORY_BYTES = 96 << 20  # beyond what the worker itself has when it forks
 GRACE_S = 2.0  # after a probe's own timeout: first to end in order, then again to be killed
+_TIDY_S = 4.0  # for what runs when the agent goes: a journey over WiFi takes its address away again
 _STDIN = 0
+_COUNTED = {"total_bytes"}  # of the details, those that the agent itself needs
 
 
 class Request(NamedTuple):
@@ -36,6 +39,7 @@ class Request(NamedTuple):
     id: int
     kind: str
     ask: settings.Ask
+    with_details: bool
 
 
 class _Child(NamedTuple):
@@ -70,6 +74,20 @@ class Worker:
                 else:
                     self._read_answer(key.fd)
             self._end_the_overdue()
+        self._end_all()
+
+    def _end_all(self) -> None:
+        """End every child: in order as long as there is time, then by force."""
+        self._waiting.clear()
+        for pid in self._children:
+            _kill(pid, signal.SIGTERM)
+        until = time.monotonic() + _TIDY_S
+        while self._children and (left_s := until - time.monotonic()) > 0:
+            for key, _ in self._selector.select(left_s):
+                if key.fd != _STDIN:
+                    self._read_answer(key.fd)
+                else:
+                    self._selector.unregister(_STDIN)
         for pid in self._children:
             _kill(pid, signal.SIGKILL)
 
@@ -84,12 +102,12 @@ class Worker:
         if refusal := _prepare(request.kind):
             _answer(request.id, at_ns, refusal)
             return
-        reads, writes = os.pipe()
-        parent = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            _child(request, parent, writes)
-        os.close(writes)
+        try:
+            pid, reads = _fork(request)
+        except OSError as error:  # too many processes or files, no memory
+            unable = Outcome(None, "unable", reason=f"no process for it could be started: {error.strerror}")
+            _answer(request.id, at_ns, unable)
+            return
         self._children[pid] = _Child(request, at_ns, time.monotonic() + request.ask.timeout + GRACE_S, bytearray())
         self._pipes[reads] = pid
         self._selector.register(reads, selectors.EVENT_READ)
@@ -98,7 +116,7 @@ class Worker:
         """Read what a child says; at the end of it take leave of the child and pass the answer on."""
         pid = self._pipes[reads]
         child = self._children[pid]
-        if data := os.read(reads, 65536):
+        if (data := os.read(reads, 65536)) and len(child.answer) + len(data) <= MOST_ANSWER_BYTES:
             child.answer.extend(data)
             return
         self._selector.unregister(reads)
@@ -127,7 +145,7 @@ def _request(given: Any) -> Request:
     kind = settings.KINDS[given["kind"]]
     hints = kind.__annotations__
     ask = {name: _typed(hints[name], value) for name, value in given["ask"].items()}
-    return Request(given["id"], given["kind"], kind(**ask))
+    return Request(given["id"], given["kind"], kind(**ask), given["with_details"])
 
 
 def _typed(hint: Any, value: Any) -> Any:
@@ -154,8 +172,36 @@ def _prepare(kind: str) -> Outcome | None:
     return None
 
 
+def _fork(request: Request) -> tuple[int, int]:
+    """Start a child for a request; return its process id and the end of the pipe on which it answers."""
+    reads, writes = os.pipe()
+    parent = os.getpid()
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(reads)
+        os.close(writes)
+        raise
+    if pid == 0:
+        _child(request, parent, writes)
+    os.close(writes)
+    return pid, reads
+
+
 def _child(request: Request, parent: int, writes: int) -> NoReturn:
     """Run one probe with as little as it needs; never returns."""
+    try:
+        outcome = _confined(request, parent)
+        if not request.with_details:  # they are for people at the device, and are not even told to the agent
+            outcome = outcome._replace(
+                details={name: outcome.details[name] for name in _COUNTED & outcome.details.keys()}
+            )
+        _write_all(writes, json.dumps(outcome._asdict(), default=str).encode())
+    finally:
+        os._exit(0)
+
+
+def _confined(request: Request, parent: int) -> Outcome:
     try:
         os.setpgid(0, 0)
         privileges.die_with_parent(parent)
@@ -165,15 +211,15 @@ def _child(request: Request, parent: int, writes: int) -> NoReturn:
         _limit(request.ask.timeout)
         kind = KINDS[request.kind]
         privileges.keep_only(kind.needs | kind.may_use)
-        outcome = perform(request.kind, request.ask)
-        _write_all(writes, json.dumps(outcome._asdict(), default=str).encode())
-    except MemoryError:
-        os._exit(12)
-    finally:
-        os._exit(0)
+        return perform(request.kind, request.ask)
+    except Unable as unable:
+        return unable.outcome()
+    except Exception as error:  # noqa: BLE001  what cannot be confined does not run, and says why
+        return Outcome(None, "unable", reason=f"cannot be run: {type(error).__name__}: {error}")
 
 
 def _time_is_up(_number: int, _frame: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: a second one would interrupt the tidying up
     raise Unable("took much longer than its timeout and was ended")
 
 
@@ -218,7 +264,9 @@ def _kill(pid: int, number: signal.Signals) -> None:
 
 def main() -> int:
     """Serve; the agent starts this."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the agent's: it ends our input
+    # Ctrl-C, and what a service manager sends to all processes of a unit, are the agent's: it ends our input.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         Worker().run()
     except BrokenPipeError:  # the agent is gone

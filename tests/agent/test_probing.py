@@ -186,35 +186,127 @@ def test_throughput_waits_for_its_slot(tmp_path: Path) -> None:
     assert again._next(entry) == (60 + 7 * 30 + 86_400) * SECOND_NS
 
 
-def test_throughput_is_not_run_before_the_time_is_known(tmp_path: Path) -> None:
-    """Without the time nobody knows whether lessons are going on: no test."""
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Throughput]:
+    """Return the list of what a client double is asked, which answers nothing."""
+    questions: list[Throughput] = []
+
+    def ask(_client: Client, _kind: str, what: Throughput) -> int:
+        questions.append(what)
+        return len(questions)
+
+    monkeypatch.setattr(Client, "ask", ask)
+    return questions
+
+
+def test_throughput_is_not_run_before_the_time_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Without the time nobody knows whether lessons are going on: no test, and none when it becomes known either.
+
+    A device boots at eight, and learns the time in its first round: its test is still due at noon.
+    """
+    questions = asked(monkeypatch)
+    clocks = FakeClocks(unix_ns=NOON_NS - 4 * 3600 * SECOND_NS)
+    known: list[Offset] = []
+    settings = ProbeSettings(throughput=(TEST._replace(slot=0),))
+    source = Probing(settings, DEVICE, clocks, lambda: known[0] if known else None, tmp_path)
+    for _ in range(3):
+        source._step()
+        clocks.advance(60)
+    known.append(Offset(clocks.offset_ns, "synced"))
+    for _ in range(10):
+        source._step()
+        clocks.advance(60)
+    assert not questions
+    clocks.advance((NOON_NS - clocks.unix_ns()) / SECOND_NS + 1)
+    source._step()
+    assert len(questions) == 1
+
+
+@pytest.mark.parametrize("hours", [4, 8, 12])
+def test_a_machine_that_slept_through_its_slot_waits_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """A laptop that is opened in the afternoon does not test in the middle of a lesson."""
+    questions = asked(monkeypatch)
+    clocks = FakeClocks(unix_ns=NOON_NS - 3600 * SECOND_NS)
+    offset = Offset(clocks.offset_ns, "synced")
+    source = Probing(ProbeSettings(throughput=(TEST._replace(slot=0),)), DEVICE, clocks, lambda: offset, tmp_path)
+    source._step()
+    clocks.advance(hours * 3600, asleep=True)
+    source._step()
+    assert not questions
+
+
+def test_a_clock_that_is_set_right_moves_the_slot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that was planned by a clock four hours fast is run at noon by the right one."""
+    questions = asked(monkeypatch)
+    clocks = FakeClocks(unix_ns=NOON_NS - 4 * 3600 * SECOND_NS - 60 * SECOND_NS)
+    offsets = [Offset(clocks.offset_ns + 4 * 3600 * SECOND_NS, "trusted")]
+    source = Probing(ProbeSettings(throughput=(TEST._replace(slot=0),)), DEVICE, clocks, lambda: offsets[-1], tmp_path)
+    source._step()
+    offsets.append(Offset(clocks.offset_ns, "synced"))
+    for _ in range(12):
+        clocks.advance(5)
+        source._step()
+    clocks.advance(5)
+    source._step()
+    assert not questions
+
+
+def test_two_throughput_tests_of_a_device_never_run_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a slot of its own; no other probe begins while one has the line."""
+    questions = asked(monkeypatch)
+    clocks, offset = at_noon()
+    two = (TEST, TEST._replace(name="county"))
+    settings = ProbeSettings(throughput=two, tcp=(CLOSED,))
+    source = Probing(settings, DEVICE, clocks, offset, tmp_path)
+    begun = []
+    for _ in range(2 * 3600 // 5):
+        clocks.advance(5)
+        before = len(questions)
+        source._step()
+        begun += [(clocks.unix_ns(), what) for what in questions[before:] if isinstance(what, Throughput)]
+        running = [number for number, entry in source._asked.items() if isinstance(entry.ask, Throughput)]
+        if running and clocks.unix_ns() - begun[-1][0] >= 20 * SECOND_NS:
+            assert len(running) == 1
+            assert isinstance(questions[-1], Throughput), "the line is the test's alone"
+            source._take(Answer(running[0], 0, Outcome(True, details={"total_bytes": 1})))
+    assert [what.name for _, what in begun] in (["", "county"], ["county", ""])
+    assert abs(begun[0][0] - begun[1][0]) >= 25 * SECOND_NS
+
+
+def test_a_clock_that_is_set_back_a_little_does_not_ask_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A correction of some milliseconds just after a probe was due does not run it again at once."""
+    questions = asked(monkeypatch)
     clocks = FakeClocks()
-    source = Probing(ProbeSettings(throughput=(TEST,)), DEVICE, clocks, lambda: None, tmp_path)
+    offsets = [SYNCED]
+    source = Probing(ProbeSettings(tcp=(CLOSED,)), DEVICE, clocks, lambda: offsets[-1], tmp_path)
     (entry,) = source._due
-    assert source._next(entry) == 60 * SECOND_NS
-    source._ask(entry)
-    assert not source._asked
+    source._due[entry] = source._next(entry)
+    clocks.advance(source._due[entry] / SECOND_NS)
+    source._step()
+    offsets.append(Offset(SYNCED.ns - SECOND_NS // 50, "synced"))
+    source._asked.clear()
+    source._due[entry] = source._after(entry, clocks.boottime_ns())
+    clocks.advance(1)
+    source._step()
+    assert len(questions) == 1
 
 
 def test_the_budget_of_bytes_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A test may move what is left of the month's bytes and no more; when nothing is left, that is a point too."""
     clocks, offset = at_noon()
-    asked: list[Throughput] = []
-
-    def ask(_client: Client, _kind: str, what: Throughput) -> int:
-        asked.append(what)
-        return len(asked)
-
-    monkeypatch.setattr(Client, "ask", ask)
+    questions = asked(monkeypatch)
     source = Probing(ProbeSettings(throughput=(TEST,)), DEVICE, clocks, offset, tmp_path)
     (entry,) = source._due
     for number, moved in ((1, 700), (2, 300)):
         source._ask(entry)
+        assert budget.read(tmp_path).in_month("2026-11") == 1000, "a test that never answers has moved all it may"
         source._take(Answer(number, 0, Outcome(True, details={"total_bytes": moved})))
-    assert [test.max_bytes for test in asked] == [1000, 300]
+    assert [test.max_bytes for test in questions] == [1000, 300]
     list(source.gather(0))
     source._ask(entry)
-    assert len(asked) == 2
+    assert len(questions) == 2
     (sample,) = source.gather(0)
     assert sample.fields["stage"] == "budget"
     assert "success" not in sample.fields

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from types import ModuleType
 
 from agent.probe import perform, privileges, settings, worker
@@ -69,7 +70,22 @@ def _child(_ask: settings.Tcp, _via: Via) -> Outcome:
     return Outcome(True, details={"started": subprocess.Popen(["sleep", "60"]).pid})
 
 
+def _flood(_ask: settings.Tcp, _via: Via) -> Outcome:
+    return Outcome(True, details={"long": "x" * (2 << 20)})
+
+
+def _tidy(ask: settings.Tcp, via: Via) -> Outcome:
+    try:
+        Path(f"{ask.name}.begun").touch()
+        return _hang(ask, via)
+    finally:
+        time.sleep(1)
+        Path(ask.name).write_text("tidied")
+
+
 _ALL = {
+    "flood": _flood,
+    "tidy": _tidy,
     "hang": _hang,
     "hang_for_good": _hang_for_good,
     "hog": _hog,

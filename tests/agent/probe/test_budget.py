@@ -17,8 +17,22 @@ def test_what_was_spent_survives_a_restart(tmp_path: Path) -> None:
 
 def test_a_new_month_begins_at_nothing() -> None:
     """What was spent in one month does not count in the next."""
-    spent = Spent().plus("2026-11", 1000).plus("2026-12", 5)
-    assert (spent.in_month("2026-11"), spent.in_month("2026-12")) == (0, 5)
+    spent = Spent().plus("2026-11", 1000)
+    assert spent.in_month("2026-12") == 0
+    assert spent.plus("2026-12", 5).in_month("2026-12") == 5
+
+
+def test_a_clock_that_goes_back_gives_no_bytes_back() -> None:
+    """A month that is over is not begun again: what is booked on it counts in the newest."""
+    spent = Spent().plus("2026-12", 900).plus("2026-01", 50)
+    assert spent == Spent("2026-12", 950)
+    assert spent.in_month("2026-01") == 950
+
+
+def test_a_test_in_the_time_to_come_was_dated_by_a_wrong_clock() -> None:
+    """Such a time holds up no test."""
+    spent = Spent().begun("a", 2000.0)
+    assert (spent.last("a", 1999.0), spent.last("a", 2000.0), spent.last("b", 2000.0)) == (0.0, 2000.0, 0.0)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"month": 1}', '{"month":"2026-11","bytes":"x","tested":{}}', "null"])

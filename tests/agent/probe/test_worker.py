@@ -2,6 +2,8 @@
 
 import json
 import os
+import resource
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -44,7 +46,7 @@ EXAMPLES: dict[str, object] = {
 @contextmanager
 def misbehaving() -> Iterator[Client]:
     """Give a client whose worker has kinds that misbehave."""
-    client = Client(COMMAND)
+    client = Client(COMMAND, with_details=True)
     try:
         yield client
     finally:
@@ -137,6 +139,71 @@ def test_a_library_that_talks_does_not_spoil_the_answers() -> None:
     assert len(str(outcome.details["long"])) == 200_000
 
 
+def test_details_stay_in_the_worker() -> None:
+    """An agent that does not ask for details is not told any: hardware addresses are not even in its memory."""
+    client = Client(COMMAND)
+    try:
+        assert found(client, "refuse")["refuse"].details == {}
+    finally:
+        client.close()
+
+
+def test_an_answer_that_is_far_too_long_is_cut_off() -> None:
+    """A probe that a hostile server fills up costs its own answer, not the agent's memory."""
+    with misbehaving() as client:
+        outcome = found(client, "flood")["flood"]
+    assert (outcome.success, outcome.stage) == (None, "unable")
+
+
+def test_many_silent_targets_are_failures_however_long_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an outage, when nothing answers, every probe says so: waiting for a turn is not mistaken for a hang."""
+    monkeypatch.setattr("agent.probe.client.PATIENCE_S", 1.0)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as silent:
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(silent.getsockname())
+        ask = Tcp(HostPort(f"127.0.0.1:{silent.getsockname()[1]}"), timeout=Seconds(0.5))
+        client = Client()
+        numbers = [client.ask("tcp", ask) for _ in range(40)]
+        outcomes: list[Outcome] = []
+        until = time.monotonic() + LONG_S
+        while len(outcomes) < len(numbers) and time.monotonic() < until:
+            outcomes += [answer.outcome for answer in client.answers(1)]
+        client.close()
+        for filler in fillers:
+            filler.close()
+    assert [(outcome.success, outcome.stage) for outcome in outcomes] == [(False, "connect")] * 40
+
+
+def test_a_machine_without_processes_to_spare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no child can be started the probe says so, and neither the worker nor what runs is harmed."""
+    with misbehaving() as client:
+        assert found(client, "refuse")["refuse"].stage == "connect"
+        pid = client.pid
+        soft_hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (4, soft_hard[1]))
+        outcome = found(client, "refuse")["refuse"]
+        assert (outcome.success, outcome.stage) == (None, "unable")
+        assert "no process for it could be started" in outcome.reason
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, soft_hard)
+        assert found(client, "refuse")["refuse"].stage == "connect"
+        assert client.pid == pid
+
+
+def test_a_signal_to_all_of_a_unit_lets_probes_tidy_up(tmp_path: Path) -> None:
+    """A service manager signals every process: the worker waits for its children, which end in good order."""
+    note = tmp_path / "tidied"
+    with misbehaving() as client:
+        client.ask("tidy", Tcp(HostPort("127.0.0.1:1"), timeout=Seconds(30), name=str(note)))
+        children = Path(f"/proc/{client.pid}/task/{client.pid}/children")
+        while not (pids := children.read_text().split()) or not Path(f"{note}.begun").exists():
+            time.sleep(0.01)
+        for pid in (client.pid, *map(int, pids)):
+            os.kill(pid, signal.SIGTERM)
+    assert note.read_text() == "tidied"
+
+
 def test_more_questions_than_children_are_all_answered() -> None:
     """Probes beyond the worker's eight at once wait for their turn; none is lost."""
     with misbehaving() as client:
@@ -183,7 +250,9 @@ def test_what_is_asked_crosses_to_the_worker_unchanged(kind: str) -> None:
     for name, hint in settings.KINDS[kind].__annotations__.items():
         made[name] = EXAMPLES.get(str(hint), settings.KINDS[kind]._field_defaults.get(name))
     ask = settings.KINDS[kind](**made)  # type: ignore[arg-type]
-    request = worker._request(json.loads(json.dumps({"id": 1, "kind": kind, "ask": ask._asdict()})))
+    request = worker._request(
+        json.loads(json.dumps({"id": 1, "kind": kind, "ask": ask._asdict(), "with_details": False}))
+    )
     assert request.ask == ask
     for name, value in ask._asdict().items():
         crossed = getattr(request.ask, name)
