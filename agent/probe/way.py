@@ -29,6 +29,7 @@ PRIORITY = 730  # before those of VPNs and the main table
 _TABLES = 73_000_000
 _LAST = 4_294_967_295
 _COMMAND_S = 5.0
+_FORBIDDEN = "the privilege CAP_NET_ADMIN is missing, which addresses and routes need"
 _SYSCTL = {
     # An ARP request for an address of another interface is not answered (the WiFi may be bridged into the LAN).
     "ipv4/conf/{}/arp_ignore": "1",
@@ -169,7 +170,7 @@ def _run(command: Sequence[str]) -> str:
     if done.returncode:
         said = done.stderr.strip().splitlines()
         if any("not permitted" in line for line in said):
-            raise Unable("the privilege CAP_NET_ADMIN is missing, which addresses and routes need")
+            raise Unable(_FORBIDDEN)
         raise Unable(f"{' '.join(command)}: {said[-1] if said else done.returncode}")
     return done.stdout
 
@@ -198,8 +199,10 @@ def _setting(file: Path, wanted: str) -> Iterator[None]:
         return
     try:
         file.write_text(wanted, encoding="ascii")
-    except OSError as error:
-        name = ".".join(file.relative_to("/proc/sys").parts)
+    except PermissionError:
+        raise Unable(_FORBIDDEN) from None
+    except OSError as error:  # a read-only /proc/sys
+        name = ".".join(file.parts[3:])
         hint = f"write {name}={wanted} into /etc/sysctl.d/60-santong.conf"
         raise Unable(f"{name} is {before} and cannot be set ({os.strerror(error.errno or 0)}): {hint}") from None
     try:

@@ -66,8 +66,10 @@ def read_passphrase(file: str) -> str:
         return ""
     try:
         lines = Path(file).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unable(f"the passphrase in {file} cannot be read: {error}") from None
+    except OSError as error:
+        raise Unable(f"the passphrase in {file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Unable(f"the first line of {file} is no passphrase: it is not text") from None
     passphrase = lines[0] if lines else ""
     is_key = len(passphrase) == 64 and all(c in "0123456789abcdefABCDEF" for c in passphrase)
     is_passphrase = 8 <= len(passphrase) <= 63 and passphrase.isascii() and passphrase.isprintable()

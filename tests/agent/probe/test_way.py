@@ -1,5 +1,7 @@
 """The commands that lay and lift the way of the test interface. That they work is tried in tests/lab."""
 
+import errno
+import os
 import socket
 from pathlib import Path
 from typing import NamedTuple
@@ -110,3 +112,17 @@ def test_setting_is_put_back(tmp_path: Path) -> None:
     assert file.read_text() == "1"
     with way._setting(tmp_path / "missing", "0"):
         assert list(tmp_path.iterdir()) == [file]
+
+
+def test_setting_that_cannot_be_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read-only /proc/sys needs the setting in a file, a missing privilege is said to be missing."""
+    file = tmp_path / "arp_ignore"
+    file.write_text("0\n")
+    for error, said in ((errno.EROFS, r"arp_ignore=1 into /etc/sysctl\.d"), (errno.EACCES, "CAP_NET_ADMIN")):
+
+        def refuse(*_: object, error: int = error, **__: object) -> int:
+            raise OSError(error, os.strerror(error))
+
+        monkeypatch.setattr(Path, "write_text", refuse)
+        with pytest.raises(Unable, match=said), way._setting(file, "1"):
+            pass
