@@ -167,6 +167,12 @@ class Guest(GuestSpace):
                 raise LabError(f"{error}\n{self._machine.words()}{words}") from error
         super().__init__(line, "guest", folder / "client")
 
+    def probe(self, kind: str, target: str, given: Sequence[str], timeout: float = 120) -> dict[str, Any]:
+        """Run a probe in the product's worker, which stays; return what `santong-agent probe --json` prints."""
+        answer = self.line.ask(timeout, probe=kind, target=target, given=list(given))
+        found: dict[str, Any] = answer["found"]
+        return found
+
     def __enter__(self) -> Self:
         return self
 
