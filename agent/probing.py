@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agent.clock import Clocks, Offset, phase_ns, until_next_round
-from agent.probe import budget
 from agent.probe.base import Outcome
 from agent.probe.client import Answer, Client
 from agent.probe.settings import Ask, ProbeSettings, Throughput
-from agent.probe.slots import month_of, slot_of
+from agent.probe.turns import Turns
 from contract.errors import ConfigError, Problem
 from contract.sample import Sample, Value
 
@@ -30,7 +29,6 @@ _LONGEST_WAIT_S = 5.0
 _LEAST_WAIT_S = 0.05
 _ANSWER_WAIT_S = 0.5  # an agent that is told to stop waits no longer than this
 _MOST_KEPT = 1000
-_LATE_S = 5.0  # a throughput test that begins later than this would run into the neighbour's slot
 _STOP_S = 10.0
 
 
@@ -83,13 +81,12 @@ class Probing:
         self._device = device
         self._clocks = clocks
         self._offset = offset
-        self._folder = folder
         self._client = Client()
         self._due: dict[Entry, int] = dict.fromkeys(entries(settings), 0)  # boot ns
         self._asked: dict[int, Entry] = {}
-        self._reserved: dict[Entry, tuple[str, int]] = {}  # month and bytes that a running test may move
+        tests = [entry.tag for entry in self._due if isinstance(entry.ask, Throughput)]
+        self._turns = Turns(device, folder, tests)
         self._kept: deque[Sample] = deque(maxlen=_MOST_KEPT)
-        self._spent = budget.read(folder)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="probing", daemon=True)
 
@@ -121,7 +118,7 @@ class Probing:
                 log.exception("probing: begun anew")
                 self._client.close()
                 self._asked.clear()
-                self._reserved.clear()
+                self._turns.forget()
                 self._stopping.wait(_LONGEST_WAIT_S)
         self._client.close()
 
@@ -130,9 +127,10 @@ class Probing:
         for entry, due_ns in self._due.items():
             if isinstance(entry.ask, Throughput):
                 self._due[entry] = self._next(entry)  # anew each time: clocks are corrected, machines sleep
-                if self._is_its_slot(entry):
+                now_s = self._unix_s()
+                if now_s is not None and self._turns.is_now(entry.ask, entry.tag, now_s):
                     self._ask(entry)
-            elif due_ns <= self._clocks.boottime_ns() and not self._reserved:  # a test has the line for itself
+            elif due_ns <= self._clocks.boottime_ns() and not self._turns.is_running:  # a test has the line for itself
                 self._ask(entry)
                 self._due[entry] = self._after(entry, due_ns)
         idle_s = (min(self._due.values()) - self._clocks.boottime_ns()) / 1e9
@@ -151,7 +149,9 @@ class Probing:
         offset = self._offset()
         every_ns = max(1_000_000, int(entry.ask.every * 1e9))
         if isinstance(entry.ask, Throughput):
-            return self._next_slot(entry, entry.ask, now_ns, offset)
+            if offset is None:
+                return now_ns + 60_000_000_000  # nobody knows whether lessons are going on
+            return int(self._turns.next_s(entry.ask, entry.tag, (now_ns + offset.ns) / 1e9) * 1e9) - offset.ns
         phase = phase_ns(f"{self._device} {entry.kind} {entry.tag}", every_ns)
         return now_ns + until_next_round(now_ns + (offset.ns if offset else 0), every_ns, phase)
 
@@ -161,74 +161,27 @@ class Probing:
         next_ns = self._next(entry)
         return next_ns if next_ns - due_ns >= every_ns // 2 else next_ns + every_ns
 
-    def _turn(self, entry: Entry) -> tuple[int, int]:
-        """Return which of how many throughput probes of this device it is."""
-        tests = [one for one in self._due if isinstance(one.ask, Throughput)]
-        return tests.index(entry), len(tests)
-
-    def _next_slot(self, entry: Entry, ask: Throughput, now_ns: int, offset: Offset | None) -> int:
-        """Return when the device's next slot begins; a minute from now where the time is not known."""
-        if offset is None:
-            return now_ns + 60_000_000_000
-        now_s = (now_ns + offset.ns) / 1e9
-        earliest_s = max(now_s, self._spent.last(entry.tag, now_s) + ask.every)
-        slot = slot_of(ask, self._device, earliest_s, self._turn(entry))
-        if slot.begins < earliest_s:
-            slot = slot_of(ask, self._device, slot.ends, self._turn(entry))
-        return int(slot.begins * 1e9) - offset.ns
-
-    def _is_its_slot(self, entry: Entry) -> bool:
-        """Tell whether the device's slot has just begun, no test is running and the last one is long enough ago."""
+    def _unix_s(self) -> float | None:
+        """Return the time, None as long as nobody vouches for it."""
         offset = self._offset()
-        if offset is None or self._reserved or not isinstance(entry.ask, Throughput):
-            return False
-        now_s = (self._clocks.boottime_ns() + offset.ns) / 1e9
-        slot = slot_of(entry.ask, self._device, now_s, self._turn(entry))
-        is_due = self._spent.last(entry.tag, now_s) + entry.ask.every <= now_s
-        return is_due and slot.begins <= now_s < slot.begins + _LATE_S
+        return (self._clocks.boottime_ns() + offset.ns) / 1e9 if offset else None
 
     def _ask(self, entry: Entry) -> None:
         if entry in self._asked.values():
             return
         ask = entry.ask
         if isinstance(ask, Throughput):
-            if (within := self._within_budget(entry, ask)) is None:
+            if (within := self._turns.begin(ask, entry.tag, self._unix_s() or 0.0)) is None:
                 spent = Outcome(None, "budget", reason=f"the {ask.budget} bytes of this month are spent")
                 self._kept.extend(samples_of(entry, Answer(0, self._clocks.boottime_ns(), spent)))
                 return
             ask = within
         self._asked[self._client.ask(entry.kind, ask)] = entry
 
-    def _within_budget(self, entry: Entry, ask: Throughput) -> Throughput | None:
-        """
-        Book a test with all that it may move, and return it with no more bytes than are left; None when none are.
-
-        What it did not move is given back when it answers; a test that a power cut ends has moved all of it.
-        """
-        offset = self._offset()
-        unix_s = (self._clocks.boottime_ns() + (offset.ns if offset else 0)) / 1e9
-        month = month_of(ask, unix_s)
-        reserved = min(ask.max_bytes, ask.budget - self._spent.in_month(month))
-        self._book(self._spent.begun(entry.tag, unix_s))
-        if reserved <= 0:
-            return None
-        self._book(self._spent.plus(month, reserved))
-        self._reserved[entry] = (month, reserved)
-        return ask._replace(max_bytes=type(ask.max_bytes)(reserved))
-
     def _take(self, answer: Answer) -> None:
         entry = self._asked.pop(answer.id, None)
         if entry is None:
             return
         self._kept.extend(samples_of(entry, answer))
-        if entry in self._reserved:
-            month, reserved = self._reserved.pop(entry)
-            moved = answer.outcome.details.get("total_bytes")
-            self._book(self._spent.plus(month, moved - reserved if isinstance(moved, int) else 0))
-
-    def _book(self, spent: budget.Spent) -> None:
-        self._spent = spent
-        try:
-            budget.write(self._folder, spent)
-        except OSError as error:
-            log.warning("%s: %s: a restart forgets what throughput tests have moved", budget.FILE, error.strerror)
+        if isinstance(entry.ask, Throughput):
+            self._turns.end(entry.tag, answer.outcome.details.get("total_bytes"))

@@ -255,6 +255,7 @@ def test_a_clock_that_is_set_right_moves_the_slot(tmp_path: Path, monkeypatch: p
 
 def test_two_throughput_tests_of_a_device_never_run_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has a slot of its own; no other probe begins while one has the line."""
+    monkeypatch.setattr("agent.probing._LONGEST_WAIT_S", 0.0)
     questions = asked(monkeypatch)
     clocks, offset = at_noon()
     two = (TEST, TEST._replace(name="county"))
