@@ -59,7 +59,7 @@ LAB_PACKAGES := dnsmasq-base nginx-light iperf3 iproute2 nftables iputils-ping c
 test-lab: as-root .venv/.developer
 	@(for program in $(LAB_PROGRAMS); do command -v $$program >/dev/null || exit 1; done) || { \
 	    $(APT) update && $(APT) install -y --no-install-recommends $(LAB_PACKAGES); }
-	$(BIN)/pytest tests/lab $(ARGS)
+	$(BIN)/pytest tests/lab -n 2 --dist loadgroup $(ARGS)
 
 as-root:
 	@[ "$$(id -u)" = 0 ] || { echo 'make test-lab needs root: it makes network namespaces'; exit 1; }

@@ -1,7 +1,8 @@
 """
 Fixtures of tests in the lab; they need root, and the Debian packages that `make test-lab` installs.
 
-Tests in namespaces come first: meanwhile the Debian tree is built, which guest and hosts need.
+Meanwhile the Debian tree is built, which guest and hosts need. Side by side (`-n 2`) the guest's tests are one worker's
+from the start, and all others the other's; one after the other, tests in namespaces come first.
 """
 
 from collections.abc import Iterator
@@ -26,7 +27,8 @@ _BUILD = pytest.StashKey[Build]()
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the tests that need the tree at the end, and start to build it when there are any."""
     needy = {item for item in items if isinstance(item, pytest.Function) and "tree" in item.fixturenames}
-    items.sort(key=lambda item: item in needy)
+    beside = hasattr(config, "workerinput")
+    items.sort(key=lambda item: not _is_guests(item) and 1 + (item in needy) if beside else item in needy)
     if needy and not config.option.collectonly:
         config.stash[_BUILD] = Build(debian.WORK)
 
@@ -36,6 +38,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if build := session.config.stash.get(_BUILD, None):
         with suppress(LabError):
             build.wait()
+
+
+def _is_guests(item: pytest.Item) -> bool:
+    return any(mark.args == ("guest",) for mark in item.iter_markers("xdist_group"))
 
 
 @pytest.fixture
