@@ -1,6 +1,6 @@
 # Everything installs itself: Python 3.11, make, and root or sudo for Debian's packages are all that must be there.
 .DEFAULT_GOAL := help
-.PHONY: help setup up check test test-lab as-root faults fuzz bench clean
+.PHONY: help setup up check test test-lab as-root lab-programs faults fuzz bench bench-lab clean
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq
@@ -17,6 +17,7 @@ help:
 	@echo 'make faults N=1000 SEED=7   break everything at random, N times, and look whether anything is lost'
 	@echo 'make fuzz N=1000000        malformed batches through check and stores'
 	@echo 'make bench                 measure the figures of docs/performance.md'
+	@echo 'make bench-lab             what probes cost, and throughput beside iperf3, in namespaces; needs root'
 
 setup: .venv/.product
 
@@ -56,13 +57,15 @@ LAB_PROGRAMS := dnsmasq nginx iperf3 ip tc nft ping curl busybox dig qemu-system
 LAB_PACKAGES := dnsmasq-base nginx-light iperf3 iproute2 nftables iputils-ping curl busybox bind9-dnsutils \
     qemu-system-x86 mmdebstrap debian-archive-keyring systemd-container
 
-test-lab: as-root .venv/.developer
+lab-programs: as-root
 	@(for program in $(LAB_PROGRAMS); do command -v $$program >/dev/null || exit 1; done) || { \
 	    $(APT) update && $(APT) install -y --no-install-recommends $(LAB_PACKAGES); }
+
+test-lab: as-root lab-programs .venv/.developer
 	$(BIN)/pytest tests/lab -n 2 --dist loadgroup $(ARGS)
 
 as-root:
-	@[ "$$(id -u)" = 0 ] || { echo 'make test-lab needs root: it makes network namespaces'; exit 1; }
+	@[ "$$(id -u)" = 0 ] || { echo 'this needs root: it makes network namespaces'; exit 1; }
 
 faults: .venv/.developer .venv/.servers
 	$(BIN)/python -m tests.faults $(if $(N),--faults $(N)) $(if $(SEED),--seed $(SEED)) $(ARGS)
@@ -76,6 +79,10 @@ bench: .venv/.developer .venv/.servers
 	$(BIN)/python -m benchmarks.collector_stages
 	$(BIN)/python -m benchmarks.replay
 	$(BIN)/python -m benchmarks.backpressure
+
+bench-lab: as-root lab-programs .venv/.developer .venv/.servers
+	$(BIN)/python -m benchmarks.probes
+	$(BIN)/python -m benchmarks.throughput
 
 clean:
 	rm -rf .venv .build .mypy_cache .pytest_cache .ruff_cache .hypothesis dist

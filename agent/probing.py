@@ -17,9 +17,11 @@ from typing import NamedTuple
 from agent.clock import Clocks, Offset, phase_ns, until_next_round
 from agent.probe.base import Outcome
 from agent.probe.client import Answer, Client
+from agent.probe.sense import problems
 from agent.probe.settings import Ask, ProbeSettings, Throughput
 from agent.probe.turns import Turns
 from contract.errors import ConfigError, Problem
+from contract.lines import clean_tag
 from contract.sample import Sample, Value
 
 log = logging.getLogger("santong.agent")
@@ -29,6 +31,7 @@ _LONGEST_WAIT_S = 5.0
 _LEAST_WAIT_S = 0.05
 _ANSWER_WAIT_S = 0.5  # an agent that is told to stop waits no longer than this
 _MOST_KEPT = 1000
+MOST_TAG_BYTES = 200
 _STOP_S = 10.0
 
 
@@ -41,18 +44,27 @@ class Entry(NamedTuple):
 
 
 def entries(settings: ProbeSettings) -> list[Entry]:
-    """Return every probe of the settings; ConfigError where two would write the same points."""
+    """Return every probe of the settings; ConfigError lists each that cannot work, or would write another's points."""
     found: dict[tuple[str, str], Entry] = {}
-    problems = []
+    mistakes = []
     for kind, asks in settings._asdict().items():
         for number, ask in enumerate(asks):
             tag = str(ask.name or ask.target)
-            if (kind, tag) in found:
-                problems.append(Problem(f"probe.{kind}[{number}].name", f"{tag!r} is there twice: give one a name"))
-            found[kind, tag] = Entry(kind, tag, ask)
-    if problems:
-        raise ConfigError("settings", problems)
+            reasons = [*problems(ask, is_repeated=True), *_problems_of_tag(tag)]
+            if (kind, clean_tag(tag)) in found:
+                reasons.append(Problem("name", f"{tag!r} is there twice: give one a name"))
+            mistakes += [Problem(f"probe.{kind}[{number}].{path}", message) for path, message in reasons]
+            found[kind, clean_tag(tag)] = Entry(kind, tag, ask)
+    if mistakes:
+        raise ConfigError("settings", mistakes)
     return list(found.values())
+
+
+def _problems_of_tag(tag: str) -> Iterator[Problem]:
+    if not clean_tag(tag):
+        yield Problem("name", f"{tag!r} has nothing that a tag can hold: give it a name with letters")
+    elif len(tag.encode(errors="replace")) > MOST_TAG_BYTES:
+        yield Problem("name", f"{tag[:40]!r}… is longer than {MOST_TAG_BYTES} bytes: give it a shorter name")
 
 
 def samples_of(entry: Entry, answer: Answer) -> Iterator[Sample]:

@@ -58,7 +58,7 @@ path = "{folder}/spool-{time.monotonic_ns()}"
 [presence]
 references = ["tcp://{school.www}:443"]
 """
-    text += "".join(f'[[probe.{kind}]]\nevery = "{every}"\n{body}\n' for kind, body in kinds.items())
+    text += "".join(f'[[probe.{kind}]]\nevery = "{every}"\ntimeout = "5s"\n{body}\n' for kind, body in kinds.items())
     file = folder / f"agent-{time.monotonic_ns()}.toml"
     file.write_text(text, encoding="utf-8")
     return file

@@ -28,6 +28,11 @@ def clean_text(text: str) -> str:
     return _UNSAFE.sub(" ", text).replace("\\", "/").replace('"', "'")[:_TEXT_LIMIT]
 
 
+def clean_tag(text: str) -> str:
+    """Make any text fit for a tag's value: as for a field, without quotes and outer spaces; it may end up empty."""
+    return clean_text(text).replace("'", "").strip()
+
+
 def encode_stored(measurement: str, tags: Mapping[str, str], fields: Mapping[str, Value], time_ns: int) -> bytes:
     """Return the line of a stored point, exactly as it was: what was accepted once needs no cleaning."""
     row = TABLE[measurement]
@@ -72,7 +77,7 @@ def encode_line(measurement: str, tags: Mapping[str, str], fields: Mapping[str, 
 
 
 def _tag_value(row: Measurement, tag: str, tags: Mapping[str, str]) -> str:
-    value = clean_text(tags.get(tag, "")).replace("'", "").strip()
+    value = clean_tag(tags.get(tag, ""))
     if not value:
         raise BadSample(f"{row.name} needs the tag {tag}")
     return _escape(value)

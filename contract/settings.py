@@ -158,8 +158,9 @@ def _from_text(hint: Any, text: str) -> object:
     if get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
     kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    if any(get_origin(kind) is tuple for kind in kinds):
-        return [part.strip() for part in text.split(",") if part.strip()]
+    for kind in kinds:
+        if get_origin(kind) is tuple:
+            return [_from_text(get_args(kind)[0], part.strip()) for part in text.split(",") if part.strip()]
     if bool in kinds:
         return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(text.lower(), text)
     for number in (int, float):
@@ -246,14 +247,23 @@ def _did_you_mean(word: str, known: Iterable[str]) -> str:
     return f", did you mean {near[0]}" if near else ""
 
 
+def _number(hint: Any, value: Any) -> Any:
+    """Take a number as it is, for its text may be 1e-05; a negative one or a size of 1.5 is refused like its text."""
+    is_whole = isinstance(value, int) or issubclass(hint, float)
+    return hint(value) if is_whole and 0 <= value <= _LARGEST else hint.parse(str(value))
+
+
+_LARGEST = 2**63 - 1  # of TOML's own whole numbers
 _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}
 
 
 def _scalar(hint: Any, value: object) -> Any:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if _parses(hint):
-        if isinstance(value, str) or (is_number and issubclass(hint, int | float)):
-            return hint.parse(str(value))
+        if isinstance(value, str):
+            return hint.parse(value)
+        if is_number and issubclass(hint, int | float):
+            return _number(hint, value)
         raise TypeError(f"{hide_password(repr(value))} is not text")
     if hint is float and is_number:
         return float(value)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ for, this machine's own not counted.
 
 Stages, in their order: `expected` (one of `expect` does not answer), `duplicate` (two MACs answer for one address, or
 another machine for ours, RFC 5227: one of the two cannot be reached; addresses in `shared` may have several, as those
-of two routers that stand in for each other). No code.
+of two routers that stand in for each other). No code. Of an address that was not asked for nothing is said.
 
 MAC addresses are in the details alone, which never leave the device.
 """
@@ -18,15 +18,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from agent.probe import arp_packets as packets
+from agent.probe import sense
 from agent.probe.arp_packets import Owner
 from agent.probe.base import Failed, Outcome, Unable, Via
 from agent.probe.link import ETH_ARP, Card, Link, card
 from agent.probe.net import Deadline
 from agent.probe.settings import Arp
 
-MOST_ADDRESSES = 1024
-_PASSES = 2
-_LAST_WAIT_S = 0.5  # for the answers of those asked last in a pass
 _MOST_MACS = 4  # of one address: two are too many already
 
 
@@ -35,13 +33,17 @@ def probe(ask: Arp, via: Via) -> Outcome:  # noqa: ARG001  the target is the int
     deadline = Deadline(ask.timeout)
     own = card(ask.target)
     addresses = _addresses(ask, own)
-    needed_s = _PASSES * (len(addresses) / ask.per_second + _LAST_WAIT_S)
-    if needed_s > ask.timeout:
-        raise Unable(f"{len(addresses)} addresses take {needed_s:.1f} s: set timeout or per_second higher")
+    if words := sense.too_slow(len(addresses), ask):
+        raise Unable(words)
     with Link(own, ETH_ARP, packets.only_replies()) as link:
         sweep = _Sweep(link, own, addresses)
-        for _ in range(_PASSES):
+        for _ in range(sense.PASSES):
             sweep.ask_all(1 / ask.per_second, deadline)
+    if sweep.unasked:
+        raise Unable(
+            f"the time was up before all of {addresses[0]} to {addresses[-1]} were asked for, "
+            f"{sweep.unasked[0]} was not: set timeout or per_second higher"
+        )
     return _judge(ask, own, sweep.owners)
 
 
@@ -60,16 +62,15 @@ def _judge(ask: Arp, own: Card, owners: dict[str, list[str]]) -> Outcome:
 
 
 def _addresses(ask: Arp, own: Card) -> list[str]:
-    """Return the addresses that are asked for; Unable when they are none or too many."""
+    """Return the addresses that are asked for; Unable when they are none, too many, or not all that are expected."""
     if ask.subnet != "auto":
         network = ipaddress.IPv4Network(ask.subnet)
     elif own.address:
         network = ipaddress.IPv4Network(f"{own.address}/{own.prefix}", strict=False)
     else:
         raise Unable(f"{own.name} has no IPv4 address: set subnet")
-    if network.num_addresses > MOST_ADDRESSES:
-        smaller = next(network.subnets(new_prefix=22))
-        raise Unable(f"{network} has more than {MOST_ADDRESSES} addresses: set subnet to a part, such as {smaller}")
+    if words := sense.too_large(network) or sense.outside(ask, network, own.address):
+        raise Unable(words)
     return list(map(str, network.hosts()))
 
 
@@ -81,7 +82,13 @@ class _Sweep:
         self._own = own
         self._addresses = addresses
         self._sender = own.address if own.address in addresses else ""
+        self._asked: set[str] = set()
         self.owners: dict[str, list[str]] = {}  # MACs by address
+
+    @property
+    def unasked(self) -> list[str]:
+        """The addresses that there was no time to ask for."""
+        return [address for address in self._addresses if address not in self._asked]
 
     def ask_all(self, interval_s: float, deadline: Deadline) -> None:
         """Ask for every address that nobody has answered for, one an interval."""
@@ -92,9 +99,10 @@ class _Sweep:
                 return
             # For our own address without a sender: nobody shall change what it knows of us (RFC 5227 §2.1.1).
             sender = "" if address == self._own.address else self._sender
+            self._asked.add(address)
             self._link.send(packets.request(self._own.mac, sender, address))
             self._hear(begun + (number + 1) * interval_s - time.perf_counter(), deadline)
-        self._hear(_LAST_WAIT_S, deadline)
+        self._hear(sense.LAST_ANSWER_S, deadline)
 
     def _hear(self, wait_s: float, deadline: Deadline) -> None:
         if wait_s <= 0:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from agent.probe.sense import problems
 from agent.probe.settings import KINDS, Ask
 from contract.errors import ConfigError, Problem
 from contract.settings import section
@@ -12,17 +13,20 @@ def ask_of(kind: str, target: str, given: Iterable[str]) -> Ask:
     if kind not in KINDS:
         raise ConfigError(f"probe {kind}", [Problem("", f"there is no such kind; there are {', '.join(KINDS)}")])
     texts: dict[str, str] = {}
-    problems = []
+    strange = []
     for text in given:
         name, equals, value = text.partition("=")
         texts[name.replace("-", "_")] = value
         if not equals:
-            problems.append(Problem(text, "is not NAME=VALUE"))
-    if problems:
-        raise ConfigError(f"probe {kind}", problems)
+            strange.append(Problem(text, "is not NAME=VALUE"))
+    if strange:
+        raise ConfigError(f"probe {kind}", strange)
     if target or "target" not in KINDS[kind]._field_defaults:
         texts["target"] = target
-    return section(KINDS[kind], texts, f"probe {kind}")
+    ask = section(KINDS[kind], texts, f"probe {kind}")
+    if mistakes := problems(ask, is_repeated=False):
+        raise ConfigError(f"probe {kind}", mistakes)
+    return ask
 
 
 def kinds_as_text() -> str:

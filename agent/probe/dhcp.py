@@ -2,9 +2,10 @@
 DHCP: a lease as a new client would get it (RFC 2131), and whether a server answers that should not.
 
 A DISCOVER is broadcast, and again after 4 s (§4.1); OFFERs are collected for `listen` after the first. With `request`
-the first is then requested and, once acknowledged, released again. `rtt_ms` is the time from the first DISCOVER to
-the first OFFER, `dhcp_ms` from the first DISCOVER to the ACK without the time of listening, `lease_s` what the first
-server offers, `found` the number of servers (by server identifier).
+the first is then requested and, once acknowledged, released again; the last second of the time is kept for that, and
+where nothing could be requested nevertheless, nothing is said of the server. `rtt_ms` is the time from the first
+DISCOVER to the first OFFER, `dhcp_ms` from the first DISCOVER to the ACK without the time of listening, `lease_s` what
+the first server offers, `found` the number of servers (by server identifier).
 
 Our client identifier is not the machine's own (`dhcp_packets.Client`), so that the machine keeps its lease. A server
 that nevertheless offers the address that the machine holds is not asked for it, and such an address is never released.
@@ -21,7 +22,8 @@ from collections.abc import Callable
 from typing import NamedTuple, Self
 
 from agent.probe import dhcp_packets as packets
-from agent.probe.base import Failed, Outcome, Via
+from agent.probe import sense
+from agent.probe.base import Failed, Outcome, Unable, Via
 from agent.probe.dhcp_packets import Client, Reply
 from agent.probe.link import ETH_IP, Link, card, is_held
 from agent.probe.net import Deadline, milliseconds
@@ -56,7 +58,7 @@ def probe(ask: Dhcp, via: Via) -> Outcome:  # noqa: ARG001  the target is the in
     """Look for servers and, with `request`, take a lease and give it back."""
     deadline = Deadline(ask.timeout)
     with _Exchange(ask.target, deadline) as exchange:
-        offers = exchange.discover(ask.listen)
+        offers = exchange.discover(ask.listen, is_requested=ask.request)
         names = list(dict.fromkeys(offer.name for offer in offers))
         fields: dict[str, Value] = {"rtt_ms": milliseconds(exchange.discover_s), "found": len(names)}
         details: dict[str, object] = {"servers": [_row(offer) for offer in offers]}
@@ -92,7 +94,7 @@ def acquire(interface: str, deadline: Deadline) -> Lease:
     Failed `discover`, `offer`, `request`; Unable when the interface is not ready or the privilege is missing.
     """
     with _Exchange(interface, deadline) as exchange:
-        offer = exchange.discover(listen_s=0)[0]
+        offer = exchange.discover(listen_s=0, is_requested=True)[0]
         if flaw := packets.flaw(offer):
             raise Failed("offer", f"{offer.name} offers {offer.address}, but {flaw}")
         took_s = exchange.request(offer)
@@ -137,30 +139,37 @@ class _Exchange:
     def __exit__(self, *ended: object) -> None:
         self._link.__exit__(None, None, None)
 
-    def discover(self, listen_s: float) -> list[Reply]:
-        """Return the offers, the first first; Failed `discover` when there are none."""
-        found = self._converse(lambda secs: packets.discover(self._client, secs), (packets.OFFER,))
-        if not found:
-            raise Failed("discover", "no DHCP server answers")
-        offer, self.discover_s = found
-        return [offer, *self._more_offers(offer, listen_s)]
+    def discover(self, listen_s: float, *, is_requested: bool) -> list[Reply]:
+        """
+        Return the offers, the first first; Failed `discover` when there are none.
 
-    def _more_offers(self, first: Reply, listen_s: float) -> list[Reply]:
-        """Return the offers of other servers that come in `listen_s`."""
+        `is_requested`: some of the time is kept for requesting what is offered.
+        """
+        left_s = self._deadline.left_s()
+        until_s = left_s - min(sense.REQUEST_S, left_s / 2) if is_requested else left_s
+        until = Deadline(until_s)
+        found = self._converse(lambda secs: packets.discover(self._client, secs), (packets.OFFER,), until)
+        if not found:
+            raise Failed("discover", f"no DHCP server answers in {until_s:.1f} s")
+        offer, self.discover_s = found
+        return [offer, *self._more_offers(offer, Deadline(until.left_s(listen_s)))] if listen_s else [offer]
+
+    def _more_offers(self, first: Reply, until: Deadline) -> list[Reply]:
+        """Return the offers of other servers that come in time."""
         others: list[Reply] = []
-        if listen_s:
-            for frame, _ in self._link.receive(Deadline(self._deadline.left_s(listen_s))):
-                offer = packets.reply(frame, self._client)
-                if offer and offer.kind == packets.OFFER and offer not in (first, *others):
-                    others.append(offer)
-                if len(others) >= _MOST_OFFERS:
-                    break
+        for frame, _ in self._link.receive(until):
+            offer = packets.reply(frame, self._client)
+            if offer and offer.kind == packets.OFFER and offer not in (first, *others):
+                others.append(offer)
+            if len(others) >= _MOST_OFFERS:
+                break
         return others
 
     def request(self, offer: Reply) -> float:
-        """Request what was offered; return the seconds until the ACK. Failed `request`."""
+        """Request what was offered; return the seconds until the ACK. Failed `request`; Unable: no time was left."""
         kinds = (packets.ACK, packets.NAK)
-        found = self._converse(lambda secs: packets.request(self._client, offer, secs), kinds, offer.server)
+        until = self._deadline
+        found = self._converse(lambda secs: packets.request(self._client, offer, secs), kinds, until, offer.server)
         if not found:
             raise Failed("request", f"{offer.server} does not acknowledge {offer.address}")
         answer, took_s = found
@@ -177,24 +186,27 @@ class _Exchange:
         return True
 
     def _converse(
-        self, message: Callable[[int], bytes], kinds: tuple[int, ...], server: str = ""
+        self, message: Callable[[int], bytes], kinds: tuple[int, ...], until: Deadline, server: str = ""
     ) -> tuple[Reply, float] | None:
         """
         Send a message, again from time to time, until a reply of these kinds, and of this server where one is named.
 
         `message` makes it for a number of seconds since the first. Return the reply and the seconds since the first.
+        Unable: the time was up before anything was sent.
         """
         first_s: float | None = None
         for wait_s in _REPEATS_S:
-            if self._deadline.is_over:
+            if until.is_over:
                 break
             secs = int(time.perf_counter() - first_s) if first_s else 0
             sent_s = self._link.send(message(secs))
             first_s = sent_s if first_s is None else first_s
-            for frame, at_s in self._link.receive(Deadline(self._deadline.left_s(wait_s))):
+            for frame, at_s in self._link.receive(Deadline(until.left_s(wait_s))):
                 answer = packets.reply(frame, self._client)
                 if answer and answer.kind in kinds and server in ("", answer.server):
                     return answer, at_s - first_s
+        if first_s is None:
+            raise Unable(f"{self._card.name}: the time was up before anything could be asked for: set timeout higher")
         return None
 
 

@@ -2,8 +2,11 @@
 HTTP: a page is asked for (RFC 9110, RFC 9112), over TLS for https; redirects are followed.
 
 Stages: `resolve` (code: EAI number), `connect` (errno), `proxy` (its HTTP status, or errno), `tls` (X509 verify code
-of OpenSSL; errno; none for other troubles), `request` (errno; none where the answer is not HTTP), `redirect`, `status`
-and `body` (HTTP status), `certificate` and `threshold` (HTTP status). Times are those of the last request, the page.
+of OpenSSL; errno; none for other troubles), `request` (errno; none where the answer is not HTTP), `redirect` (also one
+that does not say where to), `status`, `body`, `certificate` and `threshold` (HTTP status). Times are those of the last
+request, the page.
+
+Without `body` a portal's login page, to which a plain http target is sent, passes for the page.
 """
 
 import re
@@ -31,9 +34,9 @@ def probe(ask: Http, via: Via) -> Outcome:
 
 def _judge(ask: Http, response: Response) -> tuple[str, str]:
     """Return stage and reason of what is wrong with an answer, empty when nothing is."""
-    is_fine = response.status in ask.status if ask.status else 200 <= response.status < 400
+    is_fine = response.status in ask.status if ask.status else 200 <= response.status < 300
     if not is_fine:
-        due = " or ".join(map(str, ask.status)) or "200 to 399"
+        due = " or ".join(map(str, ask.status)) or "200 to 299"
         return "status", f"answers {response.status}, due is {due}"
     if ask.body and not re.search(ask.body, response.text()):
         return "body", f"has no {ask.body!r} in its {'' if response.is_whole else 'first '}{len(response.body)} bytes"

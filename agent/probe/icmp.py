@@ -6,8 +6,11 @@ busy machine is in it; `loss_percent` the share that was not answered by the end
 `jitter_ms` that of RFC 3550 §6.4.1 over consecutive answers in the order of arrival, where D is the difference of two
 round trips and J begins at the mean of all |D| (`icmp_packets.jitter_s` says why).
 
-Stages: `resolve` (code: EAI number or DNS rcode), `send` (none could be sent; code: errno), `reply` (none was
-answered; code: type * 256 + code of the ICMP error that came instead, none in silence), `threshold`.
+A name that takes long to resolve leaves time for fewer packets: only those are sent whose replies can be waited for.
+
+Stages: `resolve` (code: EAI number or DNS rcode, none where the answer came too late to send anything), `send` (none
+could be sent; code: errno), `reply` (none was answered; code: type * 256 + code of the ICMP error that came instead,
+none in silence), `threshold`.
 
 A datagram socket of the kernel's where net.ipv4.ping_group_range lets us, else a raw one, which needs CAP_NET_RAW.
 """
@@ -19,13 +22,15 @@ import time
 from typing import NamedTuple
 
 from agent import echo
+from agent.probe import sense
 from agent.probe.base import Failed, Outcome, Unable, Via
 from agent.probe.icmp_packets import IP_RECVERR, IPV6_RECVERR, SOL_IP, SOL_IPV6, Tally, median, refusal
 from agent.probe.net import Address, Deadline, bind, describe, endpoint, milliseconds, resolve
 from agent.probe.settings import Icmp
+from agent.probe.values import is_address
 
 DATA_BYTES = 24  # random; with the ICMP header 32 bytes
-_LAST_WAIT_S = 1.0  # what the last packet is given to come back, unless the whole probe is shorter than twice this
+_SLACK = 0.1  # of the wait for the last packet may be gone when a name was resolved at once
 _SOL_RAW, _ICMP_FILTER, _ICMP6_FILTER = 255, 1, 1  # <linux/icmp.h>, <linux/icmpv6.h>
 _PRIVILEGE = "allow it with: sysctl net.ipv4.ping_group_range='0 2147483647', or give the agent CAP_NET_RAW"
 
@@ -42,12 +47,19 @@ class _Socket(NamedTuple):
 
 def probe(ask: Icmp, via: Via) -> Outcome:
     """Send `packets` requests, one an `interval`, and take down what comes back until all are answered."""
-    _check_time(ask)
+    if words := sense.icmp_time(ask):
+        raise Unable(words)
     deadline = Deadline(ask.timeout)
     address = resolve(ask.target, deadline, via)[0]
+    if not is_address(ask.target):
+        ask = ask._replace(packets=_fitting(ask, deadline.left_s()))
+    if not ask.packets:
+        raise Failed("resolve", f"{ask.target}: its name servers are so slow that no time was left to send anything")
     with _open(address, via) as opened:
         tally, error = _run(_Socket(opened, address.family, opened.type == socket.SOCK_RAW), ask, deadline)
     details: dict[str, object] = {"address": address.address, "sent": tally.sent, "duplicates": tally.duplicates}
+    if not tally.sent:
+        raise Unable("this machine stood still until the time was up: nothing was sent")
     if tally.unsent == tally.sent:
         raise Failed("send", f"{address.address}: {describe(error)}", error.errno, details=details)
     rtts_s = tally.rtts_s
@@ -62,15 +74,10 @@ def probe(ask: Icmp, via: Via) -> Outcome:
     return Outcome(True, fields=tally.fields(), details=details)
 
 
-def _check_time(ask: Icmp) -> None:
-    """Refuse what would count the last packets as lost for want of time."""
-    sending_s = (ask.packets - 1) * ask.interval
-    needed_s = sending_s + min(_LAST_WAIT_S, ask.timeout / 2)
-    if needed_s > ask.timeout:
-        raise Unable(
-            f"{ask.packets} packets every {ask.interval:g} s take {sending_s:g} s: "
-            f"set timeout to {sending_s + _LAST_WAIT_S:g} s or more"
-        )
+def _fitting(ask: Icmp, left_s: float) -> int:
+    """Return how many packets can be sent in what is left of the time, so that the last one can be waited for."""
+    last_s = sense.last_reply_s(ask.timeout) * (1 - _SLACK)
+    return min(ask.packets, 1 + int((left_s - last_s) / ask.interval)) if left_s >= last_s else 0
 
 
 def _check_thresholds(ask: Icmp, tally: Tally, details: dict[str, object]) -> None:
@@ -136,7 +143,7 @@ def _run(link: _Socket, ask: Icmp, deadline: Deadline) -> tuple[Tally, OSError]:
         while (wait_s := due - time.perf_counter()) > 0 and not deadline.is_over:
             _receive(link, tally, deadline.left_s(wait_s))
         if deadline.is_over:
-            break  # the name took so long to resolve: what was not tried is not lost
+            break  # this machine stood still: what was not tried is not lost
         seq, data = (first_seq + number) & 0xFFFF, os.urandom(DATA_BYTES)
         packet = echo.request(seq, data, identifier, kind)
         tally.send(seq, data, time.perf_counter())

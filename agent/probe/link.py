@@ -7,8 +7,6 @@ kernel's business: an interface such as eth0.5 gives frames without.
 
 import array
 import errno
-import fcntl
-import os
 import socket
 import struct
 import time
@@ -17,13 +15,12 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from agent.probe.base import Unable
-from agent.probe.net import Deadline, describe
+from agent.probe.net import SIOCGIFADDR, Deadline, about, check_ready, describe
 
 ETH_IP, ETH_ARP = 0x0800, 0x0806
 BROADCAST = b"\xff" * 6
 _ETHERNET = 1  # ARPHRD_ETHER
-_UP, _RUNNING = 0x1, 0x40  # netdevice(7): IFF_UP, IFF_RUNNING
-_FLAGS, _ADDRESS, _MASK, _HARDWARE = 0x8913, 0x8915, 0x891B, 0x8927  # SIOCGIF…
+_MASK, _HARDWARE = 0x891B, 0x8927  # netdevice(7): SIOCGIFNETMASK, SIOCGIFHWADDR
 _SO_ATTACH_FILTER = 26
 _LONGEST = 2048
 
@@ -48,31 +45,17 @@ class Card(NamedTuple):
 
 def card(interface: str) -> Card:
     """Return an interface that is ready; Unable when it is missing, no Ethernet or WiFi, down, or without carrier."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        hardware = _ask(sock, _HARDWARE, interface)
-        flags = _ask(sock, _FLAGS, interface)
-        if hardware is None or flags is None:
-            raise Unable(f"there is no interface {interface}")
-        kind, mac = struct.unpack("=H6s", hardware[:8])
-        (up,) = struct.unpack("=H", flags[:2])
-        if kind != _ETHERNET:
-            raise Unable(f"{interface} is neither Ethernet nor WiFi")
-        if not up & _UP:
-            raise Unable(f"{interface} is down: ip link set {interface} up")
-        if not up & _RUNNING:
-            raise Unable(f"{interface} has no carrier: is the cable plugged in, the WiFi joined?")
-        address, mask = (_ask(sock, what, interface) for what in (_ADDRESS, _MASK))
+    hardware = about(interface, _HARDWARE)
+    if hardware is None:
+        raise Unable(f"there is no interface {interface}")
+    kind, mac = struct.unpack("=H6s", hardware[:8])
+    if kind != _ETHERNET:
+        raise Unable(f"{interface} is neither Ethernet nor WiFi")
+    check_ready(interface)
+    address, mask = (about(interface, what) for what in (SIOCGIFADDR, _MASK))
     if address is None or mask is None:
         return Card(interface, mac, "", 0)
     return Card(interface, mac, socket.inet_ntoa(address[4:8]), int.from_bytes(mask[4:8], "big").bit_count())
-
-
-def _ask(sock: socket.socket, what: int, interface: str) -> bytes | None:
-    """Return the answer of an ioctl of netdevice(7), None when there is no such interface or address."""
-    try:
-        return fcntl.ioctl(sock, what, struct.pack("16s24x", os.fsencode(interface)))[16:]
-    except OSError:
-        return None
 
 
 def is_held(address: str) -> bool:

@@ -4,6 +4,7 @@ import errno
 import os
 import queue
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 from agent.probe.base import Failed, Unable, Via
 
+SIOCGIFADDR, _SIOCGIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8915, 0x8913, 0x1, 0x40  # netdevice(7)
 _STACK_BYTES = 1 << 19
 _NAMES = {
     errno.ECONNREFUSED: "refused",
@@ -55,7 +57,13 @@ class Endpoint(NamedTuple):
 
 
 def endpoint(address: str, port: int) -> Endpoint:
-    """Return the endpoint of a numeric address; OSError when it is none."""
+    """
+    Return the endpoint of a numeric address; OSError when it is none.
+
+    Unable: the interface that it names, as fe80::1%eth0 does, is not ready.
+    """
+    if scope := address.partition("%")[2]:
+        check_ready(_interface_named(scope))
     family, _, _, _, sockaddr = socket.getaddrinfo(address, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[
         0
     ]
@@ -190,13 +198,40 @@ def interface_of(address: str) -> str:
 
 
 def address_of(interface: str) -> str:
-    """Return the first IPv4 address of an interface, empty when it has none (netdevice(7): SIOCGIFADDR)."""
+    """Return the first IPv4 address of an interface, empty when it has none."""
+    answer = about(interface, SIOCGIFADDR)
+    return socket.inet_ntoa(answer[4:8]) if answer else ""
+
+
+def check_ready(interface: str) -> None:
+    """Raise Unable when an interface is missing, down, or without carrier: nothing can be asked by it."""
+    answer = about(interface, _SIOCGIFFLAGS)
+    if answer is None:
+        raise Unable(f"there is no interface {interface}")
+    flags = int.from_bytes(answer[:2], sys.byteorder)
+    if not flags & _IFF_UP:
+        raise Unable(f"{interface} is down: ip link set {interface} up")
+    if not flags & _IFF_RUNNING:
+        raise Unable(f"{interface} has no carrier: is the cable plugged in, the WiFi joined?")
+
+
+def about(interface: str, what: int) -> bytes | None:
+    """Return the answer of an ioctl of netdevice(7), None when there is no such interface or address."""
     import fcntl  # noqa: PLC0415  not on Windows
     import struct  # noqa: PLC0415
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:
-            answer = fcntl.ioctl(sock, 0x8915, struct.pack("16s24x", os.fsencode(interface)))
+            return fcntl.ioctl(sock, what, struct.pack("16s24x", os.fsencode(interface)))[16:]
         except OSError:
-            return ""
-    return socket.inet_ntoa(answer[20:24])
+            return None
+
+
+def _interface_named(scope: str) -> str:
+    """Return the interface of an address's scope, which is its name or its number (RFC 4007 §11)."""
+    if not scope.isdecimal():
+        return scope
+    try:
+        return socket.if_indextoname(int(scope))
+    except (OSError, OverflowError):
+        raise Unable(f"there is no interface with the number {scope}") from None

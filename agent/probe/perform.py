@@ -5,7 +5,8 @@ import time
 from typing import NamedTuple, Protocol
 
 from agent.probe.base import Failed, Outcome, Unable, Via
-from agent.probe.settings import Ask
+from agent.probe.net import check_ready
+from agent.probe.settings import Ask, WifiJoin, WifiScan
 from contract.sample import Value
 
 CAP_NET_RAW, CAP_NET_ADMIN = 13, 12  # capabilities(7)
@@ -63,7 +64,13 @@ def perform(kind: str, ask: Ask) -> Outcome:
 
 
 def _way_of(ask: Ask) -> Via:
-    """Return the interface that is asked for; a journey over WiFi makes its own way."""
-    if hasattr(ask, "control"):
+    """
+    Return the interface that is asked for; Unable where it is missing, down, or without carrier.
+
+    The wireless kinds bring theirs up by themselves.
+    """
+    interface = getattr(ask, "interface", None)
+    if not interface or isinstance(ask, WifiScan | WifiJoin):
         return Via()
-    return Via(interface=getattr(ask, "interface", None) or "")
+    check_ready(interface)
+    return Via(interface)

@@ -16,9 +16,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from agent.probe.base import DONE, Failed, Outcome, Via
 from agent.probe.net import Deadline, small_stacks
+from agent.probe.place import place
 from agent.probe.settings import Portal
 from agent.probe.values import ENDPOINTS, Endpoint, Url
 from agent.probe.web import REDIRECTS, How, Response, fetch, follow
@@ -29,6 +31,7 @@ _ORDER = ("resolve", "connect", "request", "status")
 _ASKING = 0.6  # of the time is for the endpoints, the rest for the login page
 _MOST = 65_536  # of a body: what is due is short
 _MOST_REDIRECTS = 5
+_MOST_NAMED = 3
 _NETWORK_AUTHENTICATION_REQUIRED = 511
 
 
@@ -72,11 +75,23 @@ class Api(NamedTuple):
 def probe(ask: Portal, via: Via) -> Outcome:
     """Look, and compare with what is expected."""
     outcome = look(ask.endpoints, Deadline(ask.timeout), via, ask.api, ask.ca)
-    found = OPEN if outcome.stage == DONE else PORTAL
-    if ask.expect not in ("any", found):
-        reason = f"{found}, expected is {ask.expect}"
+    if reason := unexpected(outcome, ask.expect):
         raise Failed("expected", reason, outcome.code, outcome.fields, outcome.details)
     return outcome
+
+
+def unexpected(outcome: Outcome, expect: str) -> str:
+    """
+    Return what is wrong with a finding of look() where `open` or `portal` is expected; empty when nothing is.
+
+    Where it is `open` no endpoint may meet a portal: some let one vendor's check through.
+    """
+    found = OPEN if outcome.stage == DONE else PORTAL
+    if expect not in ("any", found):
+        return f"{found}, expected is {expect}"
+    if expect == OPEN and outcome.details.get("met"):
+        return f"{outcome.reason}; expected is {expect}"
+    return ""
 
 
 def look(
@@ -90,8 +105,9 @@ def look(
     Say whether the Internet is open (stage `done`) or a portal with a login page is reached (stage `portal`).
 
     Failed: see above. Details: `endpoints`, `api`, `login_page`, and `disagree` when an open Internet and a portal
-    were seen at once. Without endpoints the default ones are asked. `api` is the address that DHCP gives with option
-    114; `ca` the authorities that https believes.
+    were seen at once, which is the `reason` too; `met` are the hosts in whose place a portal answered. Without
+    endpoints the default ones are asked. `api` is the address that DHCP gives with option 114; `ca` the authorities
+    that https believes.
     """
     answers, said = _ask_all(endpoints or ENDPOINTS, deadline, via, api, How(ca=ca, most=_MOST))
     details: dict[str, object] = {"endpoints": [answer.row for answer in answers]}
@@ -99,10 +115,11 @@ def look(
         details["api"] = said.row
     is_open = [answer for answer in answers if answer.finds == OPEN]
     blocked = [answer for answer in answers if answer.finds in (REDIRECT, PAGE)]
-    if is_open and (blocked or (said and said.captive)):
-        details["disagree"] = "an open Internet and a portal at once: one of them is not what it seems"
     if is_open:
-        return _outcome(DONE, is_open[0], details)
+        met = [urlsplit(answer.endpoint.url).hostname or "" for answer in blocked]
+        reason = _disagreement(len(answers), met, said)
+        details |= ({"met": met} if met else {}) | ({"disagree": reason} if reason else {})
+        return _outcome(DONE, is_open[0], details)._replace(reason=reason)
     try:
         if blocked:
             return _portal(blocked, said, details, deadline, via, ca)
@@ -208,10 +225,10 @@ def _load(login: Url, deadline: Deadline, via: Via, ca: str) -> Response:
     try:
         page, _ = follow(login, deadline, via, How(ca=ca, most=_MOST), _MOST_REDIRECTS)
     except Failed as failed:
-        reason = f"{login} fails at {failed.stage}: {failed.reason}"
+        reason = f"{place(login)} fails at {failed.stage}: {failed.reason}"
         raise Failed("login_page", reason, failed.code, failed.fields, failed.details) from None
-    if page.status >= 400:
-        raise Failed("login_page", f"{login} answers {page.status}", page.status, page.fields)
+    if not 200 <= page.status < 300:
+        raise Failed("login_page", f"{place(login)} answers {page.status}", page.status, page.fields)
     return page
 
 
@@ -227,3 +244,11 @@ def _outcome(stage: str, answer: Answer, details: dict[str, object]) -> Outcome:
     response = answer.response
     fields = response.fields if response else {}
     return Outcome(True, stage, response.status if response else None, fields=fields, details=details)
+
+
+def _disagreement(endpoints: int, met: list[str], said: Api | None) -> str:
+    """Return what speaks against an open Internet that was seen; empty when nothing does."""
+    if met:
+        hosts = ", ".join(sorted(set(met))[:_MOST_NAMED])
+        return f"open, but {len(met)} of {endpoints} endpoints meet a portal: {hosts}"
+    return "open, but the portal's API says captive" if said and said.captive else ""

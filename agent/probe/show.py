@@ -1,4 +1,10 @@
-"""An outcome as people and scripts read it on the command line."""
+r"""
+An outcome as people and scripts read it on the command line.
+
+Servers write into it: whatever a terminal would obey instead of showing it is written as its escape, `\x1b`.
+"""
+
+import unicodedata
 
 from agent.probe.base import Outcome
 
@@ -6,8 +12,8 @@ _UNITS = {"_ms": "ms", "_percent": "%", "_mbps": "Mbit/s", "_dbm": "dBm", "_days
 
 
 def as_json(kind: str, target: str, outcome: Outcome) -> dict[str, object]:
-    """Return all of an outcome, in plain types."""
-    return {
+    """Return all of an outcome, in plain types; JSON alone would leave C1 and changes of direction as they are."""
+    shown = {
         "kind": kind,
         "target": target,
         "success": outcome.success,
@@ -18,6 +24,7 @@ def as_json(kind: str, target: str, outcome: Outcome) -> dict[str, object]:
         "details": dict(outcome.details),
         "samples": [{"measurement": m, "tags": dict(t), "fields": dict(f)} for m, t, f in outcome.extra],
     }
+    return {name: _clean_all(value) for name, value in shown.items()}
 
 
 def as_text(kind: str, target: str, outcome: Outcome) -> str:
@@ -32,7 +39,7 @@ def as_text(kind: str, target: str, outcome: Outcome) -> str:
             lines += [f"  {name}", *(f"      {_row(row)}" for row in value)] if value else []
         else:
             lines.append(f"  {name:<22}{_row(value)}")
-    return "\n".join(lines)
+    return "\n".join(map(_clean, lines))
 
 
 def _headline(kind: str, target: str, outcome: Outcome) -> str:
@@ -51,3 +58,20 @@ def _line(name: str, value: object) -> str:
 
 def _row(value: object) -> str:
     return "  ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+
+
+def _clean(text: str) -> str:
+    """Write control characters (C0, C1), line ends, changes of direction and the like as escapes."""
+    return "".join(char if _is_shown(char) else repr(char)[1:-1] for char in text)
+
+
+def _is_shown(char: str) -> bool:
+    return char.isprintable() or unicodedata.category(char) == "Zs"
+
+
+def _clean_all(value: object) -> object:
+    if isinstance(value, str):
+        return _clean(value)
+    if isinstance(value, dict):
+        return {_clean_all(key): _clean_all(inner) for key, inner in value.items()}
+    return [_clean_all(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -12,6 +12,7 @@ import secrets
 import select
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,9 +21,11 @@ from typing import Protocol
 from agent.probe import tcpinfo
 from agent.probe.base import Failed, Unable
 from agent.probe.net import small_stacks
+from agent.probe.place import place
 from agent.probe.tcpinfo import Counts
-from agent.probe.values import Url
+from agent.probe.values import Url, hide
 from agent.probe.web import Connection
+from agent.probe.wire import HEADER_BYTES, Wire
 
 BUFFER_BYTES = 262_144
 _TLS_RECORD_BYTES = 16_384  # RFC 8446 §5.1: a larger write would be counted late
@@ -44,6 +47,7 @@ class Stream:
 
     def __init__(self, connect: Callable[[], Connection], task: Task, group: "Group", first: Connection | None) -> None:
         self.moved = 0
+        self.received = 0
         self.failed: Failed | None = None
         self.min_rtt_s = float("inf")
         self.buffer = bytearray(BUFFER_BYTES)
@@ -67,9 +71,10 @@ class Stream:
         finally:
             self.hang_up()
 
-    def count(self, moved: int) -> None:
-        """Add to what was moved."""
+    def count(self, moved: int, received: int = 0) -> None:
+        """Add to what was moved, and to all that was received for it: headers, chunk lines and payload."""
         self.moved += moved
+        self.received += received
         self.group.check()
 
     @property
@@ -100,6 +105,8 @@ class Stream:
                     self.moved -= tcpinfo.unacknowledged(self._connection.sock)
                 self._closed += info.counts
                 self.min_rtt_s = min(self.min_rtt_s, self._connection.connect_s, info.min_rtt_s or float("inf"))
+                if self.group.is_upload and self.group.stopping:
+                    _throw_away(self._connection.sock)
                 self._connection.close()
                 self._connection = None
 
@@ -108,6 +115,12 @@ class Stream:
         with self._lock:
             self._connection = connection
         return connection
+
+
+def _throw_away(sock: socket.socket) -> None:
+    """Let the close of a connection be a reset (RFC 9293 §3.10.4), or what waits in its buffers would still go out."""
+    with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 class Group:
@@ -120,7 +133,7 @@ class Group:
         self.stopping = False
         self.is_spent = False
         self.streams: list[Stream] = []
-        self._most_bytes = most_bytes
+        self.most_bytes = most_bytes
         self._threads: list[threading.Thread] = []
 
     def start(self, connect: Callable[[], Connection], task: Task, first: Connection, streams: int) -> None:
@@ -142,7 +155,7 @@ class Group:
 
     def check(self) -> None:
         """End it when so much has been moved as may be."""
-        if self.moved >= self._most_bytes:
+        if sum(max(stream.moved, stream.received) for stream in self.streams) >= self.most_bytes:
             self.is_spent = True
             self.over.set()
 
@@ -196,31 +209,29 @@ class Download:
         url = Url(self._url.replace("{random}", secrets.token_hex(4)))
         try:
             connection.request(url)
-            answer, _ = connection.answer()
+            answer, wire = connection.answer()
         except Failed as failed:
             raise Failed("download", failed.reason, failed.code) from None
         if answer.status != http.client.OK:
             raise _refused("download", answer)
         with connection.named("download"):
             before = stream.moved
-            _take(stream, answer)
+            _take(stream, answer, wire)
         if stream.moved == before and not stream.group.stopping:
             raise Failed("download", "there is nothing in it", answer.status)
         return not answer.will_close
 
 
-def _take(stream: Stream, answer: http.client.HTTPResponse) -> None:
-    if answer.chunked:
-        while not stream.group.stopping and (piece := answer.read1(BUFFER_BYTES)):
-            stream.count(len(piece))
-        return
-    left = answer.length
-    view = memoryview(stream.buffer)
+def _take(stream: Stream, answer: http.client.HTTPResponse, wire: Wire) -> None:
+    left, view, counted = answer.length, memoryview(stream.buffer), 0
     while left != 0 and not stream.group.stopping:
-        count = answer.fp.readinto1(view[:left])  # without a copy, unlike read1
+        wire.allow(BUFFER_BYTES + HEADER_BYTES)  # for each piece
+        # Without a copy, unlike read1, where it can be.
+        count = len(answer.read1(BUFFER_BYTES)) if answer.chunked else answer.fp.readinto1(view[:left])
         if not count:
             break
-        stream.count(count)
+        stream.count(count, wire.received - counted)
+        counted = wire.received
         left = None if left is None else left - count
     if left and not stream.group.stopping:
         raise http.client.IncompleteRead(b"", left)
@@ -278,7 +289,8 @@ class Upload:
     @staticmethod
     def _ended(connection: Connection, is_early: bool) -> bool:
         try:
-            answer, _ = connection.answer("POST")
+            answer, wire = connection.answer("POST")
+            wire.allow(BUFFER_BYTES + HEADER_BYTES)
             with connection.named("upload"):
                 is_whole = len(answer.read(BUFFER_BYTES)) < BUFFER_BYTES
         except Failed as failed:
@@ -300,6 +312,7 @@ class Upload:
 
 
 def _refused(direction: str, answer: http.client.HTTPResponse) -> Failed:
-    there = answer.headers.get("location")
-    where = f" and leads to {there}: give that address" if there and 300 <= answer.status < 400 else ""
-    return Failed(direction, f"answers {answer.status}{where}", answer.status)
+    there = answer.headers.get("location") if 300 <= answer.status < 400 else None
+    where = f" and leads to {place(there)}: give that address" if there else ""
+    details = {"location": hide(there)} if there else None
+    return Failed(direction, f"answers {answer.status}{where}", answer.status, details=details)

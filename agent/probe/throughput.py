@@ -4,15 +4,15 @@ Throughput: how many bytes a second really come through, with parallel TCP strea
 Each direction is warmed up, so that slow start (RFC 5681) is over, then measured: goodput = payload bytes × 8 ÷
 seconds. With each goes what limited it, for a slow card or a busy machine is no fault of the line.
 
-Stages: `resolve`, `connect`, `tls` (codes as with http), `download` and `upload` (HTTP status; errno), `budget` (the
-limit of bytes came before a second was measured).
+Stages: `resolve`, `connect`, `tls` (codes as with http), `download` and `upload` (HTTP status; errno). `budget`: the
+limit of bytes came before a second was measured, which says nothing of the target.
 """
 
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from agent.probe import limits
+from agent.probe import limits, sense
 from agent.probe.base import Failed, Outcome, Unable, Via
 from agent.probe.net import Deadline, interface_of, milliseconds
 from agent.probe.settings import Throughput
@@ -25,7 +25,6 @@ ROOT = Path("/")
 _CHUNK_MIB = 100  # what a LibreSpeed backend is asked for at once
 _LEAST_S = 1.0  # less than that is no measurement
 _LOOK_S = 0.01
-_SPARE_S = 2.0  # for names, connections and the first byte of each direction
 
 
 class _Server(NamedTuple):
@@ -45,14 +44,16 @@ class _Moment(NamedTuple):
     glance: limits.Glance
 
 
+class _Spent(Exception):
+    """The limit of bytes came before anything was measured; the text says how."""
+
+
 def probe(ask: Throughput, via: Via, root: Path = ROOT) -> Outcome:
     """Measure download, then upload where the server has it; `rtt_ms` is the time of the first handshake."""
     server = _server(ask, via)
-    directions = ["download"] + (["upload"] if server.upload else [])
-    patience_s = ask.timeout / len(directions) - ask.warm_up - ask.seconds
-    if patience_s < _SPARE_S:
-        needed = len(directions) * (ask.warm_up + ask.seconds + _SPARE_S)
-        raise Unable(f"timeout = {ask.timeout:g} s is too short for what is to be measured: set {needed:g} s")
+    directions, patience_s = sense.directions(ask), sense.patience_s(ask)
+    if words := sense.throughput_time(ask):
+        raise Unable(f"timeout: {words}")
     test = _Test(ask, server, root)
     found: list[tuple[str, dict[str, str], dict[str, Value]]] = []
     outcome = Outcome(True)
@@ -63,14 +64,17 @@ def probe(ask: Throughput, via: Via, root: Path = ROOT) -> Outcome:
         except Failed as failed:
             outcome = failed.outcome()
             break
-    return outcome._replace(fields=test.fields, details=test.details, extra=tuple(found))
+        except _Spent as spent:
+            outcome = Outcome(None, "budget", reason=str(spent))
+            break
+    details = {**test.details, **outcome.details}
+    return outcome._replace(fields=test.fields, details=details, extra=tuple(found))
 
 
 def _server(ask: Throughput, via: Via) -> _Server:
     """Tell what the address is: with / at its end a LibreSpeed backend, else a file, which can only be downloaded."""
-    how, parts = How(ca=ask.ca, verify=ask.verify), urlsplit(ask.target)
-    host = parts.hostname or ""
-    if parts.query or not (parts.path or "/").endswith("/"):
+    how, host = How(ca=ask.ca, verify=ask.verify), urlsplit(ask.target).hostname or ""
+    if not sense.is_backend(ask.target):
         return _Server(host, ask.target, None, via, how)
     base = ask.target.rstrip("/")
     upload = Url(f"{base}/empty.php?r={{random}}") if ask.upload else None
@@ -88,20 +92,20 @@ class _Test:
 
     def measure(self, direction: str, patience_s: float, most_bytes: int) -> dict[str, Value]:
         """
-        Measure one direction and return the sample's fields; Failed as above.
+        Measure one direction and return the sample's fields; Failed as above, or _Spent.
 
         `patience_s` is how long connecting and the first byte may take, `most_bytes` what may be moved since the start.
         """
         ask, server = self._ask, self._server
         url = server.upload if direction == "upload" and server.upload else server.download
         until = Deadline(patience_s)
-        deadline = Deadline(patience_s + ask.warm_up + ask.seconds + _SPARE_S)
+        deadline = Deadline(patience_s + ask.warm_up + ask.seconds + sense.SPARE_S)
         task = Upload(url) if direction == "upload" else Download(url)
         first = self._connect(url, until, task)
         first.deadline = deadline
         interface = server.via.interface or interface_of(first.sock.getsockname()[0])
         how = server.how._replace(address=first.peer.address)
-        group = Group(direction, most_bytes - self._total)
+        group = Group(direction, max(0, most_bytes - self._total))
         group.start(lambda: Connection(url, deadline, server.via, how), task, first, ask.streams)
         try:
             self._warm_up(group, until)
@@ -134,7 +138,7 @@ class _Test:
         return Connection(url, deadline, server.via, server.how)
 
     def _warm_up(self, group: Group, patience: Deadline) -> None:
-        """Wait for the first byte, then for slow start to be over; Failed when all is over before."""
+        """Wait for the first byte, then for slow start to be over; Failed or _Spent when all is over before."""
         while not group.payload and not group.over.is_set():
             if patience.is_over:
                 raise Failed(group.direction, "not a single byte comes through", STALLED)
@@ -142,20 +146,24 @@ class _Test:
         if not group.over.wait(self._ask.warm_up):
             return
         if group.is_spent:
-            raise Failed("budget", f"max_bytes = {self._ask.max_bytes} are gone before the warm-up ends")
+            raise _Spent(f"{self._allowed(group)} were used up before the warm-up ended")
         raise group.failures[0]
+
+    def _allowed(self, group: Group) -> str:
+        return f"the {group.most_bytes} bytes that {group.direction} may move (max_bytes = {self._ask.max_bytes})"
 
     def _moment(self, group: Group, interface: str) -> _Moment:
         payload = [stream.payload for stream in group.streams]
         return _Moment(payload, limits.look(self._root, interface, group.counts))
 
     def _tell(self, group: Group, before: _Moment, after: _Moment, failures: list[Failed], interface: str) -> None:
-        """Put into the details what a reader wants to know of a direction; Failed when it cannot be measured."""
+        """Put into the details what a reader wants to know of a direction; Failed or _Spent when it is not measured."""
         seconds = after.glance.at_s - before.glance.at_s
         if len(failures) == len(group.streams):
             raise failures[0]
-        if group.is_spent and seconds < min(_LEAST_S, self._ask.seconds):
-            raise Failed("budget", f"max_bytes = {self._ask.max_bytes} are gone after {seconds:.2f} s, 1 s is needed")
+        needed_s = min(_LEAST_S, self._ask.seconds)
+        if group.is_spent and seconds < needed_s:
+            raise _Spent(f"{self._allowed(group)} were used up after {seconds:.2f} s, {needed_s:g} s is needed")
         if sum(after.payload) <= sum(before.payload):
             raise Failed(group.direction, f"no byte comes through for {seconds:.0f} s", STALLED)
         row: dict[str, object] = {"streams": len(group.streams), "interface": interface}

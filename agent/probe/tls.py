@@ -1,5 +1,6 @@
 """TLS of a probe: the handshake (RFC 8446), who is believed, and until when a certificate is valid (RFC 5280)."""
 
+import re
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -106,4 +107,6 @@ def _time(tag: int, content: bytes) -> datetime:
         text = ("19" if text[:2] >= "50" else "20") + text
     elif tag != _GENERALIZED_TIME:
         raise ValueError(f"element {tag:#x} is not a time")
+    if not re.fullmatch(r"[0-9]{14}Z", text):
+        raise ValueError(f"{text!r} is not a time")
     return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)

@@ -2,10 +2,13 @@
 
 import ipaddress
 import re
+from itertools import pairwise
 from typing import Self
 from urllib.parse import urlsplit
 
-_HOST = r"(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?"
+# Labels of at most 63 characters (RFC 1035 §2.3.4); the last one is no number, else it would be a mistyped address.
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = rf"(?=.{{1,253}}$)(?!(?:.*\.)?[0-9]+\.?$)(?:{_LABEL}\.)*{_LABEL}\.?"
 
 
 class Host(str):
@@ -16,7 +19,7 @@ class Host(str):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the host; ValueError says what is wrong."""
-        if not re.fullmatch(_HOST, text) and not _is_address(text):
+        if not re.fullmatch(_HOST, text) and not is_address(text):
             raise ValueError(f"{text!r} is not a host name or an address such as 192.0.2.1")
         return cls(text)
 
@@ -32,7 +35,12 @@ class HostPort(str):
         host, colon, port = text.rpartition(":")
         if not colon or not port.isascii() or not port.isdecimal() or not 1 <= int(port) <= 65535:
             raise ValueError(f"{text!r} is not host:port such as 192.0.2.1:443")
-        Host.parse(host[1:-1] if host.startswith("[") and host.endswith("]") else host)
+        inside = host.strip("[]")
+        if ":" in inside and host != f"[{inside}]":
+            raise ValueError(f"{text!r} is not host:port: an IPv6 address stands in brackets, as in [2001:db8::1]:80")
+        if ":" not in inside and host != inside:
+            raise ValueError(f"{text!r} is not host:port: only an IPv6 address stands in brackets")
+        Host.parse(inside)
         return cls(text)
 
     @property
@@ -54,19 +62,22 @@ class Resolver(str):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the name server; ValueError says what is wrong."""
-        if not _is_address(text) and not _is_address(HostPort.parse(text).host):
-            raise ValueError(f"{text!r} is not an address: a name server cannot be asked for its own")
-        return cls(text)
+        host = text.rpartition(":")[0].strip("[]")
+        if not is_address(text) and not is_address(host):
+            raise ValueError(
+                f"{text!r} is not an address such as 192.0.2.53: a name server cannot be asked for its own"
+            )
+        return cls(text if is_address(text) else HostPort.parse(text))
 
     @property
     def host(self) -> str:
         """The address, without brackets."""
-        return str(self) if _is_address(self) else HostPort(self).host
+        return str(self) if is_address(self) else HostPort(self).host
 
     @property
     def port(self) -> int:
         """The port."""
-        return 53 if _is_address(self) else HostPort(self).port
+        return 53 if is_address(self) else HostPort(self).port
 
 
 class Network(str):
@@ -126,6 +137,7 @@ class Url(str):
             raise ValueError(f"{hide(text)!r} has a user in it, which everybody would see: leave it out")
         if not text.isascii() or not text.isprintable() or " " in text:
             raise ValueError(f"{text!r} has characters that an address cannot have: write them as %XX")
+        Host.parse(parts.hostname)
         return cls(text)
 
 
@@ -240,6 +252,7 @@ class Security(str):
 
 
 _SPAN = r"\d\d:\d\d-\d\d:\d\d"
+_MOST_ZONE_S = 14 * 3600
 
 
 class Window(str):
@@ -256,6 +269,10 @@ class Window(str):
         for start, end in window.spans_s:
             if not 0 <= start < end <= 86_400:
                 raise ValueError(f"{text!r} is not a window: each part ends later than it begins, within a day")
+        if any(start < end for (_, end), (start, _) in pairwise(sorted(window.spans_s))):
+            raise ValueError(f"{text!r} is not a window: two of its parts overlap")
+        if abs(window.zone_s) > _MOST_ZONE_S or int(text[-2:]) > 59:
+            raise ValueError(f"{text!r} is not a window: the zone at its end is from -14:00 to +14:00")
         return window
 
     @property
@@ -274,7 +291,8 @@ class Window(str):
         return -seconds if match[1] == "-" else seconds
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Tell whether a text is an IP address, with its interface where that is needed."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

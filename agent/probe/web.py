@@ -3,12 +3,12 @@ One exchange over HTTP/1.1 (RFC 9112): connect, TLS, request, answer, each timed
 
     answer = fetch(Url("https://www.example.cn/"), Deadline(10), via)
 
-A server cannot hold it up: each read waits only for what is left of the time, however small the bytes come.
+A server cannot hold it up: each read waits only for what is left of the time, however small the bytes come, and header
+and interim answers have 64 KiB at most (`wire.py`).
 """
 
 import errno
 import http.client
-import io
 import re
 import socket
 import ssl
@@ -22,7 +22,9 @@ from urllib.parse import quote, urljoin, urlsplit
 from agent.probe import tls
 from agent.probe.base import Failed, Unable, Via
 from agent.probe.net import Address, Deadline, connect, describe, milliseconds
-from agent.probe.values import HostPort, Url
+from agent.probe.place import place, without_queries
+from agent.probe.values import HostPort, Url, hide
+from agent.probe.wire import HEADER_BYTES, TooMuchError, Wire
 from contract import __version__
 from contract.sample import Value
 
@@ -102,33 +104,6 @@ class Response(NamedTuple):
             return self.body.decode("utf-8", "replace")
 
 
-class Wire(io.RawIOBase):
-    """What http.client reads from: no read lasts past the deadline. `first_at` is when the first byte came."""
-
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
-        self._sock = sock
-        self._deadline = deadline
-        self.first_at: float | None = None
-
-    def readable(self) -> bool:
-        """Tell that it can be read."""
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Read what there is; TimeoutError when the time is up, also where bytes still come."""
-        if self._deadline.is_over:
-            raise TimeoutError
-        self._sock.settimeout(self._deadline.left_s())
-        count = self._sock.recv_into(buffer)
-        if self.first_at is None:
-            self.first_at = time.perf_counter()
-        return count
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        """Return itself as the file that http.client asks a socket for."""
-        return io.BufferedReader(self, _READ)
-
-
 class Connection:
     """A connection to the server of an address, through the proxy where there is one, with TLS for https."""
 
@@ -200,6 +175,8 @@ class Connection:
             raise Failed(stage, "closed without an answer", errno.ECONNRESET, self.fields) from None
         except http.client.IncompleteRead:
             raise Failed(stage, "the answer breaks off", fields=self.fields) from None
+        except TooMuchError as error:
+            raise Failed(stage, f"sends {error}", fields=self.fields) from None
         except OSError as error:
             raise Failed(stage, words_of(error), code_of(error), self.fields) from None
         except (http.client.HTTPException, ValueError) as error:
@@ -217,7 +194,8 @@ class Connection:
             response = _response(Wire(self.sock, self.deadline), "CONNECT")
             response.begin()
         if response.status != 200:
-            raise Failed("proxy", f"answers {response.status} {response.reason}".strip(), response.status, self.fields)
+            said = f"answers {response.status} {without_queries(response.reason)[:60]}".strip()
+            raise Failed("proxy", said, response.status, self.fields)
 
     def _secure(self, context: ssl.SSLContext) -> None:
         begun = time.perf_counter()
@@ -263,6 +241,7 @@ def fetch(url: Url, deadline: Deadline, via: Via = Via(), how: How = How()) -> R
         headers: dict[str, str] = {}
         for name, value in answer.headers.items():
             headers.setdefault(name.lower(), str(value))
+        wire.allow(2 * how.most + HEADER_BYTES)  # small chunks take more room than what they hold
         with connection.named("request"):
             body, is_whole = _body(answer, how.most)
             if headers.get("content-encoding", "").lower() in ("gzip", "x-gzip"):
@@ -293,7 +272,9 @@ def follow(
             return response, passed
         reason, there = _next(response, passed, most)
         if reason:
-            raise Failed("redirect", reason, response.status, response.fields, _passed(passed, url))
+            given = response.headers.get("location")
+            details = _passed(passed, url) | ({"location": hide(given)} if given else {})
+            raise Failed("redirect", reason, response.status, response.fields, details)
         if there is None:
             return response, passed
         passed.append(url)
@@ -320,14 +301,16 @@ def _response(wire: Wire, method: str) -> http.client.HTTPResponse:
 
 def _next(response: Response, passed: list[str], most: int) -> tuple[str, Url | None]:
     """Return why an answer cannot be followed, or where it leads."""
+    if response.status in REDIRECTS and "location" not in response.headers:
+        return "leads nowhere: it has no Location", None
     try:
         there = response.location
-    except ValueError as error:
-        return f"leads where we cannot go: {error}", None
+    except ValueError:
+        return f"leads where we cannot go: {place(response.headers['location'])}", None
     if there is None:
         return "", None
     if there in (*passed, response.url):
-        return f"leads in a circle: {there}", None
+        return f"leads in a circle: {place(there)}", None
     if len(passed) >= most:
         return f"more than {most} in a row", None
     return "", there
@@ -372,5 +355,5 @@ def _unpacked(body: bytes, most: int, is_whole: bool) -> tuple[bytes, bool]:
 
 
 def _short(error: Exception) -> str:
-    text = str(error).strip()
+    text = without_queries(str(error).strip())
     return repr(text[:60]) if text else type(error).__name__

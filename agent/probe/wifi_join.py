@@ -170,16 +170,15 @@ def _through(ask: WifiJoin, own: Via, api: str, seen: _Seen, deadline: Deadline)
     with _stage("portal"), _timed("portal_ms", seen):
         found = portal.look(ask.endpoints, Deadline(deadline.left_s(_PORTAL_S)), own, _url(api))
     seen.details["portal"] = {"stage": found.stage, **found.details}
-    kind = "open" if found.stage == DONE else "portal"
-    if ask.expect not in ("any", kind):
-        raise Failed("portal", f"{kind}, expected is {ask.expect}", found.code)
-    if kind == "portal":
+    if reason := portal.unexpected(found, ask.expect):
+        raise Failed("portal", reason, found.code)
+    if found.stage != DONE:
         return Outcome(True, "portal", found.code, fields=seen.fields, details=seen.details)
     if ask.http:
         with _stage("http"), _timed("http_ms", seen):
             page = http.probe(Http(ask.http, timeout=Seconds(deadline.left_s(_HTTP_S)), body=ask.body), own)
         seen.details["http"] = dict(page.details)
-    return Outcome(True, fields=seen.fields, details=seen.details)
+    return Outcome(True, reason=found.reason, fields=seen.fields, details=seen.details)
 
 
 def _url(text: str) -> Url | None:

@@ -11,7 +11,7 @@ from agent.clock import Offset
 from agent.probe import budget
 from agent.probe.base import Outcome
 from agent.probe.client import Answer, Client
-from agent.probe.settings import Icmp, ProbeSettings, Tcp, Throughput
+from agent.probe.settings import Http, Icmp, ProbeSettings, Tcp, Throughput
 from agent.probe.values import Host, HostPort, Url, Window
 from agent.probing import Entry, Probing, entries, samples_of
 from contract.errors import ConfigError
@@ -132,6 +132,27 @@ def test_two_probes_that_would_write_the_same_points_are_a_mistake() -> None:
     assert len(entries(ProbeSettings(icmp=(host, host._replace(name="quick")), tcp=(CLOSED,)))) == 3
     with pytest.raises(ConfigError, match=r"probe\.icmp\[1\]\.name: '192\.0\.2\.1' is there twice"):
         entries(ProbeSettings(icmp=(host, host)))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["''"], r"probe\.icmp\[0\]\.name: \"''\" has nothing that a tag can hold"),
+        ([" \t "], r"probe\.icmp\[0\]\.name: ' \\t ' has nothing that a tag can hold"),
+        (["教" * 67], r"probe\.icmp\[0\]\.name: '教{40}'… is longer than 200 bytes"),
+        (["hall", "hall'"], r"probe\.icmp\[1\]\.name: \"hall'\" is there twice"),
+        (["a\\b", "a/b "], r"probe\.icmp\[1\]\.name: 'a/b ' is there twice"),
+    ],
+)
+def test_a_name_must_be_fit_for_a_tag(names: list[str], message: str) -> None:
+    """A name of which nothing is left, an endless one, or one that becomes another's would lose every sample."""
+    hosts = tuple(Icmp(Host("192.0.2.1"), name=name) for name in names)
+    with pytest.raises(ConfigError, match=message) as caught:
+        entries(ProbeSettings(icmp=hosts))
+    assert len(caught.value.problems) == 1
+    with pytest.raises(ConfigError, match=r"probe\.http\[0\]\.name: .* is longer than 200 bytes"):
+        entries(ProbeSettings(http=(Http(Url("http://192.0.2.1/" + "x" * 200)),)))
+    entries(ProbeSettings(icmp=(Icmp(Host("192.0.2.1"), name="教" * 66),)))
 
 
 def test_an_answer_becomes_samples() -> None:

@@ -27,6 +27,7 @@ class Inner(NamedTuple):
     file: Path | None = None
     pause: Seconds = Seconds(60)
     room: Size = Size(1024)
+    counts: tuple[int, ...] = ()
 
 
 class Outer(NamedTuple):
@@ -127,9 +128,10 @@ def test_every_type_is_read_from_variables() -> None:
             "SANTONG_INNER_FILE": "/etc/x",
             "SANTONG_INNER_PAUSE": "30",
             "SANTONG_INNER_ROOM": "4096",
+            "SANTONG_INNER_COUNTS": "5, 6",
         },
     ).inner
-    assert inner == Inner(True, 7, 2.0, ("c", "d"), "fast", Path("/etc/x"), Seconds(30), Size(4096))
+    assert inner == Inner(True, 7, 2.0, ("c", "d"), "fast", Path("/etc/x"), Seconds(30), Size(4096), (5, 6))
 
 
 @pytest.mark.parametrize(
@@ -140,6 +142,7 @@ def test_every_type_is_read_from_variables() -> None:
         ({"SANTONG_INNER_RATIO": "half"}, "inner.ratio: 'half' is not a number"),
         ({"SANTONG_INNER_MODE": "fasst"}, "inner.mode: 'fasst' is none of fast, slow, did you mean fast"),
         ({"SANTONG_INNER_PAUSE": "1O"}, "inner.pause: '1O' is not a duration such as 60s"),
+        ({"SANTONG_INNER_COUNTS": "5,x"}, "inner.counts[1]: 'x' is not a whole number"),
         ({"SANTONG_INNER_ROOM": "1 MB"}, "inner.room: '1 MB' is not a size such as 256MiB"),
     ],
 )
@@ -286,3 +289,31 @@ def test_any_text_is_a_value_or_a_value_error(text: str) -> None:
             assert kind.parse(text) >= 0
         except ValueError as error:
             assert " is not a " in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("0.00001", 1e-5), ("1e-7", 1e-7), ("90", 90.0), ("0", 0.0), ("1e9", 1e9), ('"1.5h"', 5400.0)]
+)
+def test_a_duration_may_be_any_number(file: Path, text: str, seconds: float) -> None:
+    """A number of seconds is taken as it is, however small and however it is written."""
+    file.write_text(f'name = "x"\n[inner]\npause = {text}\n')
+    assert load(Outer, file, NOTHING).inner.pause == Seconds(seconds)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("pause = -5", "inner.pause: '-5' is not a duration such as 60s"),
+        ("pause = nan", "inner.pause: 'nan' is not a duration such as 60s"),
+        ("pause = inf", "inner.pause: 'inf' is not a duration such as 60s"),
+        ("room = 1.5", "inner.room: '1.5' is not a size such as 256MiB"),
+        ("room = -1", "inner.room: '-1' is not a size such as 256MiB"),
+        ("pause = true", "inner.pause: True is not text"),
+    ],
+)
+def test_numbers_that_are_no_duration_or_size(file: Path, line: str, message: str) -> None:
+    """Negative, endless and broken numbers are said as they were written."""
+    file.write_text(f'name = "x"\n[inner]\n{line}\n')
+    with pytest.raises(ConfigError) as caught:
+        load(Outer, file, NOTHING)
+    assert _messages(caught.value) == [message]

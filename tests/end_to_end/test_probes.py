@@ -85,9 +85,10 @@ def test_probes_from_the_settings_to_the_operator(tmp_path: Path, parts: ExitSta
     agent = ConfiguredAgent(
         tmp_path,
         url,
-        f'[[probe.http]]\ntarget = "{page}"\nbody = "wel+come"\nevery = "1s"\nname = "resource platform"\n'
-        f'[[probe.tcp]]\ntarget = "{closed}"\nevery = "1s"\n'
-        '[[probe.dhcp]]\ntarget = "no-such-card"\nevery = "1s"\n',
+        f'[[probe.http]]\ntarget = "{page}"\nbody = "wel+come"\nevery = "1s"\ntimeout = "1s"\n'
+        'name = "resource platform"\n'
+        f'[[probe.tcp]]\ntarget = "{closed}"\nevery = "1s"\ntimeout = "1s"\n'
+        '[[probe.dhcp]]\ntarget = "no-such-card"\nevery = "2s"\ntimeout = "2s"\n',
     )
     running(parts, agent)
     shown: dict[str, dict[str, Any]] = {}
@@ -108,7 +109,9 @@ def test_probes_from_the_settings_to_the_operator(tmp_path: Path, parts: ExitSta
 def test_the_worker_goes_with_its_agent(tmp_path: Path, parts: ExitStack) -> None:
     """However the agent ends, no process of it stays behind; and a worker that is killed is replaced."""
     agent = ConfiguredAgent(
-        tmp_path, f"mqtt://{HOST}:{free_port()}", f'[[probe.tcp]]\ntarget = "{HOST}:{free_port()}"\nevery = "1s"\n'
+        tmp_path,
+        f"mqtt://{HOST}:{free_port()}",
+        f'[[probe.tcp]]\ntarget = "{HOST}:{free_port()}"\nevery = "1s"\ntimeout = "1s"\n',
     )
     running(parts, agent)
     assert until(agent.workers), agent.words()
@@ -128,6 +131,17 @@ def test_the_worker_goes_with_its_agent(tmp_path: Path, parts: ExitStack) -> Non
         ('[[probe.http]]\ntarget = "http://me:secret@192.0.2.1/"\n', "probe.http[0].target: 'http://***@192.0.2.1/'"),
         ('[[probe.icmp]]\ntarget = "192.0.2.1"\n' * 2, "probe.icmp[1].name: '192.0.2.1' is there twice"),
         ('[[probe.throughput]]\ntarget = "http://192.0.2.1/"\nwindow = "noon"\n', "probe.throughput[0].window: 'noon'"),
+        (
+            '[[probe.icmp]]\ntarget = "192.0.2.1"\npackets = 100000\ninterval = "1ms"\n',
+            "probe.icmp[0].packets: 100000 are too many: at most 1000",
+        ),
+        ('[[probe.tcp]]\ntarget = "192.0.2.1:80"\nevery = "1ms"\n', "probe.tcp[0].every: 0.001 s is too often"),
+        ('[[probe.http]]\ntarget = "http://192.0.2.1/"\nca = "/no/ca.crt"\n', "probe.http[0].ca: there is no file /no"),
+        ('[[probe.dns]]\ntarget = "127.0.0.1"\n', "probe.dns[0].target: 127.0.0.1 is an address"),
+        (
+            """[[probe.icmp]]\ntarget = "192.0.2.1"\nname = "''"\n""",
+            "probe.icmp[0].name: \"''\" has nothing that a tag",
+        ),
         ("[probe]\npingg = []\n", "probe.pingg: is not known; there are icmp, tcp"),
     ],
 )
@@ -139,4 +153,5 @@ def test_a_mistake_in_a_probe_is_said_with_its_place(tmp_path: Path, probes: str
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+    assert "settings are fine" not in done.stdout
     assert "secret" not in done.stderr

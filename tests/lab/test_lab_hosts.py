@@ -42,9 +42,11 @@ publish.every = "1s"
 [[probe.dhcp]]
 target = "eth0"
 every = "2s"
+timeout = "2s"
 [[probe.icmp]]
 target = "10.77.0.1"
 every = "2s"
+timeout = "2s"
 """
 
 

@@ -44,7 +44,11 @@ def test_one_address_on_two_machines(lab: Lab) -> None:
 def test_what_cannot_be_swept(lab: Lab) -> None:
     """Too many addresses, or no privilege: exit code 2 with what to do."""
     client = lab.machine("client", 10)
-    assert "set subnet to a part" in probe(client, "arp", "eth0", "subnet=10.77.0.0/16")["reason"]
+    done = client.run([AGENT, "probe", "arp", "eth0", "--set", "subnet=10.77.0.0/16"], check=False)
+    assert (done.returncode, "set subnet to a part" in done.stderr) == (2, True)
+    client.ip("addr", "del", f"{client.address}/24", "dev", "eth0")
+    client.ip("addr", "add", f"{client.address}/16", "dev", "eth0")
+    assert "set subnet to a part" in probe(client, "arp", "eth0")["reason"]
     without = ["setpriv", "--bounding-set", "-net_raw", "--inh-caps", "-net_raw"]
     done = client.run([*without, AGENT, "probe", "arp", "eth0"], check=False)
     assert (done.returncode, "CAP_NET_RAW" in done.stdout) == (2, True)

@@ -103,6 +103,33 @@ def test_ipv6_answers_too(pair: tuple[Machine, Machine]) -> None:
     assert (nobody["stage"], nobody["code"]) == ("reply", 1 * 256 + 3)
 
 
+def test_a_card_that_is_not_ready_says_nothing_of_the_target(pair: tuple[Machine, Machine]) -> None:
+    """No carrier, down, missing: every kind that can be told its card could not be asked, and says why."""
+    client, server = pair
+    asked = {
+        "icmp": (server.address,),
+        "tcp": (f"{server.address}:80",),
+        "dns": ("www.lab", f"resolver={server.address}"),
+        "http": (f"http://{server.address}/",),
+    }
+
+    def reasons(card: str) -> set[str]:
+        found = [probe(client, kind, *words, f"interface={card}", "timeout=3s") for kind, words in asked.items()]
+        assert {outcome["success"] for outcome in found} == {None}
+        return {outcome["reason"] for outcome in found}
+
+    client.pull()
+    assert reasons("eth0") == {"eth0 has no carrier: is the cable plugged in, the WiFi joined?"}
+    client.ip("link", "set", "eth0", "down")
+    assert reasons("eth0") == {"eth0 is down: ip link set eth0 up"}
+    assert reasons("eth7") == {"there is no interface eth7"}
+    for kind, target in (("icmp", "fe80::80%eth7"), ("tcp", "[fe80::80%eth7]:80")):
+        found = probe(client, kind, target)
+        assert (found["success"], found["reason"]) == (None, "there is no interface eth7")
+    client.plug()
+    assert probe(client, "icmp", server.address, "interface=eth0")["success"]
+
+
 @pytest.mark.parametrize("target", ["10.77.0.80", "fd77::80"])
 def test_both_kinds_of_socket_and_neither(pair: tuple[Machine, Machine], target: str) -> None:
     """Raw with CAP_NET_RAW, the kernel's echo socket without, and without both what to do: exit code 2."""

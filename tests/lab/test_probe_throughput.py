@@ -98,10 +98,10 @@ def test_the_limit_of_bytes_holds_on_the_wire(line: tuple[Machine, Machine]) -> 
     client, server = line
     client.narrow(50)
     before = carried(client)
-    found = probe(client, "throughput", f"http://{server.address}/", *SHORT, "upload=false", "max_bytes=12MB")
+    found = probe(client, "throughput", f"http://{server.address}/", *SHORT, "upload=false", "max_bytes=15MB")
     assert found["details"]["download"]["ended_by"] == "max_bytes"
     used, total = carried(client) - before, found["details"]["total_bytes"]
-    assert 12e6 <= total < 15e6
+    assert 15e6 <= total < 18e6
     assert total == pytest.approx(used, rel=0.1)
 
 

@@ -12,6 +12,17 @@ CARD = Card("eth0", MAC, "192.0.2.10", 24)
 Peer = Callable[[bytes], list[bytes]]
 
 
+class Clock:
+    """Stands for the module time in agent.probe.net: deadlines go by a clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def monotonic(self) -> float:
+        """Return the time."""
+        return self.now_s
+
+
 class LinkDouble:
     """Stands for agent.probe.link.Link: `peer` is given each frame that is sent; what it returns comes in."""
 

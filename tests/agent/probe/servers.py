@@ -22,6 +22,7 @@ from tests.certificates import Identity, Wish, issue
 
 Script = Callable[[socket.socket], None]
 PATIENCE_S = 20.0
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Server:
@@ -166,6 +167,18 @@ def drips(text: bytes, every_s: float) -> Script:
         for byte in text * 1000:
             sock.sendall(bytes([byte]))
             stop.wait(every_s)  # a slow server is what is asked for
+
+    return script
+
+
+def endless(first: bytes, again: bytes) -> Script:
+    """Answer without an end, as fast as the client takes it."""
+
+    def script(sock: socket.socket) -> None:
+        asked(sock)
+        sock.sendall(first)
+        while True:
+            sock.sendall(again * 100)
 
     return script
 

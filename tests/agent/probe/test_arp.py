@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.l2 import ARP, Ether
 
-from agent.probe import arp, arp_packets
+from agent.probe import arp, arp_packets, sense
 from agent.probe.arp_packets import Owner
 from agent.probe.ask import ask_of
 from agent.probe.base import Failed, Outcome, Unable, Via
@@ -14,7 +14,7 @@ from agent.probe.settings import Arp
 from agent.probe.values import InterfaceName, Ipv4, Subnet
 from contract.errors import ConfigError
 from contract.settings import Seconds
-from tests.agent.probe.link_double import CARD, MAC, LinkDouble, Peer
+from tests.agent.probe.link_double import CARD, MAC, Clock, LinkDouble, Peer
 
 NOBODY = "0.0.0.0"  # noqa: S104  the sender of RFC 5227's probe
 ROUTER, PRINTER, CLONE = (f"02:5a:00:00:00:{number:02x}" for number in (1, 2, 3))
@@ -42,7 +42,7 @@ def sweep(monkeypatch: pytest.MonkeyPatch, peer: Peer, card: Card = CARD, **sett
     link = LinkDouble(peer)
     monkeypatch.setattr(arp, "Link", link)
     monkeypatch.setattr(arp, "card", lambda _: card)
-    monkeypatch.setattr(arp, "_LAST_WAIT_S", 0.001)
+    monkeypatch.setattr(sense, "LAST_ANSWER_S", 0.001)
     ask = Arp(InterfaceName("eth0"), per_second=100_000)._replace(**settings)  # type: ignore[arg-type]
     outcome = arp.probe(ask, Via())
     return outcome._replace(details={**outcome.details, "sent": link.sent})
@@ -79,6 +79,34 @@ def test_who_is_expected_must_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Failed, match=r"192\.0\.2\.1 does not answer") as failed:
         sweep(monkeypatch, network(h2=PRINTER), expect=expect)
     assert (failed.value.stage, failed.value.fields) == ("expected", {"found": 1})
+
+
+@pytest.mark.parametrize(
+    ("expect", "words"),
+    [
+        ("198.51.100.7", r"198\.51\.100\.7 is no host of 192\.0\.2\.0/24, which is asked"),
+        ("192.0.2.255", r"192\.0\.2\.255 is no host of 192\.0\.2\.0/24"),
+    ],
+)
+def test_who_is_expected_elsewhere_is_not_asked(monkeypatch: pytest.MonkeyPatch, expect: str, words: str) -> None:
+    """An expected address that is no host of the interface's subnet is our mistake: nothing is sent, nothing fails."""
+    silent: Peer = lambda _: pytest.fail("something was sent")  # noqa: E731
+    with pytest.raises(Unable, match=words):
+        sweep(monkeypatch, silent, expect=(Ipv4(expect), Ipv4("192.0.2.1")))
+
+
+def test_who_was_never_asked_does_not_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still in the middle of a sweep says so: no word on the addresses it did not reach."""
+    clock = Clock()
+
+    def peer(frame: bytes) -> list[bytes]:
+        clock.now_s += 100 * (Ether(frame)[ARP].pdst == "192.0.2.12")
+        return []
+
+    monkeypatch.setattr("agent.probe.net.time", clock)
+    words = r"all of 192\.0\.2\.9 to 192\.0\.2\.14 were asked for, 192\.0\.2\.13 was not"
+    with pytest.raises(Unable, match=words):
+        sweep(monkeypatch, peer, subnet=Subnet("192.0.2.8/29"), expect=(Ipv4("192.0.2.14"),))
 
 
 def test_two_machines_with_one_address_are_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:

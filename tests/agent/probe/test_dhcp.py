@@ -1,7 +1,7 @@
 """The DHCP probe against a double of a network with servers: good, rogue, useless, silent, and hostile ones."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,13 +12,13 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
 from agent.probe import dhcp, dhcp_packets
-from agent.probe.base import Failed, Outcome, Via
+from agent.probe.base import Failed, Outcome, Unable, Via
 from agent.probe.dhcp_packets import ACK, NAK, OFFER, Client, Reply
 from agent.probe.net import Deadline
 from agent.probe.settings import Dhcp
 from agent.probe.values import InterfaceName, Ipv4
 from contract.settings import Seconds
-from tests.agent.probe.link_double import CARD, MAC, LinkDouble, Peer
+from tests.agent.probe.link_double import CARD, MAC, Clock, LinkDouble, Peer
 
 CLIENT = Client(MAC, 0x01020304)
 SERVER, ROGUE = "192.0.2.1", "192.0.2.66"
@@ -263,6 +263,76 @@ def test_an_acknowledgement_of_another_server_is_none(run: Run) -> None:
 
     assert liar(dhcp_packets.discover(CLIENT))
     assert run(peer, request=True)[0].stage == "request"
+
+
+# ---- time
+
+
+class SlowLink(LinkDouble):
+    """A network whose answers take `takes_s` of the clock, and where waiting for nothing takes all of the time."""
+
+    def __init__(self, peer: Peer, clock: Clock, takes_s: float) -> None:
+        super().__init__(peer)
+        self._clock, self._takes_s = clock, takes_s
+
+    def receive(self, until: Deadline) -> Iterator[tuple[bytes, float]]:
+        """Yield what has been sent, if it comes in time."""
+        for frame, at_s in super().receive(until):
+            if until.left_s() < self._takes_s:
+                break
+            self._clock.now_s += self._takes_s
+            yield frame, at_s
+        self._clock.now_s += until.left_s()
+
+
+def slow(monkeypatch: pytest.MonkeyPatch, takes_s: float, **settings: Any) -> tuple[Outcome, list[int]]:
+    """Run the probe where every answer takes so long; return the outcome and the kinds of messages sent."""
+    clock = Clock()
+    link = SlowLink(server(), clock, takes_s)
+    monkeypatch.setattr("agent.probe.net.time", clock)
+    monkeypatch.setattr(dhcp, "Link", link)
+    monkeypatch.setattr(dhcp, "card", lambda _: CARD)
+    monkeypatch.setattr(dhcp, "is_held", lambda _: False)
+    try:
+        outcome = dhcp.probe(Dhcp(InterfaceName("eth0"), request=True)._replace(**settings), Via())
+    except (Failed, Unable) as ended:
+        outcome = ended.outcome()
+    assert clock.now_s <= 100 + Dhcp._field_defaults["timeout"] + 0.1
+    return outcome, [said(frame)[53][0] for frame in link.sent]
+
+
+@pytest.mark.parametrize("settings", [{"listen": Seconds(8)}, {"listen": Seconds(60)}, {}])
+def test_there_is_time_for_the_request(monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]) -> None:
+    """However long others are listened for, a server that acknowledges within a second is asked and has its time."""
+    outcome, sent = slow(monkeypatch, 0.9, **settings)
+    assert (outcome.success, sent) == (True, [DISCOVER, REQUEST, RELEASE])
+
+
+def test_a_late_offer_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An offer that leaves no time for the request is not waited for: stage discover, never `does not acknowledge`."""
+    outcome, sent = slow(monkeypatch, 7.5)
+    assert (outcome.success, outcome.stage, set(sent)) == (False, "discover", {DISCOVER})
+    assert outcome.reason == "no DHCP server answers in 7.0 s"
+
+
+def test_what_was_never_requested_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still until the time is up has sent no REQUEST, and says nothing of the server."""
+    original = dhcp_packets.flaw
+
+    def stalling(offer: Reply, *, is_complete: bool = True) -> str:
+        dhcp_time.now_s += 60
+        return original(offer, is_complete=is_complete)
+
+    dhcp_time = Clock()
+    link = SlowLink(server(), dhcp_time, 0.1)
+    monkeypatch.setattr("agent.probe.net.time", dhcp_time)
+    monkeypatch.setattr(dhcp, "Link", link)
+    monkeypatch.setattr(dhcp, "card", lambda _: CARD)
+    monkeypatch.setattr(dhcp, "is_held", lambda _: False)
+    monkeypatch.setattr(dhcp_packets, "flaw", stalling)
+    with pytest.raises(Unable, match="eth0: the time was up before anything could be asked for: set timeout higher"):
+        dhcp.probe(Dhcp(InterfaceName("eth0"), request=True), Via())
+    assert [said(frame)[53][0] for frame in link.sent] == [DISCOVER]
 
 
 # ---- for the journey over WiFi

@@ -8,24 +8,28 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+import dns.rcode
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.probe import tls
-from agent.probe.base import Outcome
+from agent.probe import http, tls
+from agent.probe.base import Failed, Outcome, Via
 from agent.probe.perform import perform
 from agent.probe.settings import Http
 from agent.probe.values import HostPort, Pattern, Url
 from contract.measurements import TABLE
 from contract.settings import Seconds
+from tests.agent.probe.name_server_double import NameServerDouble, zone
 from tests.agent.probe.servers import (
+    CHUNKED,
     Script,
     Tls,
     answer,
     answers,
     asked,
     drips,
+    endless,
     linger,
     pages,
     redirect,
@@ -78,11 +82,12 @@ def test_first_byte_is_timed_from_the_request(root: Identity) -> None:
     assert run(slow, max_first_byte=Seconds(5)).success
 
 
-@pytest.mark.parametrize("status", [404, 500, 599])
+@pytest.mark.parametrize("status", [300, 304, 404, 500, 599])
 def test_a_bad_status_fails_with_its_number(status: int) -> None:
     """Stage `status`, the status is the code."""
     outcome = run(answers(answer(status)))
     assert (outcome.success, outcome.stage, outcome.code) == (False, "status", status)
+    assert "due is 200 to 299" in outcome.reason
     assert run(answers(answer(status)), status=(status,)).success
 
 
@@ -92,8 +97,19 @@ def test_a_redirect_is_followed_to_the_page() -> None:
     outcome = run(site)
     assert outcome.success
     assert [str(hop).rpartition(":")[2].partition("/")[2] for hop in _hops(outcome)] == ["", "a/b", "c?d=1"]
-    assert run(site, status=(302,)).code == 302
-    assert run(site, max_redirects=0).code == 302
+    outcome = run(site, status=(302,))
+    assert (outcome.success, outcome.code) == (True, 302)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_that_is_not_followed_is_no_page(status: int) -> None:
+    """Without Location it fails at `redirect`; with `max_redirects` 0 at `status`, unless that status is due."""
+    outcome = run(answers(answer(status)))
+    assert (outcome.success, outcome.stage, outcome.code) == (False, "redirect", status)
+    assert "no Location" in outcome.reason
+    outcome = run(answers(redirect("/x", status)), max_redirects=0)
+    assert (outcome.success, outcome.stage, outcome.code) == (False, "status", status)
+    assert run(answers(answer(status)), status=(status,)).success
 
 
 def _hops(outcome: Outcome) -> list[object]:
@@ -117,6 +133,32 @@ def test_redirects_that_lead_nowhere(there: str, words: str) -> None:
     assert (outcome.success, outcome.stage, outcome.code) == (False, "redirect", 302)
     assert words in outcome.reason
     assert "secret" not in outcome.reason
+
+
+PRIVATE = "userip=10.9.8.7&mac=aa:bb:cc:dd:ee:ff&user=zhang&token=s3cr3t"
+
+
+@pytest.mark.parametrize("there", ["/?{}", "ftp://p.lab/x?{}", "http://[::1/?{}", "http://p.lab:99999/;{}", "/;{}"])
+def test_a_reason_names_no_query_of_a_redirect(there: str) -> None:
+    """What is kept for years has scheme, host and path; the whole address is for who stands at the device."""
+    outcome = run(answers(redirect(there.format(PRIVATE)), redirect(there.format(PRIVATE))), path=f"/?{PRIVATE}")
+    assert outcome.success is False
+    assert not [part for part in ("s3cr3t", "zhang", "aa:bb", "10.9.8.7") if part in outcome.reason], outcome.reason
+    assert len(outcome.reason) < 200
+    assert "s3cr3t" in str(outcome.details)
+
+
+def test_a_reason_names_no_query_of_a_servers_words() -> None:
+    """Neither where what comes is no HTTP, nor where a proxy refuses."""
+    outcome = run(answers(f"HTTP/1.1 x http://p.lab/?{PRIVATE}\r\n\r\n".encode()))
+    assert outcome.stage == "request"
+    assert not [part for part in ("s3cr3t", "zhang", "aa:bb", "10.9.8.7") if part in outcome.reason], outcome.reason
+    with serving(answers(f"HTTP/1.1 403 http://p.lab/?{PRIVATE}{'x' * 500}\r\n\r\n".encode())) as proxy:
+        ask = Http(Url("https://inner.invalid/"), proxy=HostPort(f"127.0.0.1:{proxy.port}"))
+        outcome = perform("http", ask)
+    assert (outcome.stage, outcome.code) == ("proxy", 403)
+    assert "10.9.8.7" not in outcome.reason
+    assert len(outcome.reason) < 200
 
 
 def test_endless_redirects_end() -> None:
@@ -187,14 +229,14 @@ def test_a_chunked_body_is_put_together() -> None:
     ("script", "code", "words"),
     [
         (answers(b"SSH-2.0-OpenSSH_9.2\r\n"), None, "no answer of HTTP"),
-        (answers(b"\0" * 70_000), None, "no answer of HTTP"),
+        (answers(b"\0" * 70_000), None, "more than 64 KiB of header"),
         (answers(b""), errno.ECONNRESET, "closed without an answer"),
         (resets(), errno.ECONNRESET, "reset"),
         (answers(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nwelc"), None, "breaks off"),
         (answers(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), None, "breaks off"),
         (answers(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n"), None, ""),
         (answers(b"HTTP/1.1 200 OK\r\n" + b"X-Header: 1\r\n" * 5000), None, "more than 100 headers"),
-        (answers(b"HTTP/1.1 200 OK\r\nX: " + b"1" * 100_000), None, "header line"),
+        (answers(b"HTTP/1.1 200 OK\r\nX: " + b"1" * 100_000), None, "more than 64 KiB of header"),
         (answers(answer(200, b"not gzip", "Content-Encoding: gzip")), None, "gzip"),
     ],
 )
@@ -223,6 +265,43 @@ def test_no_server_holds_it_longer_than_its_timeout(script: Script) -> None:
     assert (outcome.success, outcome.stage) == (False, "request")
 
 
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), "more than 64 KiB of header and interim answers"),
+        (endless(b"HTTP/1.1 200 OK\r\n", b"X: " + b"1" * 9_000 + b"\r\n"), "more than 64 KiB of header"),
+        (endless(CHUNKED + b"1\r\nx\r\n0\r\n", b"X: 1\r\n"), "of chunks and trailers"),
+        (endless(CHUNKED, b"1;" + b"x" * 9_000 + b"\r\nx\r\n"), "of chunks and trailers"),
+    ],
+)
+def test_an_answer_without_end_is_cut_off(script: Script, words: str) -> None:
+    """64 KiB are enough for a header with all interim answers; what stands around a body is limited too."""
+    begun = time.monotonic()
+    outcome = run(script, timeout=Seconds(20), body=Pattern("welcome"))
+    assert time.monotonic() - begun < 10
+    assert (outcome.success, outcome.stage, outcome.code) == (False, "request", None)
+    assert words in outcome.reason
+
+
+def test_a_large_header_and_small_chunks_pass() -> None:
+    """What servers really send is far from the limits, also where all of it comes at once with the body."""
+    head = b"HTTP/1.1 100 Continue\r\n\r\n" * 20 + b"HTTP/1.1 200 OK\r\n" + (b"X: " + b"1" * 600 + b"\r\n") * 90
+    body = b"x" * 300_000 + b"END"
+    assert run(answers(head + b"\r\n" + body), body=Pattern("END$")).success
+    chunks = b"".join(b"10\r\n" + body[at : at + 16] + b"\r\n" for at in range(0, 299_984, 16))
+    assert run(answers(CHUNKED + chunks + b"3\r\nEND\r\n0\r\n\r\n"), body=Pattern("END$")).success
+
+
+def test_a_proxy_without_end_is_cut_off() -> None:
+    """It fails at `proxy`."""
+    with serving(endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n")) as proxy:
+        ask = Http(Url("https://inner.invalid/"), proxy=HostPort(f"127.0.0.1:{proxy.port}"), timeout=Seconds(20))
+        outcome = perform("http", ask)
+    assert (outcome.success, outcome.stage) == (False, "proxy")
+    assert "more than 64 KiB of header" in outcome.reason
+    assert float(outcome.fields["duration_ms"]) < 10_000
+
+
 def test_a_closed_port_and_an_unknown_name() -> None:
     """They fail at `connect` with the errno, and at `resolve`."""
     with socket.create_server(("127.0.0.1", 0)) as gone:
@@ -231,6 +310,38 @@ def test_a_closed_port_and_an_unknown_name() -> None:
     assert (outcome.success, outcome.stage, outcome.code) == (False, "connect", errno.ECONNREFUSED)
     outcome = perform("http", Http(Url("http://no-such-name.invalid/")))
     assert (outcome.success, outcome.stage) == (False, "resolve")
+
+
+def test_names_are_resolved_by_the_name_servers_of_the_way(tmp_path: Path, root: Identity) -> None:
+    """A joined network's own name server knows the page, the system's does not; also after a redirect and over TLS."""
+    files = tls_files(tmp_path, Wish("page", dns="page.lab"), root)
+    with (
+        NameServerDouble(zone(page="127.0.0.1", old="127.0.0.1")) as names,
+        serving(answers(OK), files) as page,
+        serving(answers(redirect(f"https://page.lab:{page.port}/"))) as old,
+    ):
+        way = Via(resolvers=(names.address,))
+        ask = Http(Url(f"http://old.lab:{old.port}/"), timeout=Seconds(5), ca=str(files.ca))
+        outcome = http.probe(ask, way)
+        assert (outcome.success, outcome.code, outcome.details["address"]) == (True, 200, "127.0.0.1")
+        assert names.asked == ["old.lab.", "page.lab."]
+        assert f"Host: page.lab:{page.port}\r\n" in page.requests[0]
+        with pytest.raises(Failed) as gone:
+            http.probe(ask._replace(target=Url("http://gone.lab/")), way)
+    assert (gone.value.stage, gone.value.code) == ("resolve", dns.rcode.NXDOMAIN)
+
+
+def test_a_silent_name_server_of_the_way_ends_in_time() -> None:
+    """Stage `resolve`, within the timeout of the page; the system's name servers are not asked instead."""
+    with NameServerDouble(lambda _: []) as names, serving(answers(OK)) as server:
+        begun = time.monotonic()
+        with pytest.raises(Failed) as silent_one:
+            http.probe(
+                Http(Url(f"http://localhost:{server.port}/"), timeout=Seconds(0.6)), Via(resolvers=(names.address,))
+            )
+        assert time.monotonic() - begun < 1.5
+        assert not server.requests
+    assert silent_one.value.stage == "resolve"
 
 
 # ---- TLS
@@ -360,13 +471,64 @@ def test_any_bytes_give_a_named_outcome(text: bytes) -> None:
     assert outcome.success or outcome.reason
 
 
+DER = ssl.PEM_cert_to_DER_cert(issue(Wish("here", begin=NOW, end=NOW + 30 * DAY)).pem)
+
+
 @given(st.binary(max_size=200))
-def test_any_bytes_are_a_certificate_or_none(der: bytes) -> None:
-    """The reading of certificates refuses with ValueError and nothing else."""
-    try:
+def test_bytes_that_are_no_certificate_are_refused(der: bytes) -> None:
+    """With ValueError and nothing else."""
+    with pytest.raises(ValueError, match=r"."):
         tls.parse(der)
+
+
+def test_a_certificate_that_is_cut_off_is_refused() -> None:
+    """Wherever it ends, also behind its dates."""
+    for size in range(len(DER)):
+        with pytest.raises(ValueError, match=r"."):
+            tls.parse(DER[:size])
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_validity_has_two_dates(count: int) -> None:
+    """RFC 5280 §4.1.2.5: from when and until when."""
+
+    def element(tag: int, content: bytes) -> bytes:
+        return bytes([tag, len(content)]) + content
+
+    def certificate(dates: int) -> bytes:
+        validity = element(0x30, element(0x17, b"260101000000Z") * dates)
+        return element(0x30, element(0x30, element(0x02, b"\1") + element(0x30, b"") * 2 + validity))
+
+    assert tls.parse(certificate(2)).begins.year == 2026
+    with pytest.raises(ValueError, match="validity"):
+        tls.parse(certificate(count))
+
+
+@pytest.mark.parametrize("day", [b" 1", b"1 ", b"\xb2\xb2", b"00", b"32"])
+def test_a_date_is_digits(day: bytes) -> None:
+    """What Python would take for a day, but no other reader of certificates does, is refused."""
+    date = f"{NOW:%y%m%d%H%M%SZ}".encode()
+    assert date in DER
+    with pytest.raises(ValueError, match=r"."):
+        tls.parse(DER.replace(date, date[:4] + day + date[6:]))
+
+
+@settings(max_examples=500)
+@given(st.lists(st.tuples(st.integers(0, len(DER) - 1), st.integers(0, 255)), max_size=4))
+def test_a_damaged_certificate_has_its_dates_or_is_refused(damage: list[tuple[int, int]]) -> None:
+    """What is not the validity may be anything; the dates themselves are read as they stand, or not at all."""
+    der = bytearray(DER)
+    for at, byte in damage:
+        der[at] = byte
+    try:
+        found = tls.parse(bytes(der))
     except ValueError:
+        assert bytes(der) != DER
         return
+    for date, was in ((found.begins, NOW), (found.ends, NOW + 30 * DAY)):
+        written = [form.encode() for form in (f"{date:%y%m%d%H%M%SZ}", f"{date:%Y%m%d%H%M%SZ}")]
+        assert date == was or any(text in der for text in written), date
+    assert isinstance(found.days, float)
 
 
 @pytest.mark.parametrize("year", [1990, 2049, 2050, 9999])

@@ -16,9 +16,11 @@ from agent import echo
 from agent.probe import icmp
 from agent.probe.base import Failed, Unable, Via
 from agent.probe.icmp_packets import IP_RECVERR, IPV6_RECVERR, SOL_IP, SOL_IPV6, Refusal, Tally, jitter_s, refusal
+from agent.probe.net import Address, Deadline
 from agent.probe.settings import Icmp
 from agent.probe.values import Host
 from contract.settings import Seconds
+from tests.agent.probe.link_double import Clock
 
 DATA = b"0123456789abcdef01234567"
 ICMP_ORIGIN, LOCAL_ORIGIN = 2, 1
@@ -201,6 +203,29 @@ def ask(**settings: object) -> Icmp:
     return Icmp(Host("127.0.0.1"), interval=Seconds(0.01))._replace(**settings)  # type: ignore[arg-type]
 
 
+TENTH = Seconds(0.1)
+
+
+def resolves_in(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Have every name resolve to this machine itself, after so long of the probe's clock, which stands still else."""
+    clock = Clock()
+
+    def resolve(*_: object) -> list[Address]:
+        clock.now_s += seconds
+        return [Address(socket.AF_INET, "127.0.0.1")]
+
+    monkeypatch.setattr("agent.probe.net.time", clock)
+    monkeypatch.setattr(icmp, "resolve", resolve)
+
+
+def run_at_once(link: icmp._Socket, asked: Icmp, deadline: Deadline) -> tuple[Tally, OSError]:
+    """Run without the intervals between packets."""
+    return RUN(link, asked._replace(interval=Seconds(0.001)), deadline)
+
+
+RUN = icmp._run
+
+
 @pytest.mark.parametrize("target", ["127.0.0.1", "::1"])
 def test_loopback_answers_everything(target: str) -> None:
     """Ten packets to this machine itself come back within milliseconds, IPv4 and IPv6."""
@@ -224,6 +249,47 @@ def test_what_does_not_fit_into_the_timeout_is_refused() -> None:
     with pytest.raises(Unable, match=r"100 packets every 0.1 s take 9.9 s: set timeout to 10.9 s or more"):
         icmp.probe(ask(packets=100, interval=Seconds(0.1)), Via())
     assert icmp.probe(ask(packets=1, timeout=Seconds(0.3)), Via()).success
+
+
+@pytest.mark.parametrize(
+    ("resolving_s", "packets", "timeout_s", "sent"),
+    [(0.0, 10, 10, 10), (0.05, 91, 10, 91), (8.85, 10, 10, 3), (9.05, 10, 10, 1), (0.65, 10, 2, 5), (0.1, 1, 0.3, 1)],
+)
+def test_a_slow_name_leaves_time_for_fewer_packets(
+    monkeypatch: pytest.MonkeyPatch, resolving_s: float, packets: int, timeout_s: float, sent: int
+) -> None:
+    """Only those packets are sent whose replies can be waited for in what is left: none is lost for want of time."""
+    resolves_in(monkeypatch, resolving_s)
+    monkeypatch.setattr(icmp, "_run", run_at_once)
+    outcome = icmp.probe(
+        ask(target=Host("www.lab"), packets=packets, timeout=Seconds(timeout_s), interval=TENTH), Via()
+    )
+    assert (outcome.details["sent"], outcome.fields["loss_percent"]) == (sent, 0.0)
+
+
+def test_name_servers_that_leave_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a name is known too late to wait for a single reply, the stage is resolve, and nothing is sent."""
+    resolves_in(monkeypatch, 9.5)
+    monkeypatch.setattr(icmp, "_open", lambda *_: pytest.fail("something was sent"))
+    with pytest.raises(Failed) as failed:
+        icmp.probe(ask(target=Host("www.lab")), Via())
+    assert (failed.value.stage, failed.value.code) == ("resolve", None)
+    assert failed.value.reason == "www.lab: its name servers are so slow that no time was left to send anything"
+
+
+def test_a_machine_that_stands_still_says_nothing_of_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the time is up before the first packet, nothing could be asked."""
+    clock = Clock()
+    monkeypatch.setattr("agent.probe.net.time", clock)
+    original = icmp._open
+
+    def stalling(address: Address, via: Via) -> socket.socket:
+        clock.now_s += 60
+        return original(address, via)
+
+    monkeypatch.setattr(icmp, "_open", stalling)
+    with pytest.raises(Unable, match="this machine stood still"):
+        icmp.probe(ask(), Via())
 
 
 def test_a_way_that_is_not_there() -> None:

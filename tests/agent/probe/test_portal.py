@@ -91,6 +91,8 @@ def test_a_redirect_to_a_login_page_is_a_portal(status: int) -> None:
     [
         ({"/generate_204": redirect("/login")}, 404),
         ({"/generate_204": redirect("/login"), "/login": redirect("/login")}, 302),
+        ({"/generate_204": redirect("/login"), "/login": answer(302)}, 302),
+        ({"/generate_204": redirect("/login"), "/login": answer(304)}, 304),
         ({"/generate_204": redirect("http://127.0.0.1:1/")}, 111),
         ({"/generate_204": b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n"}, 302),
         ({"/generate_204": redirect("ftp://x/")}, 302),
@@ -103,15 +105,41 @@ def test_a_login_page_that_does_not_load_fails(site: dict[str, bytes], code: int
     assert finds(outcome) == ["redirect"]
 
 
+@pytest.mark.parametrize("login", [answer(500), redirect("/login?mac=aa:bb:cc:dd:ee:ff&token=s3cr3t"), b"nonsense\r\n"])
+def test_a_reason_names_no_query_of_the_login_page(login: bytes) -> None:
+    """MAC, user and token of the address stay in the details: the reason leaves the device."""
+    there = "/login?mac=aa:bb:cc:dd:ee:ff&token=s3cr3t"
+    with serving(pages({"/generate_204": redirect(there), there: login})) as server:
+        outcome = look_at(server, "/generate_204")
+        assert (outcome.success, outcome.stage) == (False, "login_page")
+        assert server.url("/login") in outcome.reason
+        assert "s3cr3t" not in outcome.reason
+        assert "aa:bb" not in outcome.reason
+        assert outcome.details["login_page"] == server.url(there)
+
+
 def test_one_open_endpoint_is_enough_and_disagreement_is_told() -> None:
     """One vendor's server in trouble proves nothing; a portal beside an open one is remarkable."""
     site = pages({"/generate_204": NO_CONTENT, "/portal/generate_204": LOGIN})
     outcome = look(site, "/gone/generate_204", "/generate_204")
     assert (outcome.success, outcome.stage, finds(outcome)) == (True, "done", ["failed", "open"])
     assert "disagree" not in outcome.details
+    assert outcome.reason == ""
     outcome = look(site, "/portal/generate_204", "/generate_204")
-    assert (outcome.stage, finds(outcome)) == ("done", ["page", "open"])
+    assert (outcome.success, outcome.stage, finds(outcome)) == (True, "done", ["page", "open"])
     assert "disagree" in outcome.details
+    assert outcome.reason == "open, but 1 of 2 endpoints meet a portal: 127.0.0.1"
+
+
+@pytest.mark.parametrize("text", [LOGIN, redirect("/login"), answer(511)])
+def test_an_open_internet_is_expected_at_every_endpoint(text: bytes) -> None:
+    """A portal that lets one vendor's check through is one: with `expect` open it fails at `expected`."""
+    site = pages({"/generate_204": NO_CONTENT, "/portal/generate_204": text})
+    outcome = look(site, "/portal/generate_204", "/generate_204", expect="open")
+    assert (outcome.success, outcome.stage) == (False, "expected")
+    assert outcome.reason == "open, but 1 of 2 endpoints meet a portal: 127.0.0.1; expected is open"
+    assert finds(outcome)[1] == "open"
+    assert look(site, "/gone/generate_204", "/generate_204", expect="open").success
 
 
 def test_the_furthest_stage_is_told_when_all_fail() -> None:
@@ -204,6 +232,7 @@ def test_an_api_that_contradicts_the_endpoints_is_told() -> None:
     outcome, _ = look_with_api(lambda _: captive('{"captive": true}'), NO_CONTENT)
     assert (outcome.success, outcome.stage) == (True, "done")
     assert "disagree" in outcome.details
+    assert outcome.reason == "open, but the portal's API says captive"
 
 
 @given(st.binary(max_size=100) | st.sampled_from([b"[]", b"{}", b'{"captive": 1}', b"[" * 50_000]))

@@ -2,9 +2,11 @@
 
 import errno
 import itertools
+import re
 import socket
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +20,20 @@ from agent.probe.settings import Throughput
 from agent.probe.values import Url
 from contract.measurements import TABLE
 from contract.settings import Seconds, Size
-from tests.agent.probe.servers import Script, Tls, answer, answers, asked, redirect, resets, serving, silent, tls_files
+from tests.agent.probe.servers import (
+    CHUNKED,
+    Script,
+    Tls,
+    answer,
+    answers,
+    asked,
+    endless,
+    redirect,
+    resets,
+    serving,
+    silent,
+    tls_files,
+)
 from tests.certificates import Wish, authority
 
 KIB = 1024
@@ -64,12 +79,13 @@ def pours(sock: socket.socket, pause_s: float = 0.001) -> None:
 
 
 def drinks(sock: socket.socket, request: str, pause_s: float = 0.001) -> int:
-    """Take the body of a request; return how much came."""
+    """Take the body of a request; return how much came until it was whole or the client broke it off."""
     left = size = int(request.lower().split("content-length: ")[1].split()[0])
     stop = threading.Event()
-    while left and (piece := sock.recv(64 * KIB)):
-        left -= len(piece)
-        stop.wait(pause_s)
+    with suppress(ConnectionResetError):
+        while left and (piece := sock.recv(64 * KIB)):
+            left -= len(piece)
+            stop.wait(pause_s)
     return size - left
 
 
@@ -150,6 +166,16 @@ def test_a_download_that_fails(script: Script, code: int | None, words: str) -> 
     assert words in outcome.reason
     assert not outcome.extra
     assert "rtt_ms" in outcome.fields
+
+
+@pytest.mark.parametrize("there", ["http://p.lab/x?mac=aa:bb:cc:dd:ee:ff", "/x?mac=aa:bb:cc:dd:ee:ff"])
+def test_a_reason_names_no_query_of_a_redirect(there: str) -> None:
+    """Behind a portal the address has a MAC in it: that is for the details alone."""
+    outcome = measure(answers(redirect(there)), "/file")
+    assert (outcome.stage, outcome.code) == ("download", 302)
+    assert there.partition("?")[0] in outcome.reason
+    assert "mac=" not in outcome.reason
+    assert outcome.details["location"] == there
 
 
 @pytest.mark.parametrize("before", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + PIECE])
@@ -260,9 +286,13 @@ def test_one_stream_that_fails_is_told() -> None:
 
 
 def test_the_limit_of_bytes_ends_it() -> None:
-    """Before a second is measured that is a failure of stage `budget`, after it the figure stands."""
+    """Before a second is measured nothing is said of the target (stage `budget`), after it the figure stands."""
     outcome = measure(file, "/file", max_bytes=Size(1_000_000))
-    assert (outcome.success, outcome.stage) == (False, "budget")
+    assert (outcome.success, outcome.stage, outcome.code) == (None, "budget", None)
+    assert not outcome.extra
+    spent = outcome.details["total_bytes"]
+    assert isinstance(spent, int)
+    assert spent >= 1_000_000
 
     def slow(sock: socket.socket) -> None:
         asked(sock)
@@ -275,6 +305,118 @@ def test_the_limit_of_bytes_ends_it() -> None:
     total = outcome.details["total_bytes"]
     assert isinstance(total, int)
     assert 20_000_000 <= total < 30_000_000
+
+
+def slow_then_fast(sock: socket.socket) -> None:
+    """Be a LibreSpeed backend whose upload is far faster than its download."""
+    while request := asked(sock):
+        if request.startswith("GET"):
+            pours(sock, 0.02)
+        drinks(sock, request, 0)
+        sock.sendall(answer(200))
+
+
+@pytest.mark.parametrize(
+    ("script", "path", "most", "warm_s", "words"),
+    [
+        (file, "/file", 100_000, 0.1, "the 100000 bytes that download may move (max_bytes = 100000) were used up"),
+        (file, "/file", 100_000, 2.0, "before the warm-up ended"),
+        (file, "/file", 8_000_000, 0.01, "1 s is needed"),
+        (librespeed, "/", 300_000, 0.1, "the 150000 bytes that download may move (max_bytes = 300000)"),
+    ],
+)
+def test_the_reason_of_a_spent_limit_is_true(script: Script, path: str, most: int, warm_s: float, words: str) -> None:
+    """Half of `max_bytes` is the download's where there is an upload: the reason names what was really allowed."""
+    limits = {"max_bytes": Size(most), "warm_up": Seconds(warm_s), "seconds": Seconds(3)}
+    outcome = measure(script, path, None, timeout=Seconds(14), **limits)
+    assert (outcome.success, outcome.stage) == (None, "budget")
+    assert words in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), "more than 64 KiB of header and interim answers"),
+        (endless(CHUNKED + b"1\r\nx\r\n0\r\n", b"X: 1\r\n"), "of chunks and trailers"),
+    ],
+)
+def test_what_is_no_payload_is_limited(script: Script, words: str) -> None:
+    """Interim answers and trailers without end are a failure of the download, after a few hundred kilobytes."""
+    outcome = measure(script, "/file", seconds=Seconds(4), timeout=Seconds(15), max_bytes=Size(50_000_000))
+    assert (outcome.success, outcome.stage, outcome.code) == (False, "download", None)
+    assert words in outcome.reason
+    moved = outcome.details["total_bytes"]
+    assert isinstance(moved, int)
+    assert moved < 20_000_000  # what the kernel takes ahead of us is in it
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        b"1;" + b"x" * 60_000 + b"\r\nx\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nX: " + b"x" * 60_000 + b"\r\n\r\nx",
+    ],
+)
+def test_what_is_no_payload_counts_for_the_limit(again: bytes) -> None:
+    """`max_bytes` is of all that comes: huge headers and chunk lines around single bytes use it up, too."""
+
+    def script(sock: socket.socket) -> None:
+        asked(sock)
+        if again.startswith(b"1;"):
+            sock.sendall(CHUNKED)
+        while True:
+            sock.sendall(again)
+            if not again.startswith(b"1;"):
+                asked(sock)
+
+    wishes = {"seconds": Seconds(3), "timeout": Seconds(15), "max_bytes": Size(5_000_000)}
+    outcome = measure(script, "/file", None, **wishes)
+    moved = outcome.details["total_bytes"]
+    assert isinstance(moved, int)
+    assert 5_000_000 <= moved < 25_000_000
+    assert "max_bytes" in outcome.reason or row(outcome, "download")["ended_by"] == "max_bytes"
+
+
+def test_an_upload_sends_nothing_after_its_end() -> None:
+    """What still waits in our buffers is thrown away: the server gets no more than the total says."""
+    taken: list[int] = []
+    ended = threading.Semaphore(0)
+
+    def slow(sock: socket.socket) -> None:
+        while request := asked(sock):
+            if request.startswith("GET"):
+                pours(sock, 0.02)
+            if "Content-Length: 0\r\n" in request:
+                sock.sendall(answer(200))
+                continue
+            try:
+                while piece := sock.recv(64 * KIB):
+                    taken.append(len(piece))
+                    time.sleep(0.005)  # slow is what is asked for
+            finally:
+                ended.release()
+
+    with serving(slow) as server:
+        ask = Throughput(server.url(), streams=2, seconds=Seconds(0.5), warm_up=Seconds(0.1), timeout=Seconds(8))
+        outcome = perform("throughput", ask)
+        for _ in range(2):
+            assert ended.acquire(timeout=10)
+    assert outcome.success, outcome
+    total = outcome.details["total_bytes"]
+    assert isinstance(total, int)
+    assert sum(taken) <= total - sample(outcome, "download")["bytes"]
+
+
+def test_a_limit_that_is_spent_in_the_upload_leaves_the_download() -> None:
+    """Its sample stays, and the reason names what the download has left over."""
+    outcome = measure(slow_then_fast, max_bytes=Size(20_000_000), seconds=Seconds(1.5), warm_up=Seconds(0.01))
+    assert (outcome.success, outcome.stage) == (None, "budget"), outcome
+    found, total = sample(outcome, "download"), outcome.details["total_bytes"]
+    assert isinstance(total, int)
+    allowed = re.search(r"the (\d+) bytes that upload may move \(max_bytes = 20000000\)", outcome.reason)
+    assert allowed
+    assert 10_000_000 <= int(allowed[1]) < 20_000_000 - found["bytes"]
+    assert total > found["bytes"]
 
 
 def test_a_timeout_that_is_too_short_is_our_own_trouble() -> None:
