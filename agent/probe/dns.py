@@ -20,7 +20,7 @@ from typing import NamedTuple
 from agent.probe import dns_packets
 from agent.probe.base import Failed, Outcome, Unable, Via
 from agent.probe.dns_packets import Answer, Question
-from agent.probe.net import Deadline, bind, connect, describe, endpoint, milliseconds
+from agent.probe.net import Address, Deadline, bind, describe, dial, endpoint, milliseconds
 from agent.probe.settings import Dns
 from agent.probe.values import Resolver
 
@@ -159,10 +159,12 @@ def _by_udp(asked: _Asked, deadline: Deadline) -> Answer:
 
 def _by_tcp(asked: _Asked, deadline: Deadline) -> Answer:
     """Ask by TCP what is too long for UDP; OSError, or Failed `reply`."""
+    address = Address(endpoint(asked.server.host, asked.server.port).family, asked.server.host)
     try:
-        connected = connect(asked.server.host, asked.server.port, deadline, asked.via)
-    except Failed as failed:
-        raise Failed("reply", f"too long for UDP, and by TCP {failed.reason}", failed.code) from None
+        connected = dial(address, asked.server.port, deadline.left_s(), asked.via)
+    except OSError as error:
+        code = errno.ETIMEDOUT if isinstance(error, TimeoutError) else error.errno
+        raise Failed("reply", f"too long for UDP, and by TCP {describe(error)}", code) from None
     with connected.sock as sock:
         wire = asked.question.to_wire()
         sock.settimeout(deadline.left_s())

@@ -1,8 +1,7 @@
-"""What the probes share of the network: a deadline, names into addresses, sockets that go out by the chosen way."""
+"""What the probes share of the network: a deadline, numeric addresses, sockets that go out by the chosen way."""
 
 import errno
 import os
-import queue
 import socket
 import sys
 import threading
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from agent.probe.base import Failed, Unable, Via
+from agent.probe.base import Unable, Via
 
 SIOCGIFADDR, _SIOCGIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8915, 0x8913, 0x1, 0x40  # netdevice(7)
 _STACK_BYTES = 1 << 19
@@ -92,48 +91,6 @@ def describe(error: OSError) -> str:
     return _NAMES.get(error.errno or 0) or error.strerror or str(error)
 
 
-def resolve(host: str, deadline: Deadline, via: Via = Via()) -> list[Address]:  # noqa: B008  a constant
-    """
-    Return the addresses of a host, IPv4 first; those of the way's own name servers where it has any.
-
-    Failed `resolve`: there are none, or no name server answers in time.
-    """
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, host.partition("%")[0])  # fe80::1%eth0
-        except OSError:
-            continue
-        return [Address(family, host)]
-    if via.resolvers:
-        from agent.probe.dns import lookup  # noqa: PLC0415  it builds upon this module
-
-        return [Address(socket.AF_INET, address) for address in lookup(host, deadline, via)]
-    return _system_resolve(host, deadline)
-
-
-def _system_resolve(host: str, deadline: Deadline) -> list[Address]:
-    """Ask the system in a thread, since getaddrinfo knows no deadline of ours."""
-    answers: queue.SimpleQueue[list[Address] | OSError | UnicodeError] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-            answers.put(sorted({Address(entry[0], str(entry[4][0])) for entry in found}))
-        except (OSError, UnicodeError) as error:
-            answers.put(error)
-
-    threading.Thread(target=ask, daemon=True).start()
-    try:
-        answer = answers.get(timeout=deadline.left_s())
-    except queue.Empty:
-        raise Failed("resolve", f"{host}: no name server answers") from None
-    if isinstance(answer, socket.gaierror):
-        raise Failed("resolve", f"{host}: {answer.strerror}", answer.errno)
-    if isinstance(answer, list):
-        return answer
-    raise Failed("resolve", f"{host}: {answer}")
-
-
 def bind(sock: socket.socket, via: Via) -> None:
     """
     Make a socket go out by the interface and address of `via`.
@@ -158,25 +115,8 @@ class Connected(NamedTuple):
     connect_s: float
 
 
-def connect(host: str, port: int, deadline: Deadline, via: Via = Via()) -> Connected:  # noqa: B008  a constant
-    """
-    Open a TCP connection to the first address of the host that answers; Failed `resolve` or `connect` (code: errno).
-
-    Each address gets an equal share of the time that is left.
-    """
-    addresses = resolve(host, deadline, via)
-    last: OSError = TimeoutError()
-    for tried, address in enumerate(addresses):
-        try:
-            return _connect(address, port, deadline.left_s() / (len(addresses) - tried), via)
-        except OSError as error:
-            last = error
-    peer = f"{addresses[-1].address} port {port}" if addresses else host
-    code = errno.ETIMEDOUT if isinstance(last, TimeoutError) else last.errno
-    raise Failed("connect", f"{peer}: {describe(last)}", code)
-
-
-def _connect(address: Address, port: int, timeout_s: float, via: Via) -> Connected:
+def dial(address: Address, port: int, timeout_s: float, via: Via) -> Connected:
+    """Open a TCP connection to a numeric address; OSError."""
     sock = socket.socket(address.family, socket.SOCK_STREAM)
     try:
         bind(sock, via)

@@ -5,7 +5,8 @@ Stages: `resolve` (code: EAI number), `connect` (code: errno), `threshold`.
 """
 
 from agent.probe.base import Failed, Outcome, Via
-from agent.probe.net import Deadline, connect, milliseconds
+from agent.probe.connect import connect
+from agent.probe.net import Deadline, milliseconds
 from agent.probe.settings import Tcp
 
 

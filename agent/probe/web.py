@@ -21,7 +21,8 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from agent.probe import tls
 from agent.probe.base import Failed, Unable, Via
-from agent.probe.net import Address, Deadline, connect, describe, milliseconds
+from agent.probe.connect import connect
+from agent.probe.net import Address, Deadline, describe, milliseconds
 from agent.probe.place import place, without_queries
 from agent.probe.values import HostPort, Url, hide
 from agent.probe.wire import HEADER_BYTES, TooMuchError, Wire

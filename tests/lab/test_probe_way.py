@@ -23,7 +23,8 @@ import json, socket, subprocess, sys, time
 from typing import NamedTuple
 from agent.probe import way
 from agent.probe.base import Via
-from agent.probe.net import Deadline, connect
+from agent.probe.connect import connect
+from agent.probe.net import Deadline
 
 class Lease(NamedTuple):
     address: str

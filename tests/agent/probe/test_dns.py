@@ -16,8 +16,9 @@ from agent.probe import dns as probes
 from agent.probe import dns_packets
 from agent.probe.ask import ask_of
 from agent.probe.base import Failed, Outcome, Unable, Via
+from agent.probe.connect import resolve
 from agent.probe.dns_packets import Answer
-from agent.probe.net import Deadline, resolve
+from agent.probe.net import Deadline
 from agent.probe.settings import Dns
 from agent.probe.values import Host, Network, Resolver
 from contract.errors import ConfigError

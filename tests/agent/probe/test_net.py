@@ -8,7 +8,8 @@ import pytest
 
 from agent.probe import net
 from agent.probe.base import Outcome, Unable
-from agent.probe.net import Deadline, check_ready, connect, endpoint
+from agent.probe.connect import connect
+from agent.probe.net import Deadline, check_ready, endpoint
 from agent.probe.perform import perform
 from agent.probe.settings import Dns, Http, Icmp, Portal, Tcp, Throughput, WifiScan
 from agent.probe.values import Host, HostPort, InterfaceName, Resolver, Ssid, Url
