@@ -62,7 +62,7 @@ lab-programs: as-root
 	    $(APT) update && $(APT) install -y --no-install-recommends $(LAB_PACKAGES); }
 
 test-lab: as-root lab-programs .venv/.developer
-	$(BIN)/pytest tests/lab -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/pytest tests/lab -n 2 $(ARGS)
 
 as-root:
 	@[ "$$(id -u)" = 0 ] || { echo 'this needs root: it makes network namespaces'; exit 1; }

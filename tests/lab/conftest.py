@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.lab import tree as debian
 from tests.lab.background import LabError
@@ -28,7 +29,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Put the tests that need the tree at the end, and start to build it when there are any."""
     needy = {item for item in items if isinstance(item, pytest.Function) and "tree" in item.fixturenames}
     beside = hasattr(config, "workerinput")
-    items.sort(key=lambda item: not _is_guests(item) and 1 + (item in needy) if beside else item in needy)
+    items.sort(key=lambda item: not _is_guests(item.nodeid) and 1 + (item in needy) if beside else item in needy)
     if needy and not config.option.collectonly:
         config.stash[_BUILD] = Build(debian.WORK)
 
@@ -40,8 +41,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             build.wait()
 
 
-def _is_guests(item: pytest.Item) -> bool:
-    return any(mark.args == ("guest",) for mark in item.iter_markers("xdist_group"))
+def _is_guests(nodeid: str) -> bool:
+    return nodeid.partition("::")[0].endswith("_wifi.py")
+
+
+class GuestBeside(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """Gives all tests of the guest to one worker, which boots it, and every other test to whoever is free."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "guest" if _is_guests(nodeid) else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> GuestBeside:
+    """Schedule tests that run side by side."""
+    return GuestBeside(config, log)
 
 
 @pytest.fixture

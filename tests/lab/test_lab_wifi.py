@@ -8,8 +8,6 @@ import pytest
 from tests.lab.background import LabError
 from tests.lab.wifi import CLIENT, OPEN, SECURED, WWW, Network, Wifi
 
-pytestmark = pytest.mark.xdist_group("guest")
-
 
 def curl(wifi: Wifi, url: str) -> str:
     """Return the status of an answer and where a redirect would lead; 000 without any answer."""

@@ -9,8 +9,6 @@ import pytest
 from tests.lab.product import EXIT
 from tests.lab.wifi import CLIENT, OPEN, SECURED, WWW, Network, Wifi
 
-pytestmark = pytest.mark.xdist_group("guest")
-
 _LAN = "lan0"
 
 
