@@ -185,7 +185,7 @@ def test_put_out_on_the_way(ready: Wifi) -> None:
     """Who is put out for good while an address is asked for fails at `associate`, with the access point's reason."""
     ready.open.dhcp.stop()
     words = ["santong-agent", "probe", "wifi_join", OPEN.ssid, "--json"]
-    for text in (f"interface={CLIENT}", f"dns={WWW}", "timeout=25s"):
+    for text in (f"interface={CLIENT}", f"dns={WWW}", "timeout=18s"):
         words += ["--set", text]
     running = ready.guest.start(words)
     ready.guest.wait_until(lambda: "wpa_state=COMPLETED" in ready.wpa("status"), 60)
