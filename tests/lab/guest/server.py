@@ -15,6 +15,7 @@ A command that took too long has `"timeout": true`, one that could not be run an
 
 import json
 import os
+import queue
 import subprocess
 import threading
 import time
@@ -25,26 +26,38 @@ Message = dict[str, Any]
 
 
 class Prober:
-    """Runs probes one after the other, in a worker that stays."""
+    """Runs probes in a worker that stays, side by side; one thread owns its client."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._client: Any = None
+        self._questions: queue.SimpleQueue[tuple[Message, queue.SimpleQueue[Message]]] = queue.SimpleQueue()
+        self._start = threading.Lock()
+        self._thread: threading.Thread | None = None
 
-    def find(self, kind: str, target: str, given: list[str]) -> Message:
+    def find(self, wish: Message) -> Message:
         """Return what `santong-agent probe --json` would print."""
+        with self._start:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, daemon=True)
+                self._thread.start()
+        answer: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._questions.put((wish, answer))
+        return answer.get()
+
+    def _run(self) -> None:
         from agent.probe.ask import ask_of  # noqa: PLC0415  the first probe pays for it, not the boot
         from agent.probe.client import Client  # noqa: PLC0415
         from agent.probe.show import as_json  # noqa: PLC0415
 
-        with self._lock:
-            self._client = self._client or Client(with_details=True)
-            ask = ask_of(kind, target, given)
-            number = self._client.ask(kind, ask)
-            while True:
-                for answer in self._client.answers(1.0):
-                    if answer.id == number:
-                        return as_json(kind, ask.target, answer.outcome)
+        client = Client(with_details=True)
+        asked: dict[int, Any] = {}
+        while True:
+            while not asked or not self._questions.empty():
+                wish, answer_to = self._questions.get()
+                ask = ask_of(wish["probe"], wish["target"], wish["given"])
+                asked[client.ask(wish["probe"], ask)] = (wish["probe"], ask, answer_to)
+            for answer in client.answers(0.2):
+                kind, ask, answer_to = asked.pop(answer.id)
+                answer_to.put(as_json(kind, ask.target, answer.outcome))
 
 
 class Server:
@@ -97,7 +110,7 @@ class Server:
             self._programs[program.pid] = program
             return {"pid": program.pid}
         if "probe" in wish:
-            return {"found": self._prober.find(wish["probe"], wish["target"], wish["given"])}
+            return {"found": self._prober.find(wish)}
         if "read" in wish:
             return {"text": Path(wish["read"]).read_text(errors="replace")}
         if "poll" in wish:
