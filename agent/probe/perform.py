@@ -6,10 +6,9 @@ from typing import NamedTuple, Protocol
 
 from agent.probe.base import Failed, Outcome, Unable, Via
 from agent.probe.net import check_ready
+from agent.probe.privileges import CAP_NET_ADMIN, CAP_NET_RAW
 from agent.probe.settings import Ask, WifiJoin, WifiScan
 from contract.sample import Value
-
-CAP_NET_RAW, CAP_NET_ADMIN = 13, 12  # capabilities(7)
 
 
 class Kind(NamedTuple):

@@ -4,7 +4,7 @@ The worker: a process of its own in which probes run, each in a child of its own
     agent ──{"id", "kind", "ask"}──▶ worker ──fork──▶ child: few privileges, little memory, little time
           ◀─{"id", "at_ns", "outcome"}─┘   ◀──pipe───┘
 
-The worker imports what a kind needs once (scapy takes half a second, on a small board five) and forks: a child that
+The worker imports what a kind needs once (scapy takes half a second, in an emulated guest five) and forks: a child that
 hangs, crashes or eats memory costs its own probe and nothing else. One JSON object a line, both ways; the end of input
 ends the worker and its children. It answers every request exactly once.
 """
@@ -17,14 +17,12 @@ import selectors
 import signal
 import sys
 import time
-from collections import deque
 from typing import Any, NamedTuple, NoReturn
 
 from agent.probe import privileges, settings
 from agent.probe.base import Outcome, Unable
 from agent.probe.perform import KINDS, module_of, perform
 
-MOST_CHILDREN = 8
 MOST_ANSWER_BYTES = 1 << 20
 MEMORY_BYTES = 96 << 20  # beyond what the worker itself has when it forks
 GRACE_S = 2.0  # after a probe's own timeout: first to end in order, then again to be killed
@@ -55,7 +53,6 @@ class Worker:
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
         self._selector.register(_STDIN, selectors.EVENT_READ)
-        self._waiting: deque[Request] = deque()
         self._children: dict[int, _Child] = {}  # by pid
         self._pipes: dict[int, int] = {}  # pid by the end we read from
         self._asked_to_end: set[int] = set()
@@ -66,8 +63,6 @@ class Worker:
     def run(self) -> None:
         """Serve until the input ends."""
         while self._is_open:
-            while self._waiting and len(self._children) < MOST_CHILDREN:
-                self._start(self._waiting.popleft())
             for key, _ in self._selector.select(self._wait_s()):
                 if key.fd == _STDIN:
                     self._read_requests()
@@ -78,7 +73,6 @@ class Worker:
 
     def _end_all(self) -> None:
         """End every child: in order as long as there is time, then by force."""
-        self._waiting.clear()
         for pid in self._children:
             _kill(pid, signal.SIGTERM)
         until = time.monotonic() + _TIDY_S
@@ -95,7 +89,8 @@ class Worker:
         data = os.read(_STDIN, 65536)
         self._is_open = bool(data)
         *lines, self._input = (self._input + data).split(b"\n")
-        self._waiting.extend(_request(json.loads(line)) for line in lines)
+        for line in lines:  # no more at once than the client lets run
+            self._start(_request(json.loads(line)))
 
     def _start(self, request: Request) -> None:
         at_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
