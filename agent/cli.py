@@ -23,12 +23,12 @@ from agent.gather.network import default_gateway
 from agent.pipeline import main as run_agent
 from agent.pipeline import one_round
 from agent.probe.ask import ask_of, kinds_as_text
-from agent.probe.client import ask_once
 from agent.probe.show import as_json as as_json_of
 from agent.probe.show import as_text
 from agent.probing import entries
 from agent.sign import signer
 from agent.spoolfile import peek, repair
+from agent.worker.client import ask_once
 from contract import __version__
 from contract.broker import address, tls_context
 from contract.errors import SantongError

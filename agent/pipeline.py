@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import FrameType
 
-from agent import health, stopmark
+from agent import health, privileges, stopmark
 from agent.clock import Clocks, LinuxClocks, Offset, Timeline, date, phase_ns, until_next_round
 from agent.config import Settings
 from agent.delivery import Delivery
@@ -31,7 +31,6 @@ from agent.gather.identity import Identity, serial
 from agent.gather.interface import Interface
 from agent.gather.myself import Myself
 from agent.gather.presence import Presence
-from agent.probe import privileges
 from agent.probing import Probing
 from agent.publish import Event, Link
 from agent.spool import Spool, SpoolDamaged, SpoolError

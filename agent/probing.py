@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agent.clock import Clocks, Offset, phase_ns, until_next_round
-from agent.probe.base import Outcome
-from agent.probe.client import Answer, Client
+from agent.outcome import Outcome
 from agent.probe.sense import problems
 from agent.probe.settings import Ask, ProbeSettings, Throughput
 from agent.probe.turns import Turns
+from agent.worker.client import Answer, Client
 from contract.errors import ConfigError, Problem
 from contract.lines import clean_tag
 from contract.sample import Sample, Value

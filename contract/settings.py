@@ -11,9 +11,9 @@ Settings: one NamedTuple of sections, read from TOML, environment and flags; eve
     settings = load(Settings, Path("agent.toml"), os.environ, {"agent": "441802-1.c1"})
 
 `SANTONG_ROUND_EVERY=30s` stands above the file, a flag above both. A type that has a class method `parse(text)` which
-raises ValueError is a type of setting. A `tuple[Section, …]` is a list of tables, `[[section]]`; it comes from the file
-alone and has no variable. Not a general library: no optional sections, and it stays small because an agent of 20 MB
-loads it.
+raises ValueError is a type of setting. A `tuple[Section, …]` is a list of tables, `[[section]]`, a `Mapping[str, X]`
+a table with keys of the user's own; both come from the file alone and have no variable. Not a general library: no
+optional sections, and it stays small because an agent of 20 MB loads it.
 """
 
 import os
@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from contract.errors import ConfigError, Problem
 
@@ -30,6 +30,13 @@ PREFIX = "SANTONG_"
 POSITIVE = "above 0"  # a mark: Annotated[int, POSITIVE]
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZES = {"B": 1, "kB": 1000, "KB": 1000, "KiB": 1 << 10, "MB": 10**6, "MiB": 1 << 20, "GB": 10**9, "GiB": 1 << 30}
+
+
+class OneOf(NamedTuple):
+    """A mark: `Annotated[Any, OneOf("source", {"file": File})]` is the section whose kind the key `source` tells."""
+
+    key: str
+    kinds: Mapping[str, Any]
 
 
 class Seconds(float):
@@ -95,6 +102,26 @@ def section(kind: type[T], texts: Mapping[str, str], source: str) -> T:
     return made  # type: ignore[no-any-return]
 
 
+def checked(kind: type[T], tree: object, source: str) -> T:
+    """Return one section made of plain values (of TOML, YAML, JSON); ConfigError lists every mistake."""
+    problems: list[Problem] = []
+    made = _section(kind, tree, "", problems)
+    if problems:
+        raise ConfigError(source, problems)
+    return made  # type: ignore[no-any-return]
+
+
+def plain(value: Any) -> Any:
+    """Return settings as plain values, as JSON can hold them; `checked` makes settings of them again."""
+    if hasattr(value, "_asdict"):
+        return {name: plain(inner) for name, inner in value._asdict().items()}
+    if isinstance(value, Mapping):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return str(value) if isinstance(value, Path) else value
+
+
 def hide_password(url: str) -> str:
     """Return the URL with *** for a password, fit for logs."""
     return re.sub(r"(\w:/*[^:'\"]*):[^'\"]*@", r"\1:***@", url)
@@ -110,7 +137,7 @@ def leaves(kind: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, hint in _hints(kind).items():
         if _is_section(hint):
             yield from leaves(hint, f"{prefix}{name}.")
-        elif not _is_tables(hint):
+        elif not _is_tables(hint) and get_origin(hint) is not Mapping:
             yield prefix + name, hint
 
 
@@ -200,20 +227,43 @@ def _join(path: str, name: str) -> str:
 def _value(hint: Any, value: object, path: str, problems: list[Problem]) -> Any:
     if _is_section(hint):
         return _section(hint, value, path, problems)
+    if get_origin(hint) is Annotated and isinstance(get_args(hint)[1], OneOf):
+        return _one_of(get_args(hint)[1], value, path, problems)
+    if get_origin(hint) is Mapping and isinstance(value, Mapping):
+        inside = get_args(hint)[1]
+        return {str(name): _value(inside, inner, _join(path, str(name)), problems) for name, inner in value.items()}
     if get_origin(hint) is tuple and isinstance(value, list | tuple):
         return tuple(_value(get_args(hint)[0], item, f"{path}[{n}]", problems) for n, item in enumerate(value))
-    if _is_tables(hint):
-        problems.append(Problem(path, f"is a list of sections, each begins with [[{path}]]"))
-        return None
     try:
+        if _is_tables(hint):
+            raise TypeError(f"is a list of sections, each begins with [[{path}]]")
         return _convert(hint, value)
     except (ValueError, TypeError) as error:
         problems.append(Problem(path, str(error)))
         return None
 
 
+def _one_of(mark: OneOf, value: object, path: str, problems: list[Problem]) -> Any:
+    """Check the section whose kind its own key tells."""
+    if not isinstance(value, Mapping):
+        return _section(mark, value, path, problems)
+    name = str(value.get(mark.key))
+    if name in mark.kinds:
+        return _section(mark.kinds[name], value, path, problems)
+    known = f"; there are {', '.join(mark.kinds)}"
+    message = (
+        f"{name!r} is not known{_did_you_mean(name, mark.kinds) or known}"
+        if mark.key in value
+        else f"is missing{known}"
+    )
+    problems.append(Problem(_join(path, mark.key), message))
+    return None
+
+
 def _convert(hint: Any, value: object) -> Any:
     origin = get_origin(hint)
+    if hint is Any:
+        return value
     if origin is Annotated:
         return _positive(_convert(get_args(hint)[0], value))
     if origin in (Union, UnionType):
@@ -222,6 +272,8 @@ def _convert(hint: Any, value: object) -> Any:
         return _choice(get_args(hint), value)
     if origin is tuple:
         raise TypeError(f"{value!r} is not a list")
+    if origin is Mapping:
+        raise TypeError(f"is a table of names and values, not {hide_password(repr(value))}")
     if isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool):
         return value
     return _scalar(hint, value)

@@ -5,7 +5,8 @@ import queue
 import socket
 import threading
 
-from agent.probe.base import Failed, Via
+from agent.outcome import Failed
+from agent.probe.base import Via
 from agent.probe.dns import lookup
 from agent.probe.net import Address, Connected, Deadline, describe, dial
 

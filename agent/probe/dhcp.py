@@ -21,9 +21,10 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
+from agent.outcome import Failed, Outcome, Unable
 from agent.probe import dhcp_packets as packets
 from agent.probe import sense
-from agent.probe.base import Failed, Outcome, Unable, Via
+from agent.probe.base import Via
 from agent.probe.dhcp_packets import Client, Reply
 from agent.probe.link import ETH_IP, Link, card, is_held
 from agent.probe.net import Deadline, milliseconds

@@ -9,7 +9,7 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 
-from agent.probe.base import Unable
+from agent.outcome import Unable
 
 NOERROR, SERVFAIL, NXDOMAIN = 0, 2, 3
 Question = dns.message.QueryMessage

@@ -22,8 +22,9 @@ import time
 from typing import NamedTuple
 
 from agent import echo
+from agent.outcome import Failed, Outcome, Unable
 from agent.probe import sense
-from agent.probe.base import Failed, Outcome, Unable, Via
+from agent.probe.base import Via
 from agent.probe.connect import resolve
 from agent.probe.icmp_packets import IP_RECVERR, IPV6_RECVERR, SOL_IP, SOL_IPV6, Tally, median, refusal
 from agent.probe.net import Address, Deadline, bind, describe, endpoint, milliseconds

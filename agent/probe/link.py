@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from agent.probe.base import Unable
+from agent.outcome import Unable
 from agent.probe.net import SIOCGIFADDR, Deadline, about, check_ready, describe
 
 ETH_IP, ETH_ARP = 0x0800, 0x0806

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from agent.probe.base import Unable, Via
+from agent.outcome import Unable
+from agent.probe.base import Via
 
 SIOCGIFADDR, _SIOCGIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8915, 0x8913, 0x1, 0x40  # netdevice(7)
 _STACK_BYTES = 1 << 19

@@ -18,7 +18,8 @@ from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from agent.probe.base import DONE, Failed, Outcome, Via
+from agent.outcome import DONE, Failed, Outcome
+from agent.probe.base import Via
 from agent.probe.net import Deadline, small_stacks
 from agent.probe.place import place
 from agent.probe.settings import Portal

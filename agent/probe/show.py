@@ -6,7 +6,7 @@ Servers write into it: whatever a terminal would obey instead of showing it is w
 
 import unicodedata
 
-from agent.probe.base import Outcome
+from agent.outcome import Outcome
 
 _UNITS = {"_ms": "ms", "_percent": "%", "_mbps": "Mbit/s", "_dbm": "dBm", "_days": "days", "_s": "s"}
 

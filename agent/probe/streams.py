@@ -18,8 +18,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
+from agent.outcome import Failed, Unable
 from agent.probe import tcpinfo
-from agent.probe.base import Failed, Unable
 from agent.probe.net import small_stacks
 from agent.probe.place import place
 from agent.probe.tcpinfo import Counts

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from agent.probe.base import Unable
+from agent.outcome import Unable
 from agent.probe.iw import Network, fresh, ssid_text
 from agent.probe.net import Deadline
 

@@ -4,7 +4,8 @@ TCP: a connection is opened and closed (RFC 9293). Nothing is sent through it.
 Stages: `resolve` (code: EAI number), `connect` (code: errno), `threshold`.
 """
 
-from agent.probe.base import Failed, Outcome, Via
+from agent.outcome import Failed, Outcome
+from agent.probe.base import Via
 from agent.probe.connect import connect
 from agent.probe.net import Deadline, milliseconds
 from agent.probe.settings import Tcp

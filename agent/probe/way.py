@@ -22,7 +22,8 @@ from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Protocol
 
-from agent.probe.base import Unable, Via
+from agent.outcome import Unable
+from agent.probe.base import Via
 from agent.probe.net import address_of, interface_of
 
 PRIORITY = 730  # before those of VPNs and the main table

@@ -19,8 +19,9 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple, Self
 from urllib.parse import quote, urljoin, urlsplit
 
+from agent.outcome import Failed, Unable
 from agent.probe import tls
-from agent.probe.base import Failed, Unable, Via
+from agent.probe.base import Via
 from agent.probe.connect import connect
 from agent.probe.net import Address, Deadline, describe, milliseconds
 from agent.probe.place import place, without_queries

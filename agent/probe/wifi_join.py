@@ -19,9 +19,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from agent.outcome import DONE, Failed, Outcome, Unable
 from agent.probe import dhcp, http, iw, portal, way
 from agent.probe.association import Association
-from agent.probe.base import DONE, Failed, Outcome, Unable, Via
+from agent.probe.base import Via
 from agent.probe.dns import lookup
 from agent.probe.iw import Network
 from agent.probe.net import Deadline, milliseconds

@@ -15,8 +15,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from agent.outcome import Failed, Outcome, Unable
 from agent.probe import iw
-from agent.probe.base import Failed, Outcome, Unable, Via
+from agent.probe.base import Via
 from agent.probe.iw import Network
 from agent.probe.net import Deadline, milliseconds
 from agent.probe.settings import WifiScan

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from agent.clock import Offset
+from agent.outcome import Outcome
 from agent.probe import budget
-from agent.probe.base import Outcome
-from agent.probe.client import Answer, Client
 from agent.probe.settings import Http, Icmp, ProbeSettings, Tcp, Throughput
 from agent.probe.values import Host, HostPort, Url, Window
 from agent.probing import Entry, Probing, entries, samples_of
+from agent.worker.client import Answer, Client
 from contract.errors import ConfigError
 from contract.sample import Sample
 from contract.settings import Seconds, Size
 from tests.agent.doubles import DEVICE, SECOND_NS, UNIX_NS, FakeClocks
-from tests.agent.probe.misbehaving import COMMAND
+from tests.agent.worker.misbehaving import COMMAND
 
 LONG_S = 60.0
 CLOSED = Tcp(HostPort("127.0.0.1:1"), timeout=Seconds(1))

@@ -2,7 +2,7 @@
 
 import io
 
-from agent.probe.privileges import CAP_NET_RAW
+from agent.privileges import CAP_NET_RAW
 from contract.batch import decode
 from contract.batchfile import carried, read
 from tests.contract.parser import Line, parse_all

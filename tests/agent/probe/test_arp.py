@@ -5,10 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.l2 import ARP, Ether
 
+from agent.outcome import Failed, Outcome, Unable
 from agent.probe import arp, arp_packets, sense
 from agent.probe.arp_packets import Owner
 from agent.probe.ask import ask_of
-from agent.probe.base import Failed, Outcome, Unable, Via
+from agent.probe.base import Via
 from agent.probe.link import Card
 from agent.probe.settings import Arp
 from agent.probe.values import InterfaceName, Ipv4, Subnet

@@ -11,8 +11,9 @@ from scapy.layers.dhcp import BOOTP, DHCP
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
+from agent.outcome import Failed, Outcome, Unable
 from agent.probe import dhcp, dhcp_packets
-from agent.probe.base import Failed, Outcome, Unable, Via
+from agent.probe.base import Via
 from agent.probe.dhcp_packets import ACK, NAK, OFFER, Client, Reply
 from agent.probe.net import Deadline
 from agent.probe.settings import Dhcp

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.dns import DNS, DNSQR, DNSRR
 
+from agent.outcome import Failed, Outcome, Unable
 from agent.probe import dns as probes
 from agent.probe import dns_packets
 from agent.probe.ask import ask_of
-from agent.probe.base import Failed, Outcome, Unable, Via
+from agent.probe.base import Via
 from agent.probe.connect import resolve
 from agent.probe.dns_packets import Answer
 from agent.probe.net import Deadline

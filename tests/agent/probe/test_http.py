@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.outcome import Failed, Outcome
 from agent.probe import http, tls
-from agent.probe.base import Failed, Outcome, Via
-from agent.probe.perform import perform
+from agent.probe.base import Via
 from agent.probe.settings import Http
 from agent.probe.values import HostPort, Pattern, Url
+from agent.worker.kinds import perform
 from contract.measurements import TABLE
 from contract.settings import Seconds
 from tests.agent.probe.name_server_double import NameServerDouble, zone

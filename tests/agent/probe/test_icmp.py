@@ -13,8 +13,9 @@ from scapy.layers.inet import ICMP
 from scapy.layers.inet6 import ICMPv6EchoRequest
 
 from agent import echo
+from agent.outcome import Failed, Unable
 from agent.probe import icmp
-from agent.probe.base import Failed, Unable, Via
+from agent.probe.base import Via
 from agent.probe.icmp_packets import IP_RECVERR, IPV6_RECVERR, SOL_IP, SOL_IPV6, Refusal, Tally, jitter_s, refusal
 from agent.probe.net import Address, Deadline
 from agent.probe.settings import Icmp

@@ -11,8 +11,8 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 
+from agent.outcome import Unable
 from agent.probe import arp_packets, dhcp_packets
-from agent.probe.base import Unable
 from agent.probe.dhcp_packets import Client
 from agent.probe.link import Instruction, attach, card, is_held
 

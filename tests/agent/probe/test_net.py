@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
+from agent.outcome import Outcome, Unable
 from agent.probe import net
-from agent.probe.base import Outcome, Unable
 from agent.probe.connect import connect
 from agent.probe.net import Deadline, check_ready, endpoint
-from agent.probe.perform import perform
 from agent.probe.settings import Dns, Http, Icmp, Portal, Tcp, Throughput, WifiScan
 from agent.probe.values import Host, HostPort, InterfaceName, Resolver, Ssid, Url
+from agent.worker.kinds import perform
 
 UP, RUNNING = 0x1, 0x40  # netdevice(7)
 
@@ -35,7 +35,7 @@ def by(interface: str) -> dict[str, Outcome]:
         "portal": Portal(interface=way),
         "throughput": Throughput(Url("http://192.0.2.1/"), interface=way),
     }
-    return {kind: perform(kind, ask) for kind, ask in asks.items()}  # type: ignore[arg-type]
+    return {kind: perform(kind, ask) for kind, ask in asks.items()}
 
 
 @pytest.mark.usefixtures("nothing_is_sent")

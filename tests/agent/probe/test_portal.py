@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.probe.base import Outcome
-from agent.probe.perform import perform
+from agent.outcome import Outcome
 from agent.probe.portal import parse_api
 from agent.probe.settings import Portal
 from agent.probe.values import ENDPOINTS, Endpoint, Url
+from agent.worker.kinds import perform
 from contract.settings import Seconds
 from tests.agent.probe.servers import Script, Server, answer, answers, asked, pages, redirect, serving, silent
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.probe.base import Outcome
+from agent.outcome import Outcome
 from agent.probe.show import as_json, as_text
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\r\nhttp 1.1: works\x9b1A\x7f\u202etxt.exe\u2066\u2028\ud800"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.probe.base import Unable
+from agent.outcome import Unable
 from agent.probe.net import Deadline
 from agent.probe.supplicant import (
     MARK,

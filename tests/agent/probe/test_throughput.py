@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.probe.base import Outcome
-from agent.probe.perform import perform
+from agent.outcome import Outcome
 from agent.probe.settings import Throughput
 from agent.probe.values import Url
+from agent.worker.kinds import perform
 from contract.measurements import TABLE
 from contract.settings import Seconds, Size
 from tests.agent.probe.servers import (

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.outcome import Unable
 from agent.probe import way
-from agent.probe.base import Unable
 
 
 class _Lease(NamedTuple):

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.outcome import Failed, Unable
 from agent.probe import wifi_join
 from agent.probe.association import Association
-from agent.probe.base import Failed, Unable, Via
+from agent.probe.base import Via
 from agent.probe.net import Deadline
 from agent.probe.settings import WifiJoin
 from agent.probe.supplicant import Event, Supplicant

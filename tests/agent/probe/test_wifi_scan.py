@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.outcome import Failed, Outcome, Unable
 from agent.probe import wifi_scan
-from agent.probe.base import Failed, Outcome, Unable, Via
+from agent.probe.base import Via
 from agent.probe.settings import WifiScan
 from agent.probe.values import InterfaceName, Security, Ssid
 from contract.settings import Seconds

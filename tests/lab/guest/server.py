@@ -45,8 +45,8 @@ class Prober:
 
     def _run(self) -> None:
         from agent.probe.ask import ask_of  # noqa: PLC0415  the first probe pays for it, not the boot
-        from agent.probe.client import Client  # noqa: PLC0415
         from agent.probe.show import as_json  # noqa: PLC0415
+        from agent.worker.client import Client  # noqa: PLC0415
 
         client = Client(with_details=True)
         asked: dict[int, Any] = {}

@@ -13,15 +13,15 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from agent.probe.base import Outcome
-from agent.probe.settings import Ask
+from agent.outcome import Outcome, told
+from contract.settings import plain
 
 MOST_AT_ONCE = 8  # children of the worker
 PATIENCE_S = 30.0  # beyond a probe's timeout: a small board imports scapy in some seconds
 _KILLED_AFTER_S = 6.0  # the worker's own patience with its children is shorter
-WORKER = (sys.executable, "-P", "-m", "agent.probe.worker")
+WORKER = (sys.executable, "-P", "-m", "agent.worker.serve")
 
 
 class Answer(NamedTuple):
@@ -38,7 +38,7 @@ class Client:
     def __init__(self, command: Sequence[str] = WORKER, *, with_details: bool = False) -> None:
         self._command = command
         self._with_details = with_details
-        self._waiting: deque[tuple[int, str, Ask]] = deque()  # beyond what runs at once
+        self._waiting: deque[tuple[int, str, Any]] = deque()  # beyond what runs at once
         self._worker: subprocess.Popen[bytes] | None = None
         self._selector = selectors.DefaultSelector()
         self._open: dict[int, tuple[int, float]] = {}  # question → (asked at, boot ns; answered until, monotonic)
@@ -60,7 +60,7 @@ class Client:
         """How many answers are still to come."""
         return len(self._open) + len(self._waiting)
 
-    def ask(self, kind: str, ask: Ask) -> int:
+    def ask(self, kind: str, ask: Any) -> int:
         """Have one probe run, and return the number that its answer will carry."""
         self._last += 1
         self._waiting.append((self._last, kind, ask))
@@ -72,7 +72,7 @@ class Client:
         while self._waiting and len(self._open) < MOST_AT_ONCE:
             number, kind, ask = self._waiting.popleft()
             self._open[number] = (_boottime_ns(), time.monotonic() + ask.timeout + PATIENCE_S)
-            request = {"id": number, "kind": kind, "ask": ask._asdict(), "with_details": self._with_details}
+            request = {"id": number, "kind": kind, "ask": plain(ask), "with_details": self._with_details}
             try:
                 self._started().stdin.write(json.dumps(request).encode() + b"\n")  # type: ignore[union-attr]
             except OSError:
@@ -119,7 +119,7 @@ class Client:
             answer = json.loads(line)
             if self._open.pop(answer["id"], None):
                 self._send()
-                yield Answer(answer["id"], answer["at_ns"], Outcome(**answer["outcome"]))
+                yield Answer(answer["id"], answer["at_ns"], told(answer["outcome"]))
 
     def _give_up(self, why: str) -> Iterator[Answer]:
         lost, self._open = self._open, {}
@@ -145,7 +145,7 @@ def _boottime_ns() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
-def ask_once(kind: str, ask: Ask) -> Outcome:
+def ask_once(kind: str, ask: Any) -> Outcome:
     """Run one probe in a worker of its own, and wait for what it finds."""
     client = Client(with_details=True)
     client.ask(kind, ask)

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from agent.probe import settings, values, worker
-from agent.probe.base import Outcome
-from agent.probe.client import Client, ask_once
-from agent.probe.privileges import CAP_NET_RAW, held
+from agent.outcome import Outcome
+from agent.privileges import CAP_NET_RAW, held
+from agent.probe import settings, values
 from agent.probe.settings import Tcp
 from agent.probe.values import HostPort
+from agent.worker import serve
+from agent.worker.client import Client, ask_once
 from contract.settings import Seconds
-from tests.agent.probe.misbehaving import COMMAND
+from tests.agent.worker.misbehaving import COMMAND
 
 ASK = Tcp(HostPort("127.0.0.1:1"), timeout=Seconds(0.2))
 LONG_S = 60.0
@@ -125,7 +126,7 @@ def test_a_worker_that_dies_is_replaced(kind: str) -> None:
 
 def test_a_worker_that_hangs_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that does not answer long after the timeout is killed, its questions are answered, the next works."""
-    monkeypatch.setattr("agent.probe.client.PATIENCE_S", 1.0)
+    monkeypatch.setattr("agent.worker.client.PATIENCE_S", 1.0)
     with misbehaving() as client:
         assert "hung" in found(client, "stop_worker")["stop_worker"].reason
         assert found(client, "refuse")["refuse"].stage == "connect"
@@ -157,7 +158,7 @@ def test_an_answer_that_is_far_too_long_is_cut_off() -> None:
 
 def test_many_silent_targets_are_failures_however_long_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     """In an outage, when nothing answers, every probe says so: waiting for a turn is not mistaken for a hang."""
-    monkeypatch.setattr("agent.probe.client.PATIENCE_S", 1.0)
+    monkeypatch.setattr("agent.worker.client.PATIENCE_S", 1.0)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as silent:
         fillers = [socket.socket() for _ in range(4)]
         for filler in fillers:
@@ -250,7 +251,7 @@ def test_what_is_asked_crosses_to_the_worker_unchanged(kind: str) -> None:
     for name, hint in settings.KINDS[kind].__annotations__.items():
         made[name] = EXAMPLES.get(str(hint), settings.KINDS[kind]._field_defaults.get(name))
     ask = settings.KINDS[kind](**made)  # type: ignore[arg-type]
-    request = worker._request(
+    request = serve._request(
         json.loads(json.dumps({"id": 1, "kind": kind, "ask": ask._asdict(), "with_details": False}))
     )
     assert request.ask == ask

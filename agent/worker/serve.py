@@ -19,9 +19,9 @@ import sys
 import time
 from typing import Any, NamedTuple, NoReturn
 
-from agent.probe import privileges, settings
-from agent.probe.base import Outcome, Unable
-from agent.probe.perform import KINDS, module_of, perform
+from agent import privileges
+from agent.outcome import Outcome, Unable, told
+from agent.worker import kinds
 
 MOST_ANSWER_BYTES = 1 << 20
 MEMORY_BYTES = 96 << 20  # beyond what the worker itself has when it forks
@@ -36,7 +36,7 @@ class Request(NamedTuple):
 
     id: int
     kind: str
-    ask: settings.Ask
+    ask: Any  # as its kind has it: kinds.py
     with_details: bool
 
 
@@ -137,32 +137,18 @@ class Worker:
 
 
 def _request(given: Any) -> Request:
-    kind = settings.KINDS[given["kind"]]
-    hints = kind.__annotations__
-    ask = {name: _typed(hints[name], value) for name, value in given["ask"].items()}
-    return Request(given["id"], given["kind"], kind(**ask), given["with_details"])
-
-
-def _typed(hint: Any, value: Any) -> Any:
-    """Give what came as JSON its own type again (HostPort, a tuple of Url …)."""
-    kinds = getattr(hint, "__args__", (hint,))
-    if isinstance(value, list):
-        return tuple(_typed(kinds[0], item) for item in value)
-    for kind in kinds:
-        if isinstance(kind, type) and hasattr(kind, "parse") and isinstance(value, str):
-            return kind(value)
-    return value
+    return Request(given["id"], given["kind"], kinds.ask_of(given["kind"], given["ask"]), given["with_details"])
 
 
 def _prepare(kind: str) -> Outcome | None:
     """Load what the kind needs, and say why it cannot run if it cannot."""
     try:
-        module_of(kind)
+        kinds.module_of(kind)
     except Unable as unable:
         return unable.outcome()
     except Exception as error:  # noqa: BLE001  a library that cannot be loaded must not end the worker
         return Outcome(None, "unable", reason=f"cannot be loaded: {type(error).__name__}: {error}")
-    if names := privileges.missing(KINDS[kind].needs):
+    if names := privileges.missing(kinds.KINDS[kind].needs):
         return Outcome(None, "unable", reason=f"{names} is needed: run as root, or give it to the agent's service")
     return None
 
@@ -204,9 +190,9 @@ def _confined(request: Request, parent: int) -> Outcome:
         os.dup2(os.open(os.devnull, os.O_RDWR), _STDIN)
         os.dup2(2, 1)  # answers are the worker's alone
         _limit(request.ask.timeout)
-        kind = KINDS[request.kind]
+        kind = kinds.KINDS[request.kind]
         privileges.keep_only(kind.needs | kind.may_use)
-        return perform(request.kind, request.ask)
+        return kinds.perform(request.kind, request.ask)
     except Unable as unable:
         return unable.outcome()
     except Exception as error:  # noqa: BLE001  what cannot be confined does not run, and says why
@@ -236,7 +222,7 @@ def _write_all(to: int, data: bytes) -> None:
 
 def _read(answer: bytes, status: int) -> Outcome:
     try:
-        return Outcome(**json.loads(answer))
+        return told(json.loads(answer))
     except (ValueError, TypeError):
         how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "without an answer"
         return Outcome(None, "unable", reason=f"the probe's process ended: {how}")

@@ -9,11 +9,13 @@ import time
 from pathlib import Path
 from types import ModuleType
 
-from agent.probe import perform, privileges, settings, worker
-from agent.probe.base import Failed, Outcome, Via
-from agent.probe.perform import Kind
+from agent import privileges
+from agent.outcome import Failed, Outcome
+from agent.probe import settings
+from agent.probe.base import Via
+from agent.worker import kinds, serve
 
-COMMAND = (sys.executable, "-m", "tests.agent.probe.misbehaving")
+COMMAND = (sys.executable, "-m", "tests.agent.worker.misbehaving")
 
 
 def _hang(_ask: settings.Tcp, _via: Via) -> Outcome:
@@ -108,9 +110,8 @@ def main() -> int:
         module.probe = probe  # type: ignore[attr-defined]
         sys.modules[module.__name__] = module
         needs = frozenset({privileges.CAP_NET_RAW}) if name == "raw_privileges" else frozenset()
-        perform.KINDS[name] = Kind(name, needs)
-        settings.KINDS[name] = settings.Tcp
-    return worker.main()
+        kinds.KINDS[name] = kinds.Kind(module.__name__, settings.Tcp, needs)
+    return serve.main()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""The worker process, in which probes and readings run, and the agent's end of it."""

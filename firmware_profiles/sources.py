@@ -1,0 +1,282 @@
+"""
+What a profile can read from: the parameters of each source, and the names of the raw values that it gives.
+
+Every source gives rows of raw values (`agent.outcome.Row`); `read` maps them to fields of measurements. Some sources
+always give the same names (`GIVES`), the others those that the profile chose for its OIDs, files and paths. Light: the
+agent's loop loads this. Parameters of a profile stand in braces in any text: `{address}`, `{ap_name}`.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from contract.measurements import TABLE
+from contract.settings import POSITIVE, Seconds
+
+Scalar = Any  # of YAML: text, a whole number, a number, true or false
+
+
+class FieldName(str):
+    """A field of the contract's table, `interface.rx_bytes`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the name; ValueError says what there is."""
+        measurement, dot, field = text.partition(".")
+        if not dot or measurement not in TABLE or not TABLE[measurement].from_agent:
+            known = ", ".join(name for name, row in TABLE.items() if row.from_agent)
+            raise ValueError(f"{text!r} is not measurement.field; measurements are {known}")
+        if TABLE[measurement].kind_of(field) is None:
+            known = ", ".join(f.name for f in TABLE[measurement].fields)
+            raise ValueError(f"{text!r}: {measurement} has no such field; there are {known}")
+        return cls(text)
+
+    @property
+    def measurement(self) -> str:
+        """The measurement's name."""
+        return self.partition(".")[0]
+
+    @property
+    def field(self) -> str:
+        """The field's name."""
+        return self.partition(".")[2]
+
+
+class Oid(str):
+    """An SNMP object identifier as numbers, `1.3.6.1.2.1.1.1.0`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the identifier without a leading dot; ValueError says what is wrong."""
+        text = text.removeprefix(".")
+        if not re.fullmatch(r"[0-2](\.[0-9]{1,10}){1,127}", text):
+            raise ValueError(f"{text!r} is not an object identifier in numbers such as 1.3.6.1.2.1.1.1.0")
+        return cls(text)
+
+
+class Pattern(str):
+    """A regular expression."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the expression; ValueError says what is wrong."""
+        try:
+            re.compile(text)
+        except re.error as error:
+            raise ValueError(f"{text!r} is not a regular expression: {error}") from None
+        return cls(text)
+
+
+class Reading(NamedTuple):
+    """
+    How one raw value becomes one field.
+
+    In this order: `pattern` (its first group is taken), `base` of a text that is a whole number (0: by its prefix),
+    `mask` (1 when any of these bits is set), `per` (increase of `raw` ÷ increase of the raw value `per`, between two
+    reads), `enum` (what is not in it is absent), `scale` and `offset` (value × scale + offset). `unit` is that of the
+    result, and must be the field's. `absent` are raw values by which the device says that it has none.
+
+    Of several rows `each` is a sample of its own, told apart by `tags` (which may hold `{key}` and `{raw names}`); or
+    they are one: `sum`, `max`, `min`, `any` (1 when one is not 0), `count` (of those that are not 0). `sticky` (of a
+    whole number): what was once set stays set until the device's next boot.
+    """
+
+    raw: str
+    field: FieldName
+    tags: Mapping[str, str] = {}
+    pattern: Pattern | None = None
+    base: int = 10
+    mask: int | None = None
+    per: str = ""
+    enum: Mapping[str, Scalar] = {}
+    scale: float = 1.0
+    offset: float = 0.0
+    unit: str = ""
+    absent: tuple[Scalar, ...] = ()
+    rows: Literal["each", "sum", "max", "min", "any", "count"] = "each"
+    sticky: bool = False
+
+
+_Positive = Annotated[Seconds, POSITIVE]
+_MINUTE, _PATIENCE = Seconds(60), Seconds(5)
+
+
+class File(NamedTuple):
+    """
+    Files of /sys and /proc, by name. A path with one `*` gives a row for each match; `key` is what `*` stood for.
+
+    Text is stripped of blanks and of the NUL that ends strings of the device tree. A file that is not there is absent.
+    """
+
+    files: Mapping[str, str]
+    read: tuple[Reading, ...]
+    source: Literal["file"] = "file"
+    every: _Positive = _MINUTE
+    timeout: _Positive = _PATIENCE
+
+
+class Command(NamedTuple):
+    """
+    A program's output; `argv` is fixed, without shell.
+
+    `json`: `values` are paths in it (`a.b.0`), `rows` the path of a list.
+
+    `pairs`: lines of name, `separator`, value. `regex`: named groups of `pattern`; with `rows: each`, a row a match.
+    `text`: all of it, by the name `text`.
+    """
+
+    argv: tuple[str, ...]
+    read: tuple[Reading, ...]
+    source: Literal["command"] = "command"
+    every: _Positive = _MINUTE
+    timeout: _Positive = _PATIENCE
+    format: Literal["json", "pairs", "regex", "text"] = "text"
+    values: Mapping[str, str] = {}
+    rows: str = ""
+    separator: str = "="
+    pattern: Pattern | None = None
+
+
+class HttpJson(NamedTuple):
+    """
+    JSON over HTTP, from the device's address. `values` are paths (`a.b.0`), `rows` the path of a list or table of rows.
+
+    `login` is how the credentials are shown: HTTP Basic or Digest (RFC 7617, RFC 7616), or the password as a bearer
+    token (RFC 6750).
+    """
+
+    path: str
+    values: Mapping[str, str]
+    read: tuple[Reading, ...]
+    source: Literal["http_json"] = "http_json"
+    every: _Positive = _MINUTE
+    timeout: _Positive = _PATIENCE
+    scheme: Literal["http", "https"] = "http"
+    port: int = 0
+    rows: str = ""
+    login: Literal["none", "basic", "digest", "bearer"] = "none"
+    verify: bool = True
+
+
+class Ubus(NamedTuple):
+    """
+    OpenWrt's bus: the local program, or JSON-RPC over HTTP (rpcd) where the device has an address of its own.
+
+    `object` may hold one `*` (`hostapd.*`): a row for each object that matches. `values` and `rows` as of `http_json`.
+    """
+
+    object: str
+    method: str
+    values: Mapping[str, str]
+    read: tuple[Reading, ...]
+    source: Literal["ubus"] = "ubus"
+    every: _Positive = _MINUTE
+    timeout: _Positive = _PATIENCE
+    arguments: Mapping[str, Scalar] = {}
+    rows: str = ""
+    scheme: Literal["http", "https"] = "http"
+    port: int = 0
+    path: str = "/ubus"
+    verify: bool = True
+
+
+class Snmp(NamedTuple):
+    """
+    SNMP v2c or v3, as the credentials say. `get`: scalars with their instance (`….1.0`), by name.
+
+    `columns`: columns of tables, by name; rows of one index belong together, and `key` is the index. `where` (name of a
+    column, or `key` → text) leaves only the rows that have this value.
+    """
+
+    read: tuple[Reading, ...]
+    source: Literal["snmp"] = "snmp"
+    every: _Positive = _MINUTE
+    timeout: _Positive = _PATIENCE
+    get: Mapping[str, Oid] = {}
+    columns: Mapping[str, Oid] = {}
+    where: Mapping[str, str] = {}
+    port: int = 161
+
+
+class Pjlink(NamedTuple):
+    """A projector or panel by PJLink (class 1; class 2 where it answers)."""
+
+    read: tuple[Reading, ...]
+    source: Literal["pjlink"] = "pjlink"
+    every: _Positive = _MINUTE
+    timeout: _Positive = _PATIENCE
+    port: int = 4352
+
+
+class Iw(NamedTuple):
+    """Radios of this device, by `iw`: a row for each interface; no station's address leaves it."""
+
+    read: tuple[Reading, ...]
+    source: Literal["iw"] = "iw"
+    every: _Positive = _MINUTE
+    timeout: _Positive = _PATIENCE
+    interface: str = "*"
+
+
+class Hostapd(NamedTuple):
+    """Access points of this device, by hostapd's control socket: a row an interface; no station's address leaves it."""
+
+    read: tuple[Reading, ...]
+    source: Literal["hostapd"] = "hostapd"
+    every: _Positive = _MINUTE
+    timeout: _Positive = _PATIENCE
+    interface: str = "*"
+    control: str = "/run/hostapd"
+
+
+class Session(NamedTuple):
+    """Is somebody using this computer? Booleans and seconds; no names, no titles, no content."""
+
+    read: tuple[Reading, ...]
+    source: Literal["session"] = "session"
+    every: _Positive = _MINUTE
+    timeout: _Positive = _PATIENCE
+
+
+class Screen(NamedTuple):
+    """The connectors of this computer's graphics (DRM): is a screen connected, and is it on."""
+
+    read: tuple[Reading, ...]
+    source: Literal["screen"] = "screen"
+    every: _Positive = _MINUTE
+    timeout: _Positive = _PATIENCE
+
+
+Source = File | Command | HttpJson | Ubus | Snmp | Pjlink | Iw | Hostapd | Session | Screen
+SOURCES: dict[str, type[Source]] = {
+    "file": File,
+    "command": Command,
+    "http_json": HttpJson,
+    "ubus": Ubus,
+    "snmp": Snmp,
+    "pjlink": Pjlink,
+    "iw": Iw,
+    "hostapd": Hostapd,
+    "session": Session,
+    "screen": Screen,
+}
+# Those that ask another device: every read is also a `probe` of that kind, with success, stage and round trip.
+REMOTE = frozenset({"http_json", "ubus", "snmp", "pjlink"})
+_RADIO = ("channel", "frequency_mhz", "noise_dbm", "stations", "rssi_p50_dbm", "rssi_p10_dbm", "ssid", "interface")
+# The raw names of the sources that always give the same; a device that has not all of them leaves some out.
+GIVES: dict[str, tuple[str, ...]] = {
+    "pjlink": (
+        "power", "input", "muted", "fan", "lamp", "temperature", "cover", "filter", "other", "lamp_hours", "lamp_on",
+        "manufacturer", "model", "information", "name", "class", "serial", "version", "filter_hours",
+    ),
+    "iw": (*_RADIO, "active_ms", "busy_ms", "receive_ms", "transmit_ms", "txpower_dbm", "type"),
+    "hostapd": (*_RADIO, "state", "utilization_percent"),
+    "session": ("session_active", "idle_s", "sessions"),
+    "screen": ("connected", "display_on", "connector"),
+}  # fmt: skip
