@@ -15,6 +15,7 @@ import typer
 from agent import health as health_file
 from agent import stopmark
 from agent.config import DEFAULT_FILE, InterfaceSettings, Settings
+from agent.devices import all_questions, devices_of
 from agent.export import export
 from agent.gather.host import Host
 from agent.gather.identity import Identity
@@ -25,7 +26,7 @@ from agent.pipeline import one_round
 from agent.probe.ask import ask_of, kinds_as_text
 from agent.probe.show import as_json as as_json_of
 from agent.probe.show import as_text
-from agent.probing import entries
+from agent.resolved import profiles_for
 from agent.sign import signer
 from agent.spoolfile import peek, repair
 from agent.worker.client import ask_once
@@ -88,7 +89,7 @@ def run(
     """Measure and publish until stopped. Exit code 2: settings, 3: spool."""
     with _one_line_errors():
         settings = _settings(config)
-        entries(settings.probe)
+        all_questions(settings, devices_of(settings, profiles_for))
         if address(settings.broker).tls:
             tls_context(settings.broker)
     if check:

@@ -1,10 +1,12 @@
 """Settings of an agent: one TOML file, `SANTONG_*` variables and flags above it."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
 
 from agent.probe.settings import ProbeSettings
+from agent.probe.values import Host
 from contract.broker import BrokerSettings
 from contract.names import DeviceName
 from contract.settings import POSITIVE, Seconds, Size
@@ -97,6 +99,48 @@ class ClockSettings(NamedTuple):
     trust: Literal["auto", "kernel", "always"] = "auto"
 
 
+class ProfileSettings(NamedTuple):
+    """
+    The profile of the machine itself: its id, `auto` (the one that fits best) or `none`.
+
+    `folder` holds an operator's own profiles, which stand above the shipped ones; `parameters` are texts that the
+    profile asks for.
+    """
+
+    id: str = "auto"
+    folder: Path = Path("/etc/santong/profiles.d")
+    parameters: Mapping[str, str] = {}
+    credentials: str = ""
+
+
+class Observed(NamedTuple):
+    """Another device of the same site that this agent speaks for; `credentials` names a section of those."""
+
+    device: DeviceName
+    profile: str
+    address: Host
+    credentials: str = ""
+    parameters: Mapping[str, str] = {}
+
+
+class Credentials(NamedTuple):
+    """
+    How devices are asked; secrets stand in files of their own, the first line counts.
+
+    SNMP v2c: `community_file`. SNMP v3: `username`, `auth` with `auth_file`, `privacy` with `privacy_file`. HTTP, ubus
+    and PJLink: `username` and `password_file`.
+    """
+
+    name: str
+    username: str = ""
+    password_file: str = ""
+    community_file: str = ""
+    auth: Literal["none", "md5", "sha", "sha224", "sha256", "sha384", "sha512"] = "sha256"
+    auth_file: str = ""
+    privacy: Literal["none", "des", "aes", "aes192", "aes256"] = "aes"
+    privacy_file: str = ""
+
+
 class Settings(NamedTuple):
     """All settings of an agent."""
 
@@ -110,3 +154,6 @@ class Settings(NamedTuple):
     host: HostSettings = HostSettings()
     clock: ClockSettings = ClockSettings()
     probe: ProbeSettings = ProbeSettings()
+    profile: ProfileSettings = ProfileSettings()
+    observe: tuple[Observed, ...] = ()
+    credentials: tuple[Credentials, ...] = ()

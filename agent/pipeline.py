@@ -2,14 +2,16 @@
 The agent: measure, keep, publish, forget what is stored.
 
     sources ──samples──▶ date ──lines──▶ spool ──batches──▶ delivery ──▶ link ══ MQTT ══▶ centre
-    (gather/,          (clock)      (SQLite, one fsync     (≤ 8 unacked)                    ║
-     probing)                           a round)   ◀──── acknowledged, refused ◀════════════╝
+    (gather/)     ▲    (clock)      (SQLite, one fsync     (≤ 8 unacked)                    ║
+                  │                     a round)   ◀──── acknowledged, refused ◀════════════╝
+    probing ──answers──▶ observing (mapping, faults)
 
-One thread owns all state and takes one step at a time: a round, something to send, an event of the link. Probes run in
-a process of their own (`probing.py`); a round only takes what they have found.
+One thread owns all state and takes one step at a time: a round, something to send, an event of the link. Probes and
+readings of profiles run in a process of their own (`probing.py`); a round only takes what was answered.
 This module is what `santong-agent run` becomes; it imports nothing that a round does not need.
 """
 
+import json
 import logging
 import os
 import queue
@@ -17,7 +19,7 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -25,14 +27,18 @@ from agent import health, privileges, stopmark
 from agent.clock import Clocks, LinuxClocks, Offset, Timeline, date, phase_ns, until_next_round
 from agent.config import Settings
 from agent.delivery import Delivery
+from agent.devices import all_questions, devices_of
 from agent.gather.base import Source
 from agent.gather.host import Host
 from agent.gather.identity import Identity, serial
 from agent.gather.interface import Interface
 from agent.gather.myself import Myself
 from agent.gather.presence import Presence
+from agent.observing import Observing
 from agent.probing import Probing
 from agent.publish import Event, Link
+from agent.questions import Device
+from agent.resolved import profiles_for
 from agent.spool import Spool, SpoolDamaged, SpoolError
 from agent.spoolfile import lock, mend, open_for
 from contract import __version__
@@ -57,7 +63,9 @@ class Stop(Exception):
 class Agent:
     """One agent. `run` returns when it is asked to stop."""
 
-    def __init__(self, settings: Settings, clocks: Clocks, spool: Spool, set_aside: str = "") -> None:
+    def __init__(
+        self, settings: Settings, clocks: Clocks, spool: Spool, set_aside: str = "", devices: Sequence[Device] = ()
+    ) -> None:
         self.settings = settings
         self.device = str(settings.agent)
         self.clocks = clocks
@@ -75,11 +83,13 @@ class Agent:
         self._disk_trouble = ""
         self._mend_at = 0.0
         self._uncounted = 0  # samples that memory could not hold while the disk refused
-        self.probing = Probing(settings.probe, self.device, clocks, lambda: self.timeline.offset, settings.spool.path)
+        questions = all_questions(settings, devices)
+        self.probing = Probing(questions, self.device, clocks, lambda: self.timeline.offset, settings.spool.path)
+        self.observing = Observing(devices, self.device, clocks.boot, json.loads(spool.recall("observing") or "{}"))
+        own = next((str(device.profile.id) for device in devices if device.id == self.device), "")
         self._sources = [
-            *sources_of(settings, clocks, lambda: self.link.is_connected),
+            *sources_of(settings, clocks, lambda: self.link.is_connected, own),
             Myself(self._counts),
-            self.probing,
         ]
 
     # ---- the loop
@@ -137,8 +147,9 @@ class Agent:
             with self.spool.transaction():
                 self.delivery.write_settled()
                 if self.spool.epoch:
-                    self._unspooled += [(self.clocks.boot, self.device, sample) for sample in self.probing.gather(0)]
+                    self._add([])
                     self._keep()
+                    self._remember()
                 self.spool.close_batches()
         except SpoolError as error:
             log.error("%s", error)  # noqa: TRY400  one line is enough
@@ -213,7 +224,7 @@ class Agent:
         """Read every source once and commit all of it, with what was settled meanwhile, in one transaction."""
         self.timeline.refresh()
         at_ns = self.clocks.boottime_ns()
-        self._unspooled += [(self.clocks.boot, self.device, sample) for sample in self._gather(at_ns)]
+        self._add(self._gather(at_ns))
         self._rounds += 1
         closed = self._commit()
         if closed is None:
@@ -250,10 +261,18 @@ class Agent:
             self.delivery.write_settled()
             self.spool.count_dropped(self._uncounted)
             self._keep()
+            self._remember()
             closed = self.spool.close_batches() if self._rounds % self._rounds_a_batch == 0 else []
         if is_first:
             stopmark.clear(self.spool.directory)
         return closed
+
+    def _add(self, own: Iterable[Sample]) -> None:
+        """Take our own samples, those of answers, and the faults that follow from both."""
+        fresh = [(self.device, sample) for sample in own]
+        fresh += self.observing.found(self.probing.take())
+        fresh += self.observing.judged(fresh)
+        self._unspooled += [(self.clocks.boot, device, sample) for device, sample in fresh]
 
     def _gather(self, at_ns: int) -> Iterable[Sample]:
         for source in self._sources:
@@ -261,6 +280,11 @@ class Agent:
                 yield from source.gather(at_ns)
             except Exception as error:  # noqa: BLE001  one broken source must not cost the evidence of the others
                 log.warning("%s: %s: left out of this round", source.name, error)
+
+    def _remember(self) -> None:
+        """Keep what must outlive a restart: faults, bits that were once set."""
+        if (state := json.dumps(self.observing.state())) != self.spool.recall("observing"):
+            self.spool.remember("observing", state)
 
     def _keep(self) -> None:
         """Append what can be dated, hold what cannot."""
@@ -329,7 +353,7 @@ def _offset(known: tuple[int, str] | None) -> Offset | None:
     return Offset(*known) if known else None
 
 
-def sources_of(settings: Settings, clocks: Clocks, is_connected: Callable[[], bool]) -> list[Source]:
+def sources_of(settings: Settings, clocks: Clocks, is_connected: Callable[[], bool], profile: str = "") -> list[Source]:
     """Return the sources that the settings ask for."""
     presence = settings.presence
     return [
@@ -341,7 +365,7 @@ def sources_of(settings: Settings, clocks: Clocks, is_connected: Callable[[], bo
             presence.references,
             presence.timeout,
         ),
-        Identity(),
+        Identity(profile=profile),
         Host(settings.host.disk),
         Interface(settings.interface.exclude),
     ]
@@ -361,11 +385,12 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     try:
         settings = load(Settings, Path(given[0]) if given else None, os.environ)
+        devices = devices_of(settings, profiles_for)
         privileges.lower()
         clocks = LinuxClocks()
         lock(settings.spool.path)
         spool, set_aside = open_for(settings.spool.path, settings.spool.max_size, serial())
-        agent = Agent(settings, clocks, spool, set_aside)
+        agent = Agent(settings, clocks, spool, set_aside, devices)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,28 +1,27 @@
 """
-Probes on time: a thread that asks the worker what is due and keeps the answers for the next round.
+Questions on time: a thread that asks the worker what is due and keeps the answers for the next round.
 
-    settings ──due──▶ Client ══ worker process ══▶ answers ──▶ [kept] ──next round──▶ samples
+    questions ──due──▶ Client ══ worker process ══▶ answers ──▶ [kept] ──next round──▶ observing.py ──▶ samples
 
-A round only takes what is there: however a probe hangs, presence is never late. A probe whose last run has not ended
-is not asked again. Throughput waits for the device's slot of the off-lesson window and for its byte budget.
+A round only takes what is there: however a probe hangs, presence is never late. What has not ended is not asked again,
+and a device that does not answer delays no other. Throughput waits for the device's slot of the off-lesson window and
+for its byte budget.
 """
 
+import importlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from agent.clock import Clocks, Offset, phase_ns, until_next_round
-from agent.outcome import Outcome
-from agent.probe.sense import problems
-from agent.probe.settings import Ask, ProbeSettings, Throughput
+from agent.gather.read import LIGHT
+from agent.outcome import Outcome, outcome_of
+from agent.probe.settings import Throughput
 from agent.probe.turns import Turns
+from agent.questions import Question
 from agent.worker.client import Answer, Client
-from contract.errors import ConfigError, Problem
-from contract.lines import clean_tag
-from contract.sample import Sample, Value
 
 log = logging.getLogger("santong.agent")
 
@@ -31,82 +30,36 @@ _LONGEST_WAIT_S = 5.0
 _LEAST_WAIT_S = 0.05
 _ANSWER_WAIT_S = 0.5  # an agent that is told to stop waits no longer than this
 _MOST_KEPT = 1000
-MOST_TAG_BYTES = 200
 _STOP_S = 10.0
 
 
-class Entry(NamedTuple):
-    """One probe of the settings: its kind, the tag `target` of its points, what is asked."""
-
-    kind: str
-    tag: str
-    ask: Ask
-
-
-def entries(settings: ProbeSettings) -> list[Entry]:
-    """Return every probe of the settings; ConfigError lists each that cannot work, or would write another's points."""
-    found: dict[tuple[str, str], Entry] = {}
-    mistakes = []
-    for kind, asks in settings._asdict().items():
-        for number, ask in enumerate(asks):
-            tag = str(ask.name or ask.target)
-            reasons = [*problems(ask, is_repeated=True), *_problems_of_tag(tag)]
-            if (kind, clean_tag(tag)) in found:
-                reasons.append(Problem("name", f"{tag!r} is there twice: give one a name"))
-            mistakes += [Problem(f"probe.{kind}[{number}].{path}", message) for path, message in reasons]
-            found[kind, clean_tag(tag)] = Entry(kind, tag, ask)
-    if mistakes:
-        raise ConfigError("settings", mistakes)
-    return list(found.values())
-
-
-def _problems_of_tag(tag: str) -> Iterator[Problem]:
-    if not clean_tag(tag):
-        yield Problem("name", f"{tag!r} has nothing that a tag can hold: give it a name with letters")
-    elif len(tag.encode(errors="replace")) > MOST_TAG_BYTES:
-        yield Problem("name", f"{tag[:40]!r}… is longer than {MOST_TAG_BYTES} bytes: give it a shorter name")
-
-
-def samples_of(entry: Entry, answer: Answer) -> Iterator[Sample]:
-    """Yield the samples of an answer: that of `probe`, and those of other measurements."""
-    outcome = answer.outcome
-    fields: dict[str, Value] = {**outcome.fields, "stage": outcome.stage}
-    if outcome.success is not None:
-        fields["success"] = int(outcome.success)
-    if outcome.code is not None:
-        fields["code"] = outcome.code
-    if outcome.reason:
-        fields["reason"] = outcome.reason
-    yield Sample("probe", fields, answer.at_ns, {"kind": entry.kind, "target": entry.tag})
-    for measurement, tags, values in outcome.extra:
-        yield Sample(measurement, values, answer.at_ns, tags)
-
-
 class Probing:
-    """Source `probe`, and the thread behind it."""
-
-    name = "probe"
+    """Asks the questions, each in its time, and keeps the answers; `device` is the agent's own."""
 
     def __init__(
-        self, settings: ProbeSettings, device: str, clocks: Clocks, offset: Callable[[], Offset | None], folder: Path
+        self,
+        questions: Sequence[Question],
+        device: str,
+        clocks: Clocks,
+        offset: Callable[[], Offset | None],
+        folder: Path,
     ) -> None:
-        self._device = device
+        self._questions = tuple(questions)
         self._clocks = clocks
         self._offset = offset
         self._client = Client()
-        self._due: dict[Entry, int] = dict.fromkeys(entries(settings), 0)  # boot ns
-        self._asked: dict[int, Entry] = {}
-        tests = [entry.tag for entry in self._due if isinstance(entry.ask, Throughput)]
+        self._due = [0] * len(self._questions)  # boot ns, by the place of each question
+        self._asked: dict[int, int] = {}  # the place of a question by the number of its answer
+        tests = [question.tag for question in self._questions if isinstance(question.ask, Throughput)]
         self._turns = Turns(device, folder, tests)
-        self._kept: deque[Sample] = deque(maxlen=_MOST_KEPT)
+        self._kept: deque[tuple[Question, Answer]] = deque(maxlen=_MOST_KEPT)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="probing", daemon=True)
 
     def start(self) -> None:
         """Begin to probe, where there is anything to probe."""
         if self._due:
-            for entry in self._due:
-                self._due[entry] = self._next(entry)
+            self._due = [self._next(question) for question in self._questions]
             self._thread.start()
 
     def stop(self) -> None:
@@ -115,8 +68,8 @@ class Probing:
         if self._thread.is_alive():
             self._thread.join(_STOP_S)
 
-    def gather(self, at_ns: int) -> Iterator[Sample]:  # noqa: ARG002  the answers have times of their own
-        """Yield what was found since the last round."""
+    def take(self) -> Iterator[tuple[Question, Answer]]:
+        """Yield what was answered since the last round."""
         while self._kept:
             yield self._kept.popleft()
 
@@ -136,16 +89,16 @@ class Probing:
 
     def _step(self) -> None:
         """Ask what is due, take what is answered, and wait for whichever comes first."""
-        for entry, due_ns in self._due.items():
-            if isinstance(entry.ask, Throughput):
-                self._due[entry] = self._next(entry)  # anew each time: clocks are corrected, machines sleep
+        for place, question in enumerate(self._questions):
+            if isinstance(question.ask, Throughput):
+                self._due[place] = self._next(question)  # anew each time: clocks are corrected, machines sleep
                 now_s = self._unix_s()
-                if now_s is not None and self._turns.is_now(entry.ask, entry.tag, now_s):
-                    self._ask(entry)
-            elif due_ns <= self._clocks.boottime_ns() and not self._turns.is_running:  # a test has the line for itself
-                self._ask(entry)
-                self._due[entry] = self._after(entry, due_ns)
-        idle_s = (min(self._due.values()) - self._clocks.boottime_ns()) / 1e9
+                if now_s is not None and self._turns.is_now(question.ask, question.tag, now_s):
+                    self._ask(place)
+            elif self._due[place] <= self._clocks.boottime_ns() and not self._turns.is_running:
+                self._ask(place)  # but not during a test, which has the line for itself
+                self._due[place] = self._after(question, self._due[place])
+        idle_s = (min(self._due) - self._clocks.boottime_ns()) / 1e9
         if self._client.open_questions:
             for answer in self._client.answers(max(_LEAST_WAIT_S, min(idle_s, _ANSWER_WAIT_S))):
                 if not self._stopping.is_set():  # what is ended with the agent says nothing
@@ -155,22 +108,22 @@ class Probing:
             self._client.close()
         self._stopping.wait(max(0.0, min(idle_s, _LONGEST_WAIT_S)))
 
-    def _next(self, entry: Entry) -> int:
+    def _next(self, question: Question) -> int:
         """Return the boot time at which a probe is due: at a phase of its own, so that a city does not ask at once."""
         now_ns = self._clocks.boottime_ns()
         offset = self._offset()
-        every_ns = max(1_000_000, int(entry.ask.every * 1e9))
-        if isinstance(entry.ask, Throughput):
+        every_ns = max(1_000_000, int(question.every_s * 1e9))
+        if isinstance(question.ask, Throughput):
             if offset is None:
                 return now_ns + 60_000_000_000  # nobody knows whether lessons are going on
-            return int(self._turns.next_s(entry.ask, entry.tag, (now_ns + offset.ns) / 1e9) * 1e9) - offset.ns
-        phase = phase_ns(f"{self._device} {entry.kind} {entry.tag}", every_ns)
+            return int(self._turns.next_s(question.ask, question.tag, (now_ns + offset.ns) / 1e9) * 1e9) - offset.ns
+        phase = phase_ns(f"{question.device} {question.kind} {question.tag}", every_ns)
         return now_ns + until_next_round(now_ns + (offset.ns if offset else 0), every_ns, phase)
 
-    def _after(self, entry: Entry, due_ns: int) -> int:
+    def _after(self, question: Question, due_ns: int) -> int:
         """Return when a probe that was due is due again: a clock that is set back a little does not ask it twice."""
-        every_ns = int(entry.ask.every * 1e9)
-        next_ns = self._next(entry)
+        every_ns = int(question.every_s * 1e9)
+        next_ns = self._next(question)
         return next_ns if next_ns - due_ns >= every_ns // 2 else next_ns + every_ns
 
     def _unix_s(self) -> float | None:
@@ -178,22 +131,29 @@ class Probing:
         offset = self._offset()
         return (self._clocks.boottime_ns() + offset.ns) / 1e9 if offset else None
 
-    def _ask(self, entry: Entry) -> None:
-        if entry in self._asked.values():
+    def _ask(self, place: int) -> None:
+        if place in self._asked.values():
             return
-        ask = entry.ask
+        question = self._questions[place]
+        ask = question.ask
+        if question.kind in LIGHT:
+            at_ns = self._clocks.boottime_ns()
+            module = importlib.import_module(f"agent.gather.{question.kind}")
+            self._kept.append((question, Answer(0, at_ns, outcome_of(lambda: module.read(ask)))))
+            return
         if isinstance(ask, Throughput):
-            if (within := self._turns.begin(ask, entry.tag, self._unix_s() or 0.0)) is None:
+            if (within := self._turns.begin(ask, question.tag, self._unix_s() or 0.0)) is None:
                 spent = Outcome(None, "budget", reason=f"the {ask.budget} bytes of this month are spent")
-                self._kept.extend(samples_of(entry, Answer(0, self._clocks.boottime_ns(), spent)))
+                self._kept.append((question, Answer(0, self._clocks.boottime_ns(), spent)))
                 return
             ask = within
-        self._asked[self._client.ask(entry.kind, ask)] = entry
+        self._asked[self._client.ask(question.kind, ask)] = place
 
     def _take(self, answer: Answer) -> None:
-        entry = self._asked.pop(answer.id, None)
-        if entry is None:
+        place = self._asked.pop(answer.id, None)
+        if place is None:
             return
-        self._kept.extend(samples_of(entry, answer))
-        if isinstance(entry.ask, Throughput):
-            self._turns.end(entry.tag, answer.outcome.details.get("total_bytes"))
+        question = self._questions[place]
+        self._kept.append((question, answer))
+        if isinstance(question.ask, Throughput):
+            self._turns.end(question.tag, answer.outcome.details.get("total_bytes"))

@@ -17,8 +17,9 @@ class Identity:
 
     name = "identity"
 
-    def __init__(self, root: Path = Path("/")) -> None:
+    def __init__(self, root: Path = Path("/"), profile: str = "") -> None:
         self._root = root
+        self._profile = profile
         self._last: dict[str, Value] = {}
         self._last_ns = 0
 
@@ -34,6 +35,8 @@ class Identity:
     def read(self) -> dict[str, Value]:
         """Return what can be read now; what cannot is absent."""
         fields: dict[str, Value] = {"serial": serial(self._root), "version": __version__}
+        if self._profile:
+            fields["profile"] = self._profile
         if name := model(self._root):
             fields["model"] = name
         if gateway := default_gateway(self._root):

@@ -12,7 +12,8 @@ from agent.outcome import Outcome
 from agent.probe import budget
 from agent.probe.settings import Http, Icmp, ProbeSettings, Tcp, Throughput
 from agent.probe.values import Host, HostPort, Url, Window
-from agent.probing import Entry, Probing, entries, samples_of
+from agent.probing import Probing
+from agent.questions import Question, probes_of, samples_of
 from agent.worker.client import Answer, Client
 from contract.errors import ConfigError
 from contract.sample import Sample
@@ -36,7 +37,7 @@ def probing(
     settings: ProbeSettings, folder: Path, clocks: FakeClocks, offset: Callable[[], Offset | None] = lambda: SYNCED
 ) -> Iterator[Probing]:
     """Run the thread on a clock that the test moves."""
-    source = Probing(settings, DEVICE, clocks, offset, folder)
+    source = Probing(probes_of(settings, DEVICE), DEVICE, clocks, offset, folder)
     source.start()
     try:
         yield source
@@ -44,12 +45,17 @@ def probing(
         source.stop()
 
 
+def taken(source: Probing) -> list[Sample]:
+    """Return the samples of what was answered since the last time."""
+    return [sample for question, answer in source.take() for sample in samples_of(question, answer)]
+
+
 def gathered(source: Probing, count: int = 1) -> list[Sample]:
     """Wait until so many samples are there."""
     samples: list[Sample] = []
     until = time.monotonic() + LONG_S
     while len(samples) < count and time.monotonic() < until:
-        samples += source.gather(0)
+        samples += taken(source)
         time.sleep(0.02)
     assert len(samples) == count
     return samples
@@ -59,7 +65,7 @@ def test_a_probe_is_asked_when_it_is_due(tmp_path: Path) -> None:
     """A probe runs once in its interval, and what it finds is there for the next round, dated when it was asked."""
     clocks = FakeClocks()
     with probing(ProbeSettings(tcp=(CLOSED,)), tmp_path, clocks) as source:
-        assert not list(source.gather(0))
+        assert not taken(source)
         for _ in range(2):
             clocks.advance(60)
             before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
@@ -90,7 +96,7 @@ def test_a_probe_that_hangs_is_not_asked_again_and_delays_nothing(
             clocks.advance(60)
             assert gathered(source)[0].tags["target"] == "quick"
         begun = time.monotonic()
-        assert not list(source.gather(0))
+        assert not taken(source)
         assert time.monotonic() - begun < 1
     assert asked.count(hanging) == 1
     assert len(asked) == 4
@@ -129,9 +135,9 @@ def test_a_worker_that_idles_is_ended(tmp_path: Path) -> None:
 def test_two_probes_that_would_write_the_same_points_are_a_mistake() -> None:
     """Two probes of one kind and target need two names; the mistake is said with its place."""
     host = Icmp(Host("192.0.2.1"))
-    assert len(entries(ProbeSettings(icmp=(host, host._replace(name="quick")), tcp=(CLOSED,)))) == 3
+    assert len(probes_of(ProbeSettings(icmp=(host, host._replace(name="quick")), tcp=(CLOSED,)), DEVICE)) == 3
     with pytest.raises(ConfigError, match=r"probe\.icmp\[1\]\.name: '192\.0\.2\.1' is there twice"):
-        entries(ProbeSettings(icmp=(host, host)))
+        probes_of(ProbeSettings(icmp=(host, host)), DEVICE)
 
 
 @pytest.mark.parametrize(
@@ -148,11 +154,11 @@ def test_a_name_must_be_fit_for_a_tag(names: list[str], message: str) -> None:
     """A name of which nothing is left, an endless one, or one that becomes another's would lose every sample."""
     hosts = tuple(Icmp(Host("192.0.2.1"), name=name) for name in names)
     with pytest.raises(ConfigError, match=message) as caught:
-        entries(ProbeSettings(icmp=hosts))
+        probes_of(ProbeSettings(icmp=hosts), DEVICE)
     assert len(caught.value.problems) == 1
     with pytest.raises(ConfigError, match=r"probe\.http\[0\]\.name: .* is longer than 200 bytes"):
-        entries(ProbeSettings(http=(Http(Url("http://192.0.2.1/" + "x" * 200)),)))
-    entries(ProbeSettings(icmp=(Icmp(Host("192.0.2.1"), name="教" * 66),)))
+        probes_of(ProbeSettings(http=(Http(Url("http://192.0.2.1/" + "x" * 200)),)), DEVICE)
+    probes_of(ProbeSettings(icmp=(Icmp(Host("192.0.2.1"), name="教" * 66),)), DEVICE)
 
 
 def test_an_answer_becomes_samples() -> None:
@@ -160,7 +166,7 @@ def test_an_answer_becomes_samples() -> None:
     outcome = Outcome(
         True, "portal", 302, "", {"rtt_ms": 1.0}, {"mac": "local"}, (("throughput", {"direction": "download"}, {}),)
     )
-    first, second = samples_of(Entry("portal", "internet", CLOSED), Answer(1, 7, outcome))
+    first, second = samples_of(Question("portal", "internet", CLOSED, DEVICE), Answer(1, 7, outcome))
     assert first == Sample(
         "probe",
         {"rtt_ms": 1.0, "stage": "portal", "success": 1, "code": 302},
@@ -169,7 +175,7 @@ def test_an_answer_becomes_samples() -> None:
     )
     assert (second.measurement, second.at_ns) == ("throughput", 7)
     unable = Outcome(None, "unable", reason="no interface")
-    (sample,) = samples_of(Entry("dhcp", "eth9", CLOSED), Answer(1, 7, unable))
+    (sample,) = samples_of(Question("dhcp", "eth9", CLOSED, DEVICE), Answer(1, 7, unable))
     assert sample.fields == {"stage": "unable", "reason": "no interface"}
 
 
@@ -202,9 +208,9 @@ def test_throughput_waits_for_its_slot(tmp_path: Path) -> None:
             time.sleep(0.02)
     begun = budget.read(tmp_path).tested[TEST.target]
     assert begun == NOON_NS / 1e9 + 7 * 30
-    again = Probing(settings, DEVICE, clocks, offset, tmp_path)
-    (entry,) = again._due
-    assert again._next(entry) == (60 + 7 * 30 + 86_400) * SECOND_NS
+    again = Probing(probes_of(settings, DEVICE), DEVICE, clocks, offset, tmp_path)
+    (test,) = again._questions
+    assert again._next(test) == (60 + 7 * 30 + 86_400) * SECOND_NS
 
 
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Throughput]:
@@ -229,7 +235,7 @@ def test_throughput_is_not_run_before_the_time_is_known(tmp_path: Path, monkeypa
     clocks = FakeClocks(unix_ns=NOON_NS - 4 * 3600 * SECOND_NS)
     known: list[Offset] = []
     settings = ProbeSettings(throughput=(TEST._replace(slot=0),))
-    source = Probing(settings, DEVICE, clocks, lambda: known[0] if known else None, tmp_path)
+    source = Probing(probes_of(settings, DEVICE), DEVICE, clocks, lambda: known[0] if known else None, tmp_path)
     for _ in range(3):
         source._step()
         clocks.advance(60)
@@ -251,7 +257,9 @@ def test_a_machine_that_slept_through_its_slot_waits_for_the_next(
     questions = asked(monkeypatch)
     clocks = FakeClocks(unix_ns=NOON_NS - 3600 * SECOND_NS)
     offset = Offset(clocks.offset_ns, "synced")
-    source = Probing(ProbeSettings(throughput=(TEST._replace(slot=0),)), DEVICE, clocks, lambda: offset, tmp_path)
+    source = Probing(
+        probes_of(ProbeSettings(throughput=(TEST._replace(slot=0),)), DEVICE), DEVICE, clocks, lambda: offset, tmp_path
+    )
     source._step()
     clocks.advance(hours * 3600, asleep=True)
     source._step()
@@ -263,7 +271,13 @@ def test_a_clock_that_is_set_right_moves_the_slot(tmp_path: Path, monkeypatch: p
     questions = asked(monkeypatch)
     clocks = FakeClocks(unix_ns=NOON_NS - 4 * 3600 * SECOND_NS - 60 * SECOND_NS)
     offsets = [Offset(clocks.offset_ns + 4 * 3600 * SECOND_NS, "trusted")]
-    source = Probing(ProbeSettings(throughput=(TEST._replace(slot=0),)), DEVICE, clocks, lambda: offsets[-1], tmp_path)
+    source = Probing(
+        probes_of(ProbeSettings(throughput=(TEST._replace(slot=0),)), DEVICE),
+        DEVICE,
+        clocks,
+        lambda: offsets[-1],
+        tmp_path,
+    )
     source._step()
     offsets.append(Offset(clocks.offset_ns, "synced"))
     for _ in range(12):
@@ -281,14 +295,14 @@ def test_two_throughput_tests_of_a_device_never_run_at_once(tmp_path: Path, monk
     clocks, offset = at_noon()
     two = (TEST, TEST._replace(name="county"))
     settings = ProbeSettings(throughput=two, tcp=(CLOSED,))
-    source = Probing(settings, DEVICE, clocks, offset, tmp_path)
+    source = Probing(probes_of(settings, DEVICE), DEVICE, clocks, offset, tmp_path)
     begun = []
     for _ in range(2 * 3600 // 5):
         clocks.advance(5)
         before = len(questions)
         source._step()
         begun += [(clocks.unix_ns(), what) for what in questions[before:] if isinstance(what, Throughput)]
-        running = [number for number, entry in source._asked.items() if isinstance(entry.ask, Throughput)]
+        running = [n for n, place in source._asked.items() if isinstance(source._questions[place].ask, Throughput)]
         if running and clocks.unix_ns() - begun[-1][0] >= 20 * SECOND_NS:
             assert len(running) == 1
             assert isinstance(questions[-1], Throughput), "the line is the test's alone"
@@ -302,14 +316,14 @@ def test_a_clock_that_is_set_back_a_little_does_not_ask_twice(tmp_path: Path, mo
     questions = asked(monkeypatch)
     clocks = FakeClocks()
     offsets = [SYNCED]
-    source = Probing(ProbeSettings(tcp=(CLOSED,)), DEVICE, clocks, lambda: offsets[-1], tmp_path)
-    (entry,) = source._due
-    source._due[entry] = source._next(entry)
-    clocks.advance(source._due[entry] / SECOND_NS)
+    source = Probing(probes_of(ProbeSettings(tcp=(CLOSED,)), DEVICE), DEVICE, clocks, lambda: offsets[-1], tmp_path)
+    (probe,) = source._questions
+    source._due = [source._next(probe)]
+    clocks.advance(source._due[0] / SECOND_NS)
     source._step()
     offsets.append(Offset(SYNCED.ns - SECOND_NS // 50, "synced"))
     source._asked.clear()
-    source._due[entry] = source._after(entry, clocks.boottime_ns())
+    source._due = [source._after(probe, clocks.boottime_ns())]
     clocks.advance(1)
     source._step()
     assert len(questions) == 1
@@ -319,17 +333,16 @@ def test_the_budget_of_bytes_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """A test may move what is left of the month's bytes and no more; when nothing is left, that is a point too."""
     clocks, offset = at_noon()
     questions = asked(monkeypatch)
-    source = Probing(ProbeSettings(throughput=(TEST,)), DEVICE, clocks, offset, tmp_path)
-    (entry,) = source._due
+    source = Probing(probes_of(ProbeSettings(throughput=(TEST,)), DEVICE), DEVICE, clocks, offset, tmp_path)
     for number, moved in ((1, 700), (2, 300)):
-        source._ask(entry)
+        source._ask(0)
         assert budget.read(tmp_path).in_month("2026-11") == 1000, "a test that never answers has moved all it may"
         source._take(Answer(number, 0, Outcome(True, details={"total_bytes": moved})))
     assert [test.max_bytes for test in questions] == [1000, 300]
-    list(source.gather(0))
-    source._ask(entry)
+    taken(source)
+    source._ask(0)
     assert len(questions) == 2
-    (sample,) = source.gather(0)
+    (sample,) = taken(source)
     assert sample.fields["stage"] == "budget"
     assert "success" not in sample.fields
     assert budget.read(tmp_path).in_month("2026-11") == 1000

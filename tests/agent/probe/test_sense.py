@@ -8,9 +8,10 @@ import pytest
 from agent.probe.ask import ask_of
 from agent.probe.sense import problems
 from agent.probe.settings import KINDS, ProbeSettings
-from agent.probing import entries
+from agent.questions import probes_of
 from contract.errors import ConfigError
 from contract.settings import load, section
+from tests.agent.doubles import DEVICE
 
 TARGETS = {
     "icmp": "192.0.2.1",
@@ -33,7 +34,7 @@ def in_settings(kind: str, *given: str) -> list[str]:
     try:
         ask = section(KINDS[kind], {"target": TARGETS[kind], **texts}, "settings")
         asked: dict[str, Any] = {kind: (ask,)}
-        entries(ProbeSettings(**asked))
+        probes_of(ProbeSettings(**asked), DEVICE)
     except ConfigError as error:
         return [str(problem) for problem in error.problems]
     return []
@@ -173,7 +174,7 @@ def test_all_mistakes_of_all_probes_are_said_at_once(tmp_path: Path) -> None:
         '[[http]]\ntarget = "http://192.0.2.1/"\n[[http]]\ntarget = "http://192.0.2.2/"\nmax_redirects = 100\n'
     )
     with pytest.raises(ConfigError) as caught:
-        entries(load(ProbeSettings, file, {}))
+        probes_of(load(ProbeSettings, file, {}), DEVICE)
     assert [problem.path for problem in caught.value.problems] == [
         "probe.icmp[0].packets",
         "probe.icmp[0].max_loss_percent",
