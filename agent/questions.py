@@ -90,7 +90,7 @@ def questions_of(device: Device, probes: Sequence[Question] = ()) -> list[Questi
             ask, reasons = probe_of(kind, given)
             if ask is not None and (kind, clean_tag(str(ask.name or ask.target))) not in found:
                 reasons += _added(found, kind, ask, device.id)
-            mistakes += [Problem(f"probes.{kind}[{number}].{path}", message) for path, message in reasons]
+            mistakes += [Problem(f"probes.{kind}[{number}].{path}".rstrip("."), message) for path, message in reasons]
     for name, what in device.profile.collect.items():
         found[f"read {what.source}", name] = Question(
             what.source, name, Read(what, device.way, what.timeout), device.id

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from firmware_profiles.library import Library
 
-from tests.profiles.conformance import HOSTS, as_lines, cases, given, samples_of
+from tests.profiles.conformance import as_lines, cases, given, samples_of
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
@@ -24,9 +24,3 @@ def test_every_profile_that_reads_has_a_recorded_device() -> None:
     """A profile without a device to run against proves nothing."""
     reading = {id_ for id_ in Library().ids() if Library().get(id_).collect}
     assert reading - {given(case).get("profile", case.name) for case in cases()} == set()
-
-
-def test_recordings_belong_to_a_profile() -> None:
-    """A folder of recordings that no profile reads is a mistake in its name."""
-    recordings = {file.parent.name for file in HOSTS.glob("*/expected.txt")}
-    assert recordings
