@@ -35,16 +35,18 @@ class Chunk:
     """
     Checked batches on their way to the store together: `add` until it is full, `store`, set `quarantined` aside.
 
-    `marks` names fields of the delivery points that are 1 for all of them: how the batches came.
+    `marks` names fields of the delivery points that are 1 for all of them: how the batches came. `speakers` are the
+    devices for which the roster names an agent: nobody else may speak for them.
     """
 
-    def __init__(self, marks: tuple[str, ...] = ()) -> None:
+    def __init__(self, marks: tuple[str, ...] = (), speakers: Mapping[str, str] | None = None) -> None:
         self.checked: list[tuple[Checked, int]] = []
         self.refused: list[Refused] = []
         self.quarantined: list[Entry] = []
         self.lines = 0
         self.bytes = 0
         self._marks = marks
+        self._speakers = speakers or {}
 
     def is_full(self) -> bool:
         """Tell whether it is time to store."""
@@ -57,8 +59,7 @@ class Chunk:
         try:
             agent, device = topics.parse_batch(arrival.topic)
             content = batch.decode(arrival.payload)
-            if not may_speak(agent, device):
-                raise BadBatch(Reason.FOREIGN_DEVICE, f"{agent} may not speak for {device}", content.epoch, content.seq)
+            self._check_speaker(agent, device, content)
             check_delivery_time(content, arrival.received_ns)
             checked = check(agent, device, content, arrival.received_ns)
         except BadName as error:
@@ -74,6 +75,14 @@ class Chunk:
         if checked.refused:
             some = checked.refused[:QUARANTINED_LINES]
             self.quarantined += [_entry_of(checked, bad, arrival.received_ns) for bad in some]
+
+    def _check_speaker(self, agent: str, device: str, content: batch.Batch) -> None:
+        """Raise BadBatch when the names, or the roster, give the device to somebody else."""
+        reason = f"{agent} may not speak for {device}"
+        if not may_speak(agent, device):
+            raise BadBatch(Reason.FOREIGN_DEVICE, reason, content.epoch, content.seq)
+        if (speaker := self._speakers.get(device, agent)) != agent:
+            raise BadBatch(Reason.FOREIGN_DEVICE, f"{reason}, {speaker} does", content.epoch, content.seq)
 
     def store(self, write: Write) -> None:
         """Write all that may be stored; lines that the store refuses join the quarantined ones."""

@@ -15,7 +15,7 @@ import sqlite3
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from collector.check import explain
@@ -112,8 +112,16 @@ class Buffer:
             self._changed.notify_all()
 
 
+def _nobody() -> Mapping[str, str]:
+    return {}
+
+
 class Collector:
-    """One collector. `start`, then `stop`; both may be called from any thread."""
+    """
+    One collector. `start`, then `stop`; both may be called from any thread.
+
+    `speakers` returns the devices for which the roster names an agent, and that agent; asked anew for every chunk.
+    """
 
     def __init__(
         self,
@@ -122,8 +130,10 @@ class Collector:
         quarantine: Quarantine,
         limits: Limits | None = None,
         foreign: Sequence[Rule] = (),
+        speakers: Callable[[], Mapping[str, str]] = _nobody,
     ) -> None:
         self._store = store
+        self._speakers = speakers
         self._quarantine = quarantine
         self._limits = limits or Limits()
         self._buffer = Buffer(self._limits)
@@ -182,7 +192,7 @@ class Collector:
 
     def _work(self) -> None:
         while not self._buffer.is_ended:
-            chunk = Chunk()
+            chunk = Chunk(speakers=self._speakers())
             try:
                 with self._turn:
                     self._fill(chunk)

@@ -27,6 +27,7 @@ from tests.services import Mosquitto
 
 DAY_NS = 1440 * MINUTE_NS
 AT = b"%d" % (BASE_NS + 2 * MINUTE_NS)
+GIVEN: dict[str, str] = {}  # what a roster would say: the agent of a device
 HEADER = f"#santong/1 epoch={EPOCH} seq=2 clock=synced\n".encode()
 
 
@@ -60,7 +61,8 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     store = open_store(f"sqlite://{folder}/store.db")
     store.prepare()
     quarantine = Quarantine(folder)
-    collector = Collector(BrokerSettings(BrokerUrl.parse(broker.url)), store, quarantine, Limits(max_age_s=0.05))
+    settings = BrokerSettings(BrokerUrl.parse(broker.url))
+    collector = Collector(settings, store, quarantine, Limits(max_age_s=0.05), speakers=lambda: GIVEN)
     collector.start()
     try:
         assert until(lambda: collector.receiver.is_connected)
@@ -229,6 +231,20 @@ def test_a_device_of_another_site(centre: Centre, agent: RawAgent) -> None:
     (entry,) = centre.quarantine.newest(device=other)
     assert (entry.agent, entry.reason, entry.epoch, entry.seq) == (agent.name, "foreign_device", EPOCH, 2)
     assert centre.rows("presence", other) == centre.rows("delivery", other) == []
+
+
+def test_a_device_that_the_roster_gives_to_another_agent(centre: Centre, agent: RawAgent) -> None:
+    """Once the roster names who speaks for a device, no other agent of the site may; a change holds at once."""
+    device = agent.name.replace(".gw", ".ap-1")
+    GIVEN[device] = agent.name.replace(".gw", ".pi")
+    agent.send(batch(1))
+    agent.send(batch(2), device=device)
+    assert until(lambda: agent.stored() == [1] and agent.refused())
+    assert agent.refused()[0].reason == f"foreign_device: {agent.name} may not speak for {device}, {GIVEN[device]} does"
+    assert centre.rows("presence", device) == centre.rows("delivery", device) == []
+    GIVEN[device] = agent.name
+    agent.send(batch(3), device=device)
+    assert until(lambda: agent.stored() == [1, 3])
 
 
 def test_a_prefix_of_a_site_is_another_site(centre: Centre, agent: RawAgent) -> None:
