@@ -8,6 +8,7 @@ The errors and the reasons that agent and centre share.
      └─ ConfigError   everything wrong in a configuration at once, each with its path
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -82,9 +83,10 @@ class Problem(NamedTuple):
 
 
 class ConfigError(SantongError):
-    """All mistakes of a configuration at once."""
+    """All mistakes of a configuration at once; `places` say where each stands, where `source` alone does not."""
 
-    def __init__(self, source: str, problems: list[Problem]) -> None:
-        super().__init__("\n".join(f"{source}: {problem}" for problem in problems))
+    def __init__(self, source: str, problems: list[Problem], places: Sequence[str] = ()) -> None:
+        sources = places or [source] * len(problems)
+        super().__init__("\n".join(f"{place}: {each}" for place, each in zip(sources, problems, strict=True)))
         self.source = source
         self.problems = problems

@@ -1,0 +1,1 @@
+"""Tests of profiles: loading, inheriting, checking, matching."""
