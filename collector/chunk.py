@@ -22,6 +22,12 @@ CHUNK_BYTES = 4 << 20  # six times what 5,000 usual lines have
 QUARANTINED_LINES = 100
 
 Write = Callable[[Retention, bytes], list[Poison]]
+Speakers = Callable[[], Mapping[str, str]]
+
+
+def nobody() -> Mapping[str, str]:
+    """Name no agent of any device: there is no roster."""
+    return {}
 
 
 class Refused(NamedTuple):
@@ -35,18 +41,18 @@ class Chunk:
     """
     Checked batches on their way to the store together: `add` until it is full, `store`, set `quarantined` aside.
 
-    `marks` names fields of the delivery points that are 1 for all of them: how the batches came. `speakers` are the
-    devices for which the roster names an agent: nobody else may speak for them.
+    `marks` names fields of the delivery points that are 1 for all of them: how the batches came. `speakers` returns
+    the devices for which the roster names an agent: nobody else may speak for them.
     """
 
-    def __init__(self, marks: tuple[str, ...] = (), speakers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, marks: tuple[str, ...] = (), speakers: Speakers = nobody) -> None:
         self.checked: list[tuple[Checked, int]] = []
         self.refused: list[Refused] = []
         self.quarantined: list[Entry] = []
         self.lines = 0
         self.bytes = 0
         self._marks = marks
-        self._speakers = speakers or {}
+        self._speakers = speakers
 
     def is_full(self) -> bool:
         """Tell whether it is time to store."""
@@ -81,7 +87,7 @@ class Chunk:
         reason = f"{agent} may not speak for {device}"
         if not may_speak(agent, device):
             raise BadBatch(Reason.FOREIGN_DEVICE, reason, content.epoch, content.seq)
-        if (speaker := self._speakers.get(device, agent)) != agent:
+        if (speaker := self._speakers().get(device, agent)) != agent:
             raise BadBatch(Reason.FOREIGN_DEVICE, f"{reason}, {speaker} does", content.epoch, content.seq)
 
     def store(self, write: Write) -> None:

@@ -15,11 +15,11 @@ import sqlite3
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from collector.check import explain
-from collector.chunk import Chunk
+from collector.chunk import Chunk, Speakers, nobody
 from collector.foreign import Rule
 from collector.neighbours import Neighbours
 from collector.quarantine import Entry, Quarantine
@@ -112,15 +112,11 @@ class Buffer:
             self._changed.notify_all()
 
 
-def _nobody() -> Mapping[str, str]:
-    return {}
-
-
 class Collector:
     """
     One collector. `start`, then `stop`; both may be called from any thread.
 
-    `speakers` returns the devices for which the roster names an agent, and that agent; asked anew for every chunk.
+    `speakers` returns the devices for which the roster names an agent, and that agent; asked anew for every batch.
     """
 
     def __init__(
@@ -130,7 +126,7 @@ class Collector:
         quarantine: Quarantine,
         limits: Limits | None = None,
         foreign: Sequence[Rule] = (),
-        speakers: Callable[[], Mapping[str, str]] = _nobody,
+        speakers: Speakers = nobody,
     ) -> None:
         self._store = store
         self._speakers = speakers
@@ -192,7 +188,7 @@ class Collector:
 
     def _work(self) -> None:
         while not self._buffer.is_ended:
-            chunk = Chunk(speakers=self._speakers())
+            chunk = Chunk(speakers=self._speakers)
             try:
                 with self._turn:
                     self._fill(chunk)
