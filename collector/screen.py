@@ -17,6 +17,8 @@ from collector.words import Language, word
 if TYPE_CHECKING:
     from collector.by_hand import Imported
 
+_SEVERITIES = ("info", "warning", "critical")
+
 
 def device_table(devices: Sequence[DeviceStatus], language: Language, zone: ZoneInfo, *, full: bool) -> RenderableType:
     """Return the table of devices; `full` adds minutes proven, what is missing or came late, and lag."""
@@ -35,8 +37,12 @@ def device_table(devices: Sequence[DeviceStatus], language: Language, zone: Zone
 
 
 def _troubles(device: DeviceStatus, language: Language, zone: ZoneInfo) -> list[str]:
-    """Return a line for each probe that failed or could not be asked, with its time: it may be a while ago."""
+    """Return a line for each active fault, and each probe that failed or could not be asked, with its time."""
     lines = []
+    for fault in device.faults:
+        title = fault.title.zh if language == "zh" else fault.title.en
+        severity = word(fault.severity, language) if fault.severity in _SEVERITIES else fault.severity
+        lines.append(f"{clock(fault.time_ns, zone)}  {device.device} {severity}: {title} ({fault.code})")
     for probe in device.probes:
         if not probe.success:
             said = word("could_not_ask" if probe.success is None else "fails_at", language)

@@ -1,14 +1,16 @@
 """What the store says about each device: last seen, minutes proven, interfaces, completeness of delivery."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from collector.store.base import Row, Store
+from collector.titles import Titles
 from contract.names import site_of
 from contract.sample import Value
+from firmware_profiles.schema import Title
 
 
 class Delivery(NamedTuple):
@@ -53,8 +55,17 @@ class Probe(NamedTuple):
         }
 
 
+class Fault(NamedTuple):
+    """A fault that was active when it was last written; `title` in both languages where its profile is known."""
+
+    code: str
+    severity: str
+    time_ns: int
+    title: Title
+
+
 class DeviceStatus(NamedTuple):
-    """One device in a period. `presence` counts proven minutes; times are unix ns."""
+    """One device in a period. `presence` counts proven minutes; times are unix ns; `faults` are the active ones."""
 
     device: str
     presence: int
@@ -65,6 +76,8 @@ class DeviceStatus(NamedTuple):
     agent: dict[str, Value]
     delivery: Delivery
     probes: list[Probe]
+    profile: str
+    faults: list[Fault]
 
     def rates_kbps(self) -> tuple[float, float] | None:
         """Return received and sent kbit/s over all interfaces between the last two readings."""
@@ -84,6 +97,7 @@ class DeviceStatus(NamedTuple):
         return {
             "device": self.device,
             "site": site_of(self.device),
+            "profile": self.profile or None,
             "presence": self.presence,
             "last_seen": iso(self.last_seen_ns, zone),
             **{name: self.latest.get(name) for name in ("boot", "uptime_s", "asleep_s", "lan", "wan", "broker")},
@@ -91,6 +105,10 @@ class DeviceStatus(NamedTuple):
                 name: {**row.fields, "at": iso(row.time_ns, zone)} for name, row in sorted(self.interfaces.items())
             },
             "probes": [probe.as_json(zone) for probe in self.probes],
+            "faults": [
+                {"code": f.code, "severity": f.severity, "at": iso(f.time_ns, zone), "title": f.title._asdict()}
+                for f in self.faults
+            ],
             "agent": self.agent,
             "delivery": self.delivery._asdict(),
         }
@@ -108,6 +126,8 @@ def read_status(store: Store, start_ns: int, end_ns: int) -> list[DeviceStatus]:
     agents = _by_device(store.latest("agent", start_ns, end_ns))
     interfaces = _last_two(store.select("interface", max(start_ns, end_ns - _RECENT_NS), end_ns))
     probes = _probes(store.latest("probe", start_ns, end_ns))
+    profiles = {row.device: str(row.fields.get("profile", "")) for row in store.latest("identity", start_ns, end_ns)}
+    faults = _faults(store.latest("fault", start_ns, end_ns), profiles)
     deliveries, seen = _deliveries(store.select("delivery", start_ns, end_ns))
     return [
         DeviceStatus(
@@ -120,6 +140,8 @@ def read_status(store: Store, start_ns: int, end_ns: int) -> list[DeviceStatus]:
             agents[device].fields if device in agents else {},
             deliveries.get(device, Delivery()),
             probes.get(device, []),
+            profiles.get(device, ""),
+            faults.get(device, []),
         )
         for device in store.devices(start_ns, end_ns)
     ]
@@ -139,6 +161,18 @@ def _probes(rows: Iterable[Row]) -> dict[str, list[Probe]]:
         known = None if success is None else bool(success)
         stage = str(row.fields.get("stage", ""))
         found[row.device].append(Probe(tags["kind"], tags["target"], row.time_ns, known, stage, row.fields))
+    return found
+
+
+def _faults(rows: Iterable[Row], profiles: Mapping[str, str]) -> dict[str, list[Fault]]:
+    """Return the active faults by device, with the titles that their profiles give them."""
+    found: dict[str, list[Fault]] = defaultdict(list)
+    titles = Titles()
+    for row in rows:
+        if row.fields.get("active"):
+            code = dict(row.tags)["code"]
+            title = titles.of(profiles.get(row.device, ""), code)
+            found[row.device].append(Fault(code, str(row.fields.get("severity", "")), row.time_ns, title))
     return found
 
 

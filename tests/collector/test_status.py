@@ -10,6 +10,7 @@ import pytest
 from collector.screen import console, device_table, duration
 from collector.status import DeviceStatus, read_status
 from collector.store.open import open_store
+from collector.words import Language
 from contract.measurements import Retention
 
 DEVICE = "441802-3144001234.c0703"
@@ -215,3 +216,26 @@ def test_the_newest_outcome_of_each_probe(tmp_path: Path) -> None:
     assert f"{DEVICE} dns www.lab: fails at answer: NXDOMAIN" in captured.get()
     assert f"{DEVICE} dhcp eth0: could not be asked: CAP_NET_RAW is needed" in captured.get()
     assert "portal internet" not in captured.get()
+
+
+def test_active_faults_are_shown_by_their_titles(tmp_path: Path) -> None:
+    """A fault is there while its newest point is active, in the words of the device's profile, and gone when clear."""
+    at = NOW_NS - 3 * MINUTE_NS
+    lines = f'identity,{TAGS} profile="no-such-profile" {at}\n'
+    lines += f'fault,{TAGS},code=lamp-failed active=1i,severity="critical" {at}\n'
+    lines += f'fault,{TAGS},code=spool-damaged active=1i,severity="warning" {at}\n'
+    lines += "".join(f'fault,{TAGS},code=hot active={n}i,severity="warning" {at - n}\n' for n in (1, 0))
+    (device,) = status_of(tmp_path, delivery("aaaaaaaa", 1) + lines).values()
+    assert device.profile == "no-such-profile"
+    assert [(fault.code, fault.severity) for fault in device.faults] == [
+        ("lamp-failed", "critical"),
+        ("spool-damaged", "warning"),
+    ]
+    assert device.as_json(SHANGHAI)["faults"][1]["title"]["zh"] == "待传数据曾损坏，已修复"
+    shown_in: tuple[tuple[Language, str], ...] = (("zh", "严重: lamp-failed"), ("en", "critical: lamp-failed"))
+    for language, words in shown_in:
+        screen = console()
+        with screen.capture() as shown:
+            screen.print(device_table([device], language, SHANGHAI, full=True))
+        assert words in shown.get()
+        assert "hot" not in shown.get()

@@ -21,15 +21,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from firmware_profiles.library import Library
-from firmware_profiles.load import fill
-
 from agent.gather.read import Read, Way
 from agent.observing import Observing
 from agent.questions import Device, Question
 from agent.worker.client import Answer
 from agent.worker.kinds import perform
 from contract.sample import Sample
+from firmware_profiles.library import Library
+from firmware_profiles.load import fill
 from firmware_profiles.schema import Profile
 
 HOSTS = Path(__file__).parents[1] / "fixtures/hosts"

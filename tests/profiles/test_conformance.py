@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from firmware_profiles.library import Library
 
+from firmware_profiles.library import Library
 from tests.profiles.conformance import as_lines, cases, given, samples_of
 
 
