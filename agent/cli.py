@@ -107,16 +107,18 @@ def run(
 
 @app.command()
 def sample(config: Config = None, as_json: AsJson = False) -> None:
-    """Read every source once and print it; nothing is sent or kept."""
+    """Read every source and every profile's readings once and print them; nothing is sent or kept."""
     with _one_line_errors():
-        lines = one_round(_settings(config))
+        settings = _settings(config)
+        samples = one_round(settings, devices_of(settings, profiles_for))
     if as_json:
-        typer.echo(json.dumps([line._asdict() for line in lines], ensure_ascii=False, indent=2))
+        shown = [{"device": device, **read._asdict()} for device, read in samples]
+        typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
         return
-    for line in lines:
-        tags = "".join(f" {key}={value}" for key, value in line.tags.items())
-        typer.echo(f"{line.measurement}{tags}")
-        for name, value in line.fields.items():
+    for device, read in samples:
+        tags = "".join(f" {key}={value}" for key, value in read.tags.items())
+        typer.echo(f"{read.measurement}{tags}" + (f"  ({device})" if device != settings.agent else ""))
+        for name, value in read.fields.items():
             typer.echo(f"    {name:<22}{value}")
 
 

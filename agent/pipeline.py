@@ -34,8 +34,9 @@ from agent.gather.identity import Identity, serial
 from agent.gather.interface import Interface
 from agent.gather.myself import Myself
 from agent.gather.presence import Presence
+from agent.gather.read import Read
 from agent.observing import Observing
-from agent.probing import Probing
+from agent.probing import Probing, read_once
 from agent.publish import Event, Link
 from agent.questions import Device
 from agent.resolved import profiles_for
@@ -371,12 +372,19 @@ def sources_of(settings: Settings, clocks: Clocks, is_connected: Callable[[], bo
     ]
 
 
-def one_round(settings: Settings) -> list[Sample]:
-    """Read every source once; nothing is connected, sent or kept."""
+def one_round(settings: Settings, devices: Sequence[Device] = ()) -> list[tuple[str, Sample]]:
+    """
+    Read every source and every profile once, each sample with its device; nothing is connected, sent or kept.
+
+    Probes of the settings are not run: `santong-agent probe` is for that.
+    """
     clocks = LinuxClocks()
-    at_ns = clocks.boottime_ns()
-    sources = [*sources_of(settings, clocks, lambda: False), Myself(dict)]
-    return [sample for source in sources for sample in source.gather(at_ns)]
+    at_ns, own = clocks.boottime_ns(), str(settings.agent)
+    profile = next((str(device.profile.id) for device in devices if device.id == own), "")
+    sources = [*sources_of(settings, clocks, lambda: False, profile), Myself(dict)]
+    found = [(own, sample) for source in sources for sample in source.gather(at_ns)]
+    readings = [question for question in all_questions(settings, devices) if isinstance(question.ask, Read)]
+    return found + list(Observing(devices, own, clocks.boot).found(read_once(readings, at_ns)))
 
 
 def main(arguments: list[str] | None = None) -> int:

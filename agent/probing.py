@@ -12,7 +12,7 @@ import importlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from agent.clock import Clocks, Offset, phase_ns, until_next_round
@@ -137,9 +137,7 @@ class Probing:
         question = self._questions[place]
         ask = question.ask
         if question.kind in LIGHT:
-            at_ns = self._clocks.boottime_ns()
-            module = importlib.import_module(f"agent.gather.{question.kind}")
-            self._kept.append((question, Answer(0, at_ns, outcome_of(lambda: module.read(ask)))))
+            self._kept.append((question, _read_here(question, self._clocks.boottime_ns())))
             return
         if isinstance(ask, Throughput):
             if (within := self._turns.begin(ask, question.tag, self._unix_s() or 0.0)) is None:
@@ -157,3 +155,26 @@ class Probing:
         self._kept.append((question, answer))
         if isinstance(question.ask, Throughput):
             self._turns.end(question.tag, answer.outcome.details.get("total_bytes"))
+
+
+def _read_here(question: Question, at_ns: int) -> Answer:
+    """Answer a light question in this process."""
+    module = importlib.import_module(f"agent.gather.{question.kind}")
+    return Answer(0, at_ns, outcome_of(lambda: module.read(question.ask)))
+
+
+def read_once(questions: Iterable[Question], at_ns: int) -> Iterator[tuple[Question, Answer]]:
+    """Answer each of some readings once, for the eye."""
+    client = Client()
+    asked: dict[int, Question] = {}
+    try:
+        for question in questions:
+            if question.kind in LIGHT:
+                yield question, _read_here(question, at_ns)
+            else:
+                asked[client.ask(question.kind, question.ask)] = question
+        while asked:
+            for answer in client.answers(1.0):
+                yield asked.pop(answer.id), answer
+    finally:
+        client.close()

@@ -447,7 +447,8 @@ def test_the_first_round_is_at_the_start_and_the_next_at_the_agents_phase(settin
 def test_one_round_for_the_eye(settings: Settings) -> None:
     """`santong-agent sample` reads every source of the settings once, and keeps and connects nothing."""
     samples = one_round(settings)
-    assert {sample.measurement for sample in samples} >= {"presence", "identity", "host", "agent"}
+    assert {device for device, _ in samples} == {DEVICE}
+    assert {sample.measurement for _, sample in samples} >= {"presence", "identity", "host", "agent"}
     assert not settings.spool.path.exists()
 
 
