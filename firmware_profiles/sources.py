@@ -148,7 +148,8 @@ class HttpJson(NamedTuple):
     JSON over HTTP, from the device's address. `values` are paths (`a.b.0`), `rows` the path of a list or table of rows.
 
     `login` is how the credentials are shown: HTTP Basic or Digest (RFC 7617, RFC 7616), or the password as a bearer
-    token (RFC 6750).
+    token (RFC 6750). Over https `verify` asks for a certificate that is believed: by the system's authorities, or by
+    those in the file `ca` (`"{ca}"` where every place has its own).
     """
 
     path: str
@@ -162,6 +163,7 @@ class HttpJson(NamedTuple):
     rows: str = ""
     login: Literal["none", "basic", "digest", "bearer"] = "none"
     verify: bool = True
+    ca: str = ""
 
 
 class Ubus(NamedTuple):
@@ -205,7 +207,14 @@ class Snmp(NamedTuple):
 
 
 class Pjlink(NamedTuple):
-    """A projector or panel by PJLink (class 1; class 2 where it answers)."""
+    """
+    A projector or panel by PJLink (class 1; class 2 where it answers). What `read` names is asked for, nothing else.
+
+    `power`, `input`: as the device says (POWR, INPT). `fan` to `other`: 0 fine, 1 warning, 2 error (ERST). `failure`: 1
+    where any answer was ERR4. `lamp_hours`: of the lamp that has the most, `lamp_on`: whether one is lit; 0 hours also
+    where the device does not count them. `muted` is the picture, `sound_muted` the sound. `name`, by which people call
+    the device, is for the profiles that ask for it. Without `read` everything but the name is asked.
+    """
 
     read: tuple[Reading, ...]
     source: Literal["pjlink"] = "pjlink"
@@ -272,8 +281,9 @@ _RADIO = ("channel", "frequency_mhz", "noise_dbm", "stations", "rssi_p50_dbm", "
 # The raw names of the sources that always give the same; a device that has not all of them leaves some out.
 GIVES: dict[str, tuple[str, ...]] = {
     "pjlink": (
-        "power", "input", "muted", "fan", "lamp", "temperature", "cover", "filter", "other", "lamp_hours", "lamp_on",
-        "manufacturer", "model", "information", "name", "class", "serial", "version", "filter_hours",
+        "power", "input", "muted", "sound_muted", "failure", "fan", "lamp", "temperature", "cover", "filter", "other",
+        "lamp_hours", "lamp_on", "filter_hours", "manufacturer", "model", "information", "name", "class", "serial",
+        "version",
     ),
     "iw": (*_RADIO, "active_ms", "busy_ms", "receive_ms", "transmit_ms", "txpower_dbm", "type"),
     "hostapd": (*_RADIO, "state", "utilization_percent"),
