@@ -36,8 +36,8 @@ setup: .venv/.product
 # The real servers that the tests and benchmarks start for themselves, on free ports and in folders of their own.
 .venv/.servers: .venv/.product
 	@command -v mosquitto >/dev/null && command -v mosquitto_pub >/dev/null && command -v influxd >/dev/null && command -v strace >/dev/null \
-	    && command -v openssl >/dev/null && command -v pgrep >/dev/null || { \
-	    $(APT) update && $(APT) install -y --no-install-recommends mosquitto mosquitto-clients influxdb strace openssl procps; }
+	    && command -v openssl >/dev/null && command -v pgrep >/dev/null && command -v snmpd >/dev/null || { \
+	    $(APT) update && $(APT) install -y --no-install-recommends mosquitto mosquitto-clients influxdb strace openssl procps snmpd; }
 	@touch $@
 
 up: .venv/.product
