@@ -170,7 +170,9 @@ class Ubus(NamedTuple):
     """
     OpenWrt's bus: the local program, or JSON-RPC over HTTP (rpcd) where the device has an address of its own.
 
-    `object` may hold one `*` (`hostapd.*`): a row for each object that matches. `values` and `rows` as of `http_json`.
+    `object` may hold one `*` (`hostapd.*`): a row for each object that matches, `key` is what `*` stood for. So may the
+    argument `device` of `iwinfo`: a row for each of its devices. `values` and `rows` as of `http_json`; beside them
+    stands what is worked out of the answer (`UBUS_DERIVED`). Without a username nobody logs in (session 0).
     """
 
     object: str
@@ -285,8 +287,16 @@ GIVES: dict[str, tuple[str, ...]] = {
         "lamp_hours", "lamp_on", "filter_hours", "manufacturer", "model", "information", "name", "class", "serial",
         "version",
     ),
-    "iw": (*_RADIO, "active_ms", "busy_ms", "receive_ms", "transmit_ms", "txpower_dbm", "type"),
+    "iw": (*_RADIO, "active_ms", "busy_ms", "receive_ms", "transmit_ms", "txpower_dbm", "signal_dbm", "type"),
     "hostapd": (*_RADIO, "state", "utilization_percent"),
     "session": ("session_active", "idle_s", "sessions"),
     "screen": ("connected", "display_on", "connector"),
 }  # fmt: skip
+_STATIONS = ("stations", "rssi_p50_dbm", "rssi_p10_dbm")
+# What `ubus` works out of an answer, by object (a shell pattern) and method: raw names beside those of `values`.
+UBUS_DERIVED: dict[tuple[str, str], tuple[str, ...]] = {
+    ("hostapd.*", "get_clients"): _STATIONS,
+    ("iwinfo", "assoclist"): _STATIONS,
+    ("system", "info"): ("memory_used_percent",),
+    ("network.wireless", "status"): ("down", "access_points"),
+}

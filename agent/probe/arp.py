@@ -17,13 +17,13 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from agent.deadline import Deadline
 from agent.outcome import Failed, Outcome, Unable
 from agent.probe import arp_packets as packets
 from agent.probe import sense
 from agent.probe.arp_packets import Owner
 from agent.probe.base import Via
 from agent.probe.link import ETH_ARP, Card, Link, card
-from agent.probe.net import Deadline
 from agent.probe.settings import Arp
 
 _MOST_MACS = 4  # of one address: two are too many already

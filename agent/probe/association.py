@@ -15,7 +15,7 @@ other failures in a row. Drivers that authenticate by themselves leave the first
 import re
 from typing import NamedTuple
 
-from agent.probe.supplicant import Event
+from agent.control_socket import Event
 
 STATUS = {
     1: "refused without a reason",

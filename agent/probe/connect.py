@@ -5,10 +5,11 @@ import queue
 import socket
 import threading
 
+from agent.deadline import Deadline
 from agent.outcome import Failed
 from agent.probe.base import Via
 from agent.probe.dns import lookup
-from agent.probe.net import Address, Connected, Deadline, describe, dial
+from agent.probe.net import Address, Connected, describe, dial
 
 
 def resolve(host: str, deadline: Deadline, via: Via = Via()) -> list[Address]:  # noqa: B008  a constant

@@ -21,13 +21,14 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
+from agent.deadline import Deadline
 from agent.outcome import Failed, Outcome, Unable
 from agent.probe import dhcp_packets as packets
 from agent.probe import sense
 from agent.probe.base import Via
 from agent.probe.dhcp_packets import Client, Reply
 from agent.probe.link import ETH_IP, Link, card, is_held
-from agent.probe.net import Deadline, milliseconds
+from agent.probe.net import milliseconds
 from agent.probe.settings import Dhcp
 from contract.sample import Value
 

@@ -17,11 +17,12 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from agent.deadline import Deadline
 from agent.outcome import Failed, Outcome, Unable
 from agent.probe import dns_packets
 from agent.probe.base import Via
 from agent.probe.dns_packets import Answer, Question
-from agent.probe.net import Address, Deadline, bind, describe, dial, endpoint, milliseconds
+from agent.probe.net import Address, bind, describe, dial, endpoint, milliseconds
 from agent.probe.settings import Dns
 from agent.probe.values import Resolver
 

@@ -11,9 +11,9 @@ Without `body` a portal's login page, to which a plain http target is sent, pass
 
 import re
 
+from agent.deadline import Deadline
 from agent.outcome import Failed, Outcome
 from agent.probe.base import Via
-from agent.probe.net import Deadline
 from agent.probe.settings import Http
 from agent.probe.web import MIB, How, Response, follow
 

@@ -22,12 +22,13 @@ import time
 from typing import NamedTuple
 
 from agent import echo
+from agent.deadline import Deadline
 from agent.outcome import Failed, Outcome, Unable
 from agent.probe import sense
 from agent.probe.base import Via
 from agent.probe.connect import resolve
 from agent.probe.icmp_packets import IP_RECVERR, IPV6_RECVERR, SOL_IP, SOL_IPV6, Tally, median, refusal
-from agent.probe.net import Address, Deadline, bind, describe, endpoint, milliseconds
+from agent.probe.net import Address, bind, describe, endpoint, milliseconds
 from agent.probe.settings import Icmp
 from agent.probe.values import is_address
 

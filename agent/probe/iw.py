@@ -18,8 +18,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from agent.ssid import from_iw, ssid_text
+
 _BLOCK = re.compile(r"^BSS ([0-9a-f]{2}(?::[0-9a-f]{2}){5})\(on [^)\n]*\)", re.MULTILINE)
-_ESCAPE = re.compile(rb"\\x([0-9a-fA-F]{2})")
 _NUMBER = r"(-?\d{1,9}(?:\.\d{1,9})?)"
 _SUITES = (  # names of iw for authentication and key management suites (IEEE 802.11 §9.4.2.24.3), first match counts
     ("802.1X", "802.1x"),
@@ -98,27 +99,6 @@ def channel_of(frequency_mhz: int) -> int:
     return 0
 
 
-def unescape(text: str) -> bytes:
-    r"""Return the bytes of an SSID in which iw wrote \xNN."""
-    return _ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), text.encode("utf-8", "surrogateescape"))
-
-
-def ssid_text(ssid: bytes) -> str:
-    """
-    Return the bytes of an SSID as text: UTF-8, else GB 18030, which old access points still send.
-
-    A hidden SSID (none, or nothing but zero bytes) is empty. Bytes that are neither become U+FFFD.
-    """
-    if not ssid.strip(b"\0"):
-        return ""
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            return ssid.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return ssid.decode("utf-8", "replace")
-
-
 def printable(ssid: str) -> str:
     """Return a foreign SSID so that it cannot do anything to a terminal."""
     return "".join(c if c.isprintable() else "\ufffd" for c in ssid)
@@ -128,7 +108,7 @@ def _network(bssid: str, block: str) -> Network | None:
     frequency = _first(rf"^\tfreq: {_NUMBER}", block)
     if not frequency:
         return None
-    ssid = unescape(_first(r"^\tSSID: ?([^\n]*)", block))
+    ssid = from_iw(_first(r"^\tSSID: ?([^\n]*)", block))
     signal, age_ms = _first(rf"^\tsignal: {_NUMBER} dBm", block), _first(r"^\tlast seen: (\d{1,12}) ms ago", block)
     return Network(
         bssid,

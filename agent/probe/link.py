@@ -14,8 +14,9 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from agent.deadline import Deadline
 from agent.outcome import Unable
-from agent.probe.net import SIOCGIFADDR, Deadline, about, check_ready, describe
+from agent.probe.net import SIOCGIFADDR, about, check_ready, describe
 
 ETH_IP, ETH_ARP = 0x0800, 0x0806
 BROADCAST = b"\xff" * 6

@@ -18,9 +18,10 @@ from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from agent.deadline import Deadline
 from agent.outcome import DONE, Failed, Outcome
 from agent.probe.base import Via
-from agent.probe.net import Deadline, small_stacks
+from agent.probe.net import small_stacks
 from agent.probe.place import place
 from agent.probe.settings import Portal
 from agent.probe.values import ENDPOINTS, Endpoint, Url

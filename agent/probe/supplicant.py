@@ -1,45 +1,33 @@
-r"""
-wpa_supplicant's control socket: text datagrams, one reply to each command, and events in between.
+"""
+wpa_supplicant by its control socket (`agent.control_socket`): networks in the air are found, and joined.
 
     with Supplicant(Path("/run/wpa_supplicant"), "wlan1") as supplicant:
         networks, took_s = supplicant.scan(deadline)
-
-Events look like `<3>CTRL-EVENT-SCAN-RESULTS `, replies never begin with `<digit>`. SSIDs come as printf would escape
-them: `\xNN`, `\\`, `\"`, `\n`, `\r`, `\t`, `\e`. The socket's folder and group are ctrl_interface of its settings.
 """
 
 import re
-import socket
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, Self
+from types import TracebackType
+from typing import Self
 
+from agent.control_socket import ControlSocket, parse_values
+from agent.deadline import Deadline
 from agent.outcome import Unable
-from agent.probe.iw import Network, fresh, ssid_text
-from agent.probe.net import Deadline
+from agent.probe.iw import Network, fresh
+from agent.ssid import from_printf, ssid_text
 
 MARK = "santong-probe"  # id_str of our networks: how those of a killed run are known
-_LARGEST = 65_536
 _REPLY_S = 3.0
 _BUSY_S = 0.5
 # The values of a BSS that are asked for (wpa_ctrl.h, WPA_BSS_MASK_*): id, bssid, freq, level, age, flags, ssid.
 _MASK = "MASK=0x1a87"
 _MOST_NETWORKS = 1000
-_ESCAPE = re.compile(rb'\\(x[0-9a-fA-F]{2}|[\\"nrte])')
-_ESCAPED = {b"\\": b"\\", b'"': b'"', b"n": b"\n", b"r": b"\r", b"t": b"\t", b"e": b"\033"}
 
 
-class Event(NamedTuple):
-    """What the supplicant tells, and when (seconds of time.perf_counter)."""
-
-    at_s: float
-    text: str
-
-
-class Supplicant:
+class Supplicant(ControlSocket):
     """
     A conversation with the supplicant of one interface, in a `with` block.
 
@@ -47,83 +35,38 @@ class Supplicant:
     """
 
     def __init__(self, folder: Path, interface: str) -> None:
-        self._path = folder / interface
+        start = f"start wpa_supplicant -i {interface} with ctrl_interface={folder} (docs/probes.md)"
+        allow = f"write ctrl_interface=DIR={folder} GROUP=netdev, and add the user to the group netdev"
+        super().__init__(folder / interface, f"wpa_supplicant of {interface}", missing=start, forbidden=allow)
         self._interface = interface
-        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._events: deque[Event] = deque()
 
     def __enter__(self) -> Self:
+        super().__enter__()
         try:
-            self._sock.bind("")  # an abstract address of its own (unix(7)), where the replies go
-            self._sock.connect(str(self._path))
             self.command("ATTACH")
-        except OSError as error:
-            self._sock.close()
-            raise self._unable(error) from None
         except Unable:
             self._sock.close()
             raise
         return self
 
-    def __exit__(self, *ended: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
         with suppress(OSError, Unable):
             self.command("DETACH")
-        self._sock.close()
+        super().__exit__(kind, error, where)
 
     # ---- talking
 
-    def ask(self, command: str, shown: str = "") -> str:
+    def say(self, command: str, shown: str = "") -> str:
         """Return the reply without its line end. `shown` stands for a command with a secret in what people read."""
-        deadline = Deadline(_REPLY_S)
-        try:
-            self._sock.send(command.encode())
-            while not deadline.is_over:
-                text = self._receive(deadline)
-                if text is not None:
-                    return text.rstrip("\n")
-        except TimeoutError:
-            pass
-        except OSError as error:
-            raise self._unable(error) from None
-        raise Unable(f"wpa_supplicant of {self._interface} does not answer to {shown or command}")
+        return self.ask(command, Deadline(_REPLY_S), shown)
 
     def command(self, command: str, shown: str = "") -> None:
         """Give a command to which the answer must be OK; Unable when it is not."""
-        reply = self.ask(command, shown)
+        reply = self.say(command, shown)
         if reply != "OK":
             raise Unable(f"wpa_supplicant of {self._interface} refuses {shown or command}: {reply[:80]}")
-
-    def events(self, deadline: Deadline) -> Iterator[Event]:
-        """Yield what it has told and tells until the time is up."""
-        while True:
-            while self._events:
-                yield self._events.popleft()
-            if deadline.is_over:
-                return
-            try:
-                self._receive(deadline)
-            except TimeoutError:
-                return
-            except OSError as error:
-                raise self._unable(error) from None
-
-    def _receive(self, deadline: Deadline) -> str | None:
-        """Return a reply; None where an event came, which is kept. TimeoutError."""
-        self._sock.settimeout(deadline.left_s())
-        text = self._sock.recv(_LARGEST).decode("utf-8", "replace")
-        if not re.match(r"<\d>", text):
-            return text
-        self._events.append(Event(time.perf_counter(), text[3:].strip()))
-        return None
-
-    def _unable(self, error: OSError) -> Unable:
-        if isinstance(error, FileNotFoundError):
-            hint = f"start wpa_supplicant -i {self._interface} with ctrl_interface={self._path.parent} (docs/probes.md)"
-            return Unable(f"there is no control socket {self._path}: {hint}")
-        if isinstance(error, PermissionError):
-            hint = f"write ctrl_interface=DIR={self._path.parent} GROUP=netdev, and add the user to the group netdev"
-            return Unable(f"the control socket {self._path} may not be opened: {hint}")
-        return Unable(f"wpa_supplicant of {self._interface} has ended: {error.strerror or error}")
 
     # ---- scanning
 
@@ -133,14 +76,14 @@ class Supplicant:
 
         Unable: the interface is switched off, or the radio does not come to an end in time.
         """
-        if "wpa_state=INTERFACE_DISABLED" in self.ask("STATUS"):
+        if "wpa_state=INTERFACE_DISABLED" in self.say("STATUS"):
             hint = f"ip link set {self._interface} up, rfkill unblock wifi"
             raise Unable(f"{self._interface} is switched off: {hint}")
-        self.ask("BSS_FLUSH 0")
+        self.say("BSS_FLUSH 0")
         while not deadline.is_over:
-            self._events.clear()
+            self.forget_events()
             begun = time.perf_counter()
-            reply = self.ask("SCAN")
+            reply = self.say("SCAN")
             if reply not in ("OK", "FAIL-BUSY"):
                 raise Unable(f"wpa_supplicant of {self._interface} refuses to scan: {reply[:80]}")
             ended = self._scan_ends(deadline)
@@ -165,7 +108,7 @@ class Supplicant:
         which = "FIRST"
         seen: set[str] = set()
         while len(seen) < _MOST_NETWORKS:
-            values = parse_values(self.ask(f"BSS {which} {_MASK}"))
+            values = parse_values(self.say(f"BSS {which} {_MASK}"))
             number = values.get("id", "")
             if not number or number in seen:
                 return
@@ -178,15 +121,15 @@ class Supplicant:
 
     def forget_ours(self) -> None:
         """Remove the networks that a killed run left; Unable when there are others: the interface is not ours alone."""
-        for number in parse_numbers(self.ask("LIST_NETWORKS")):
-            if self.ask(f"GET_NETWORK {number} id_str") != f'"{MARK}"':
+        for number in parse_numbers(self.say("LIST_NETWORKS")):
+            if self.say(f"GET_NETWORK {number} id_str") != f'"{MARK}"':
                 hint = "the test interface needs a wpa_supplicant without networks (docs/probes.md)"
                 raise Unable(f"wpa_supplicant of {self._interface} has networks of its own: {hint}")
             self.remove(number)
 
     def add(self, ssid: bytes, security: tuple[str, ...], passphrase: str, frequencies_mhz: list[int]) -> str:
         """Add a network and return its number; nothing is tried before `select`."""
-        number = self.ask("ADD_NETWORK")
+        number = self.say("ADD_NETWORK")
         if not number.isdecimal():
             raise Unable(f"wpa_supplicant of {self._interface} takes no network: {number[:80]}")
         setting = f"SET_NETWORK {number}"
@@ -206,13 +149,13 @@ class Supplicant:
 
     def select(self, number: str) -> None:
         """Join the network."""
-        self._events.clear()
+        self.forget_events()
         self.command(f"SELECT_NETWORK {number}")
 
     def remove(self, number: str) -> None:
         """Forget the network, which leaves it; returns when that is done, or after a second."""
-        was_joined = "wpa_state=COMPLETED" in self.ask("STATUS")
-        self._events.clear()
+        was_joined = "wpa_state=COMPLETED" in self.say("STATUS")
+        self.forget_events()
         self.command(f"REMOVE_NETWORK {number}")
         if was_joined:
             for event in self.events(Deadline(1)):
@@ -238,12 +181,6 @@ def keys(security: tuple[str, ...], has_passphrase: bool) -> list[str]:
     return ["key_mgmt NONE"] if "open" in security else []
 
 
-def parse_values(reply: str) -> dict[str, str]:
-    """Return the `name=value` lines of a reply."""
-    pairs = (line.partition("=") for line in reply.split("\n"))
-    return {name: value for name, equals, value in pairs if equals}
-
-
 def parse_bss(values: dict[str, str]) -> Network | None:
     """Return the access point that a reply to BSS describes; None when it is not one."""
     try:
@@ -251,7 +188,7 @@ def parse_bss(values: dict[str, str]) -> Network | None:
         bssid = values["bssid"]
     except (KeyError, ValueError):
         return None
-    ssid = unescape(values.get("ssid", ""))
+    ssid = from_printf(values.get("ssid", ""))
     rssi_dbm = float(level) if level < 0 else None  # drivers without dBm give a quality of 0 to 100
     return Network(bssid, ssid_text(ssid), ssid, frequency_mhz, rssi_dbm, parse_flags(values.get("flags", "")), age_s)
 
@@ -274,16 +211,6 @@ def parse_numbers(reply: str) -> list[str]:
     """Return the numbers of the networks in a reply to LIST_NETWORKS: its first line is a heading."""
     numbers = (line.partition("\t")[0] for line in reply.split("\n")[1:])
     return [number for number in numbers if number.isdecimal()]
-
-
-def unescape(text: str) -> bytes:
-    """Return the bytes of an SSID that was escaped as printf would."""
-
-    def byte(match: re.Match[bytes]) -> bytes:
-        code = match[1]
-        return bytes([int(code[1:], 16)]) if code[:1] == b"x" else _ESCAPED[code]
-
-    return _ESCAPE.sub(byte, text.encode("utf-8", "surrogateescape"))
 
 
 def _quoted(passphrase: str) -> str:

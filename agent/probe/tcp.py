@@ -4,10 +4,11 @@ TCP: a connection is opened and closed (RFC 9293). Nothing is sent through it.
 Stages: `resolve` (code: EAI number), `connect` (code: errno), `threshold`.
 """
 
+from agent.deadline import Deadline
 from agent.outcome import Failed, Outcome
 from agent.probe.base import Via
 from agent.probe.connect import connect
-from agent.probe.net import Deadline, milliseconds
+from agent.probe.net import milliseconds
 from agent.probe.settings import Tcp
 
 

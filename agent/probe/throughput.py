@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from agent.deadline import Deadline
 from agent.outcome import Failed, Outcome, Unable
 from agent.probe import limits, sense
 from agent.probe.base import Via
-from agent.probe.net import Deadline, interface_of, milliseconds
+from agent.probe.net import interface_of, milliseconds
 from agent.probe.settings import Throughput
 from agent.probe.streams import STALLED, Download, Group, Upload
 from agent.probe.values import Url

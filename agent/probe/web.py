@@ -19,11 +19,12 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple, Self
 from urllib.parse import quote, urljoin, urlsplit
 
+from agent.deadline import Deadline
 from agent.outcome import Failed, Unable
 from agent.probe import tls
 from agent.probe.base import Via
 from agent.probe.connect import connect
-from agent.probe.net import Address, Deadline, describe, milliseconds
+from agent.probe.net import Address, describe, milliseconds
 from agent.probe.place import place, without_queries
 from agent.probe.values import HostPort, Url, hide
 from agent.probe.wire import HEADER_BYTES, TooMuchError, Wire

@@ -19,13 +19,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from agent.deadline import Deadline
 from agent.outcome import DONE, Failed, Outcome, Unable
 from agent.probe import dhcp, http, iw, portal, way
 from agent.probe.association import Association
 from agent.probe.base import Via
 from agent.probe.dns import lookup
 from agent.probe.iw import Network
-from agent.probe.net import Deadline, milliseconds
+from agent.probe.net import milliseconds
 from agent.probe.settings import Http, WifiJoin
 from agent.probe.supplicant import Supplicant, keys
 from agent.probe.values import Url

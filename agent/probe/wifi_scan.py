@@ -9,24 +9,24 @@ Stages: `scan` (the SSID is not heard), `security` (one of its access points off
 somebody else, or a changed setting), `signal` (the strongest is below `min_rssi_dbm`). There are no codes.
 """
 
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from agent.deadline import Deadline
 from agent.outcome import Failed, Outcome, Unable
 from agent.probe import iw
 from agent.probe.base import Via
 from agent.probe.iw import Network
-from agent.probe.net import Deadline, milliseconds
+from agent.probe.net import milliseconds
 from agent.probe.settings import WifiScan
+from agent.programs import Said, run
 from contract.sample import Value
 
 _BUSY, _DOWN, _RFKILL, _NO_DEVICE, _FORBIDDEN, _NO_SCAN = "(-16)", "(-100)", "(-132)", "(-19)", "(-1)", "(-95)"
 _BUSY_S = 0.5
 _SCANNING, _LONGEST_S = 0.7, 12.0  # of the time is for the scan; iw 5.19 may hang after it, then the list is read
-_ENVIRONMENT = {"PATH": "/usr/sbin:/sbin:/usr/bin:/bin", "LC_ALL": "C"}
 
 
 class Heard(NamedTuple):
@@ -34,12 +34,6 @@ class Heard(NamedTuple):
 
     networks: list[Network]
     took_s: float | None
-
-
-class _Said(NamedTuple):
-    code: int | None  # None: it was killed, its time was up
-    out: str
-    error: str
 
 
 def probe(ask: WifiScan, via: Via) -> Outcome:  # noqa: ARG001  the settings name the interface
@@ -103,23 +97,23 @@ def scan(interface: str, deadline: Deadline) -> Heard:
     return _heard(interface, said, deadline)
 
 
-def _scan(interface: str, deadline: Deadline) -> tuple[_Said, float]:
+def _scan(interface: str, deadline: Deadline) -> tuple[Said, float]:
     """Return what iw said, and the seconds it took."""
     until = Deadline(min(deadline.left_s() * _SCANNING, _LONGEST_S))
     while True:
         begun = time.perf_counter()
-        said = _run(["iw", "dev", interface, "scan", "flush"], until)
+        said = run(["iw", "dev", interface, "scan", "flush"], until)
         if _BUSY not in said.error or until.left_s() <= _BUSY_S:
             return said, time.perf_counter() - begun
         time.sleep(_BUSY_S)
 
 
-def _heard(interface: str, said_in: tuple[_Said, float], deadline: Deadline) -> Heard:
+def _heard(interface: str, said_in: tuple[Said, float], deadline: Deadline) -> Heard:
     said, took_s = said_in
     if said.code == 0:
         return Heard(list(iw.fresh(iw.parse(said.out), took_s + 1)), took_s)
     if said.code is None:
-        kept = _run(["iw", "dev", interface, "scan", "dump"], deadline)
+        kept = run(["iw", "dev", interface, "scan", "dump"], deadline)
         networks = list(iw.fresh(iw.parse(kept.out), took_s + 1))
         if networks:
             return Heard(networks, None)
@@ -139,35 +133,14 @@ def explain(interface: str, error: str) -> str:
     ):
         if mark in error:
             return advice
-    lines = error.strip().splitlines()
-    return f"iw dev {interface} scan: {lines[-1] if lines else 'ended without a word'}"
+    return f"iw dev {interface} scan: {Said(1, '', error).last_words}"
 
 
 @contextmanager
 def _raised(interface: str) -> Iterator[None]:
     """Set an interface up, and down again at the end; whether that worked the next scan tells."""
-    _run(["ip", "link", "set", interface, "up"], Deadline(5))
+    run(["ip", "link", "set", interface, "up"], Deadline(5))
     try:
         yield
     finally:
-        _run(["ip", "link", "set", interface, "down"], Deadline(5))
-
-
-def _run(command: Sequence[str], deadline: Deadline) -> _Said:
-    try:
-        done = subprocess.run(
-            command,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=deadline.left_s(),
-            env=_ENVIRONMENT,
-        )
-    except FileNotFoundError:
-        package = "iproute2" if command[0] == "ip" else command[0]
-        raise Unable(f"the program {command[0]} is missing: install {package}") from None
-    except subprocess.TimeoutExpired:
-        return _Said(None, "", "")
-    return _Said(done.returncode, done.stdout, done.stderr)
+        run(["ip", "link", "set", interface, "down"], Deadline(5))

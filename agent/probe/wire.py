@@ -5,7 +5,7 @@ import io
 import socket
 import time
 
-from agent.probe.net import Deadline
+from agent.deadline import Deadline
 
 HEADER_BYTES = 65_536  # of a header, all interim answers (RFC 9110 §15.2) before it included
 _READ = 65_536

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from agent.probe import way
 from agent.probe.base import Via
 from agent.probe.connect import connect
-from agent.probe.net import Deadline
+from agent.deadline import Deadline
 
 class Lease(NamedTuple):
     address: str

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
+from agent.deadline import Deadline
 from agent.probe.link import Card, Instruction
-from agent.probe.net import Deadline
 
 MAC = bytes.fromhex("025a0000000a")
 CARD = Card("eth0", MAC, "192.0.2.10", 24)

@@ -104,7 +104,7 @@ def test_who_was_never_asked_does_not_fail(monkeypatch: pytest.MonkeyPatch) -> N
         clock.now_s += 100 * (Ether(frame)[ARP].pdst == "192.0.2.12")
         return []
 
-    monkeypatch.setattr("agent.probe.net.time", clock)
+    monkeypatch.setattr("agent.deadline.time", clock)
     words = r"all of 192\.0\.2\.9 to 192\.0\.2\.14 were asked for, 192\.0\.2\.13 was not"
     with pytest.raises(Unable, match=words):
         sweep(monkeypatch, peer, subnet=Subnet("192.0.2.8/29"), expect=(Ipv4("192.0.2.14"),))

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.control_socket import Event
 from agent.probe.association import Association
-from agent.probe.supplicant import Event
 from tests.agent.probe.supplicant_double import FIXTURES, recorded
 
 

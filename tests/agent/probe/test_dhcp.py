@@ -11,11 +11,11 @@ from scapy.layers.dhcp import BOOTP, DHCP
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
+from agent.deadline import Deadline
 from agent.outcome import Failed, Outcome, Unable
 from agent.probe import dhcp, dhcp_packets
 from agent.probe.base import Via
 from agent.probe.dhcp_packets import ACK, NAK, OFFER, Client, Reply
-from agent.probe.net import Deadline
 from agent.probe.settings import Dhcp
 from agent.probe.values import InterfaceName, Ipv4
 from contract.settings import Seconds
@@ -290,7 +290,7 @@ def slow(monkeypatch: pytest.MonkeyPatch, takes_s: float, **settings: Any) -> tu
     """Run the probe where every answer takes so long; return the outcome and the kinds of messages sent."""
     clock = Clock()
     link = SlowLink(server(), clock, takes_s)
-    monkeypatch.setattr("agent.probe.net.time", clock)
+    monkeypatch.setattr("agent.deadline.time", clock)
     monkeypatch.setattr(dhcp, "Link", link)
     monkeypatch.setattr(dhcp, "card", lambda _: CARD)
     monkeypatch.setattr(dhcp, "is_held", lambda _: False)
@@ -326,7 +326,7 @@ def test_what_was_never_requested_is_no_failure(monkeypatch: pytest.MonkeyPatch)
 
     dhcp_time = Clock()
     link = SlowLink(server(), dhcp_time, 0.1)
-    monkeypatch.setattr("agent.probe.net.time", dhcp_time)
+    monkeypatch.setattr("agent.deadline.time", dhcp_time)
     monkeypatch.setattr(dhcp, "Link", link)
     monkeypatch.setattr(dhcp, "card", lambda _: CARD)
     monkeypatch.setattr(dhcp, "is_held", lambda _: False)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.dns import DNS, DNSQR, DNSRR
 
+from agent.deadline import Deadline
 from agent.outcome import Failed, Outcome, Unable
 from agent.probe import dns as probes
 from agent.probe import dns_packets
@@ -19,7 +20,6 @@ from agent.probe.ask import ask_of
 from agent.probe.base import Via
 from agent.probe.connect import resolve
 from agent.probe.dns_packets import Answer
-from agent.probe.net import Deadline
 from agent.probe.settings import Dns
 from agent.probe.values import Host, Network, Resolver
 from contract.errors import ConfigError

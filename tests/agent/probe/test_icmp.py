@@ -13,11 +13,12 @@ from scapy.layers.inet import ICMP
 from scapy.layers.inet6 import ICMPv6EchoRequest
 
 from agent import echo
+from agent.deadline import Deadline
 from agent.outcome import Failed, Unable
 from agent.probe import icmp
 from agent.probe.base import Via
 from agent.probe.icmp_packets import IP_RECVERR, IPV6_RECVERR, SOL_IP, SOL_IPV6, Refusal, Tally, jitter_s, refusal
-from agent.probe.net import Address, Deadline
+from agent.probe.net import Address
 from agent.probe.settings import Icmp
 from agent.probe.values import Host
 from contract.settings import Seconds
@@ -215,7 +216,7 @@ def resolves_in(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
         clock.now_s += seconds
         return [Address(socket.AF_INET, "127.0.0.1")]
 
-    monkeypatch.setattr("agent.probe.net.time", clock)
+    monkeypatch.setattr("agent.deadline.time", clock)
     monkeypatch.setattr(icmp, "resolve", resolve)
 
 
@@ -281,7 +282,7 @@ def test_name_servers_that_leave_no_time(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_machine_that_stands_still_says_nothing_of_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the time is up before the first packet, nothing could be asked."""
     clock = Clock()
-    monkeypatch.setattr("agent.probe.net.time", clock)
+    monkeypatch.setattr("agent.deadline.time", clock)
     original = icmp._open
 
     def stalling(address: Address, via: Via) -> socket.socket:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.probe.iw import Network, channel_of, fresh, parse, printable, ssid_text, strongest, unescape
+from agent.probe.iw import Network, channel_of, fresh, parse, printable, strongest
+from agent.ssid import from_iw, ssid_text
 from tests.agent.probe.supplicant_double import FIXTURES
 
 _KINDS = (FIXTURES / "wifi_kinds/iw_dev_scan.txt").read_text(encoding="utf-8")
@@ -123,7 +124,7 @@ def test_escaped_ssid(ssid: bytes) -> None:
         return (33 <= byte < 127 and byte != 92) or (byte == 32 and 0 < index < last)
 
     written = "".join(chr(b) if is_plain(i, b) else f"\\x{b:02x}" for i, b in enumerate(ssid))
-    assert unescape(written) == ssid
+    assert from_iw(written) == ssid
     assert _only(f"SSID: {written}").ssid_bytes == ssid
 
 

@@ -6,10 +6,11 @@ import sys
 
 import pytest
 
+from agent.deadline import Deadline
 from agent.outcome import Outcome, Unable
 from agent.probe import net
 from agent.probe.connect import connect
-from agent.probe.net import Deadline, check_ready, endpoint
+from agent.probe.net import check_ready, endpoint
 from agent.probe.settings import Dns, Http, Icmp, Portal, Tcp, Throughput, WifiScan
 from agent.probe.values import Host, HostPort, InterfaceName, Resolver, Ssid, Url
 from agent.worker.kinds import perform

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agent.control_socket import parse_values
+from agent.deadline import Deadline
 from agent.outcome import Unable
-from agent.probe.net import Deadline
 from agent.probe.supplicant import (
     MARK,
     Supplicant,
@@ -17,9 +18,8 @@ from agent.probe.supplicant import (
     parse_bss,
     parse_flags,
     parse_numbers,
-    parse_values,
-    unescape,
 )
+from agent.ssid import from_printf
 from tests.agent.probe.supplicant_double import SupplicantDouble, recorded_bss
 
 
@@ -149,7 +149,7 @@ def test_events_between(double: SupplicantDouble) -> None:
     """Events that come while a reply is awaited are kept, in their order."""
     with Supplicant(double.folder, "wlan1") as supplicant:
         double.tell("<3>CTRL-EVENT-BEACON-LOSS ", "<3>CTRL-EVENT-DISCONNECTED bssid=x reason=4")
-        assert supplicant.ask("STATUS") == "wpa_state=INACTIVE"
+        assert supplicant.say("STATUS") == "wpa_state=INACTIVE"
         texts = [event.text for event in supplicant.events(Deadline(0))]
     assert texts == ["CTRL-EVENT-BEACON-LOSS", "CTRL-EVENT-DISCONNECTED bssid=x reason=4"]
 
@@ -201,7 +201,7 @@ def test_escaped_ssid(ssid: bytes) -> None:
     """Any SSID comes back from the way in which the supplicant writes it."""
     named = {10: "\\n", 13: "\\r", 9: "\\t", 27: "\\e", 34: '\\"', 92: "\\\\"}
     written = "".join(named.get(b) or (chr(b) if 32 <= b < 127 else f"\\x{b:02x}") for b in ssid)
-    assert unescape(written) == ssid
+    assert from_printf(written) == ssid
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)

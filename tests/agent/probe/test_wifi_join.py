@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from agent.control_socket import Event
+from agent.deadline import Deadline
 from agent.outcome import Failed, Unable
 from agent.probe import wifi_join
 from agent.probe.association import Association
 from agent.probe.base import Via
-from agent.probe.net import Deadline
 from agent.probe.settings import WifiJoin
-from agent.probe.supplicant import Event, Supplicant
+from agent.probe.supplicant import Supplicant
 from agent.probe.values import InterfaceName, Ssid
 from tests.agent.probe.supplicant_double import SupplicantDouble, recorded, recorded_bss
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent import programs as running
 from agent.outcome import Failed, Outcome, Unable
 from agent.probe import wifi_scan
 from agent.probe.base import Via
@@ -33,7 +34,7 @@ class _Programs:
         file.chmod(0o755)
         path = f"{self._folder}:/usr/bin:/bin"
         self._monkeypatch.setenv("PATH", path)
-        self._monkeypatch.setattr(wifi_scan, "_ENVIRONMENT", {"PATH": path})
+        self._monkeypatch.setattr(running, "PLACES", "/usr/bin:/bin")
 
     @property
     def calls(self) -> list[str]:
@@ -165,7 +166,7 @@ def test_unable(programs: _Programs, error: str, advice: str) -> None:
 def test_no_iw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without iw the advice is to install it."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(wifi_scan, "_ENVIRONMENT", {"PATH": str(tmp_path)})
+    monkeypatch.setattr(running, "PLACES", str(tmp_path))
     with pytest.raises(Unable, match="install iw"):
         wifi_scan.probe(_ask(), Via())
 
