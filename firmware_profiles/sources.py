@@ -111,7 +111,9 @@ class File(NamedTuple):
     """
     Files of /sys and /proc, by name. A path with one `*` gives a row for each match; `key` is what `*` stood for.
 
-    Text is stripped of blanks and of the NUL that ends strings of the device tree. A file that is not there is absent.
+    What paths without `*` hold is in each of these rows. `where` (name of a file, or `key` → text) leaves only the rows
+    that have this value. Text is stripped of blanks and of the NUL that ends strings of the device tree. A file that is
+    not there, cannot be read, or is larger than 64 KiB, is absent.
     """
 
     files: Mapping[str, str]
@@ -119,6 +121,7 @@ class File(NamedTuple):
     source: Literal["file"] = "file"
     every: _Positive = _MINUTE
     timeout: _Positive = _PATIENCE
+    where: Mapping[str, str] = {}
 
 
 class Command(NamedTuple):
@@ -247,12 +250,17 @@ class Hostapd(NamedTuple):
 
 
 class Session(NamedTuple):
-    """Is somebody using this computer? Booleans and seconds; no names, no titles, no content."""
+    """
+    Is somebody using this computer? Booleans and seconds; no names, no titles, no content.
+
+    A session without input for `unused_after` is not in use; one of which nobody knows that is.
+    """
 
     read: tuple[Reading, ...]
     source: Literal["session"] = "session"
     every: _Positive = _MINUTE
     timeout: _Positive = _PATIENCE
+    unused_after: _Positive = Seconds(15 * 60)
 
 
 class Screen(NamedTuple):

@@ -42,7 +42,7 @@ class Read(NamedTuple):
     timeout: float
 
 
-LIGHT = frozenset({"file", "screen", "session"})  # a few small files: no process is worth it
+LIGHT = frozenset({"file", "screen"})  # a few small files: no process is worth it
 
 
 def secret(file: str, what: str) -> str:
