@@ -8,19 +8,18 @@ A file that replaces a shipped one may extend it by its own id.
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from contract.errors import ConfigError, Problem
 from contract.settings import checked
+from firmware_profiles.check import ProbeCheck, check
 from firmware_profiles.inherit import merged
-from firmware_profiles.load import Document, Flaw, load, refusal
+from firmware_profiles.load import Document, Flaw, Place, Refusal, load
 from firmware_profiles.schema import Profile
 
 SHIPPED = Path(__file__).parent
 MOST_ANCESTORS = 4
-ProbeCheck = Callable[[str, Mapping[str, Any]], list[Problem]]
 
 
 class Library:
@@ -36,11 +35,13 @@ class Library:
     ) -> None:
         self._probes = probes
         self._layers: dict[str, list[Path]] = {}  # lowest first
+        self._misnamed: list[Path] = []
         for folder in (SHIPPED, *folders):
             if not folder.is_dir():
                 raise ConfigError(str(folder), [Problem("", "no such folder")])
             for file in sorted(folder.glob("*.yaml")):
                 self._layers.setdefault(file.stem, []).append(file)
+            self._misnamed += sorted(folder.glob("*.yml"))
         for file in files:
             layers = self._layers.setdefault(file.stem, [])
             if not any(same.resolve() == file.resolve() for same in layers):
@@ -64,15 +65,50 @@ class Library:
         """Return a profile with all that it inherits; ConfigError lists every mistake in it."""
         if name not in self._profiles:
             document = self.document(name)
-            self._profiles[name] = _typed(document)
+            profile = _typed(document)
+            problems = check(profile, self._probes)
+            if profile.id != document.file.stem:
+                wrong = (
+                    f"{profile.id} is not the file's name: call it {document.file.stem}, or the file {profile.id}.yaml"
+                )
+                problems.append(Problem("id", wrong))
+            if problems:
+                raise Refusal(_flaw(document, problem) for problem in problems)
+            self._profiles[name] = profile
         return self._profiles[name]
+
+    def check(self, names: Iterable[str] | None = None) -> list[Flaw]:
+        """Return every mistake of all profiles (or of those named), and of several together, each once."""
+        chosen = self.ids() if names is None else list(names)
+        flaws = {Flaw(Place(str(file), 1, ""), f"is not read: call it {file.stem}.yaml") for file in self._misnamed}
+        fine: list[str] = []
+        for name in self.ids():
+            try:
+                self.get(name)
+                fine.append(name)
+            except Refusal as refusal:
+                flaws.update(refusal.flaws if name in chosen else ())
+        flaws.update(flaw for flaw, pair in self._same_matches(fine) if pair & set(chosen))
+        return sorted(flaws, key=lambda flaw: (flaw.place.file, flaw.place.line, flaw.place.path, flaw.message))
+
+    def _same_matches(self, names: Iterable[str]) -> Iterator[tuple[Flaw, set[str]]]:
+        """Yield the patterns that two profiles have alike, so that nobody could tell which one is meant."""
+        owners: dict[tuple[str, ...], tuple[str, Place]] = {}
+        for name in sorted(names, key=lambda name: self.files(name)[0].parent != SHIPPED):
+            document = self.document(name)
+            for number, match in enumerate(self.get(name).match):
+                place = document.place(f"match[{number}]")
+                other, first = owners.setdefault(tuple(text.lower() for text in match), (name, place))
+                if other != name:
+                    hint = f"make one of them more specific, or call the file {other}.yaml to replace it"
+                    yield Flaw(place, f"is also a match of {other} ({first.file}:{first.line}): {hint}"), {name, other}
 
     def document(self, name: str) -> Document:
         """Return the values of a profile with all that it inherits, and where each of them stands."""
         flaws: list[Flaw] = []
         found = self._resolved(self.files(name)[0], (), flaws)
         if flaws:
-            raise refusal(flaws)
+            raise Refusal(flaws)
         return found
 
     def _resolved(self, file: Path, below: tuple[Path, ...], flaws: list[Flaw]) -> Document:
@@ -113,7 +149,7 @@ def _typed(document: Document) -> Profile:
     try:
         return checked(Profile, document.tree, str(document.file))
     except ConfigError as error:
-        raise refusal(_flaw(document, problem) for problem in error.problems) from None
+        raise Refusal(_flaw(document, problem) for problem in error.problems) from None
 
 
 def _flaw(document: Document, problem: Problem) -> Flaw:

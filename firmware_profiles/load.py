@@ -64,12 +64,14 @@ class Document(NamedTuple):
         return found._replace(path=(found.path + rest).lstrip("."), text=None if rest else found.text)
 
 
-def refusal(flaws: Iterable[Flaw]) -> ConfigError:
-    """Return the error that lists each mistake once, as `file:line: path: message`."""
-    in_order = sorted(set(flaws), key=lambda flaw: (flaw.place.file, flaw.place.line, flaw.place.path))
-    problems = [Problem(flaw.place.path, flaw.message) for flaw in in_order]
-    places = [f"{flaw.place.file}:{flaw.place.line}" for flaw in in_order]
-    return ConfigError(in_order[0].place.file, problems, places)
+class Refusal(ConfigError):
+    """All mistakes in files at once, each with its line."""
+
+    def __init__(self, flaws: Iterable[Flaw]) -> None:
+        self.flaws = sorted(set(flaws), key=lambda flaw: (flaw.place.file, flaw.place.line, flaw.place.path))
+        problems = [Problem(flaw.place.path, flaw.message) for flaw in self.flaws]
+        places = [f"{flaw.place.file}:{flaw.place.line}" for flaw in self.flaws]
+        super().__init__(self.flaws[0].place.file, problems, places)
 
 
 def load(file: Path) -> Document:
@@ -87,7 +89,7 @@ def load(file: Path) -> Document:
             builder.refuse(0, "", "is not a profile: lines such as `id: my-model` are needed")
         elif isinstance(tree, dict) and not builder.flaws:
             return Document(file, tree, builder.places)
-    raise refusal(builder.flaws)
+    raise Refusal(builder.flaws)
 
 
 def _text_of(file: Path) -> str:
@@ -95,16 +97,16 @@ def _text_of(file: Path) -> str:
         with file.open("rb") as opened:
             content = opened.read(MOST_BYTES + 1)
     except FileNotFoundError:
-        raise ConfigError(str(file), [Problem("", "no such file")]) from None
+        raise Refusal([Flaw(Place(str(file), 1, ""), "no such file")]) from None
     except OSError as error:
-        raise ConfigError(str(file), [Problem("", f"cannot be read: {error.strerror}")]) from None
+        raise Refusal([Flaw(Place(str(file), 1, ""), f"cannot be read: {error.strerror}")]) from None
     if len(content) > MOST_BYTES:
-        raise ConfigError(str(file), [Problem("", f"is larger than {MOST_BYTES >> 10} KiB")])
+        raise Refusal([Flaw(Place(str(file), 1, ""), f"is larger than {MOST_BYTES >> 10} KiB")])
     try:
         return content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise refusal([Flaw(Place(str(file), line, ""), "is not UTF-8: save the file as UTF-8")]) from None
+        raise Refusal([Flaw(Place(str(file), line, ""), "is not UTF-8: save the file as UTF-8")]) from None
 
 
 def _events(text: str) -> list[_Event]:

@@ -71,10 +71,18 @@ def serial(root: Path = Path("/")) -> str:
 
 def model(root: Path = Path("/")) -> str:
     """Return the hardware's model: device tree, else DMI vendor and product; empty when neither is there."""
-    if text := _read(root / "sys/firmware/devicetree/base/model"):
-        return text
-    names = (_read(root / "sys/class/dmi/id" / name) for name in ("sys_vendor", "product_name"))
-    return " ".join(name for name in names if name.lower() not in _PLACEHOLDERS)
+    return device_tree_model(root) or f"{dmi(root, 'sys_vendor')} {dmi(root, 'product_name')}".strip()
+
+
+def device_tree_model(root: Path = Path("/")) -> str:
+    """Return the board's name in the device tree; empty where there is none."""
+    return _read(root / "sys/firmware/devicetree/base/model")
+
+
+def dmi(root: Path, name: str) -> str:
+    """Return one text of the DMI table, `sys_vendor` or `product_name`; empty where nobody filled it in."""
+    text = _read(root / "sys/class/dmi/id" / name)
+    return "" if text.lower() in _PLACEHOLDERS else text
 
 
 def _read(path: Path) -> str:

@@ -130,7 +130,7 @@ def test_a_byte_order_mark_is_allowed(file: Path) -> None:
          "model.yaml:5: has more than 20000 values, aliases counted as what they stand for"),
         (b"a: " + "课室".encode("gbk"), "model.yaml:1: is not UTF-8: save the file as UTF-8"),
         ("a: 课室".encode("utf-16"), "model.yaml:1: is not UTF-8: save the file as UTF-8"),
-        (b"#" * (256 * 1024 + 1), "model.yaml: is larger than 256 KiB"),
+        (b"#" * (256 * 1024 + 1), "model.yaml:1: is larger than 256 KiB"),
     ],
 )  # fmt: skip
 def test_what_is_refused_is_said_with_its_line(file: Path, text: str | bytes, message: str) -> None:
@@ -140,7 +140,7 @@ def test_what_is_refused_is_said_with_its_line(file: Path, text: str | bytes, me
 
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
     """A missing file is one line."""
-    with pytest.raises(ConfigError, match=r"none\.yaml: no such file"):
+    with pytest.raises(ConfigError, match=r"none\.yaml:1: no such file"):
         load(tmp_path / "none.yaml")
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
         load(tmp_path)

@@ -27,8 +27,8 @@ from agent.questions import Device, Question
 from agent.worker.client import Answer
 from agent.worker.kinds import perform
 from contract.sample import Sample
+from firmware_profiles.fill import fill
 from firmware_profiles.library import Library
-from firmware_profiles.load import fill
 from firmware_profiles.schema import Profile
 
 HOSTS = Path(__file__).parents[1] / "fixtures/hosts"

@@ -21,7 +21,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: "Server"
 
-    def do_GET(self) -> None:  # noqa: N802  the name in the standard library
+    def do_GET(self) -> None:
         """Answer."""
         self.server.script(self)
 
