@@ -43,10 +43,14 @@ setup: .venv/.product
 up: .venv/.product
 	@$(BIN)/santong up $(ARGS)
 
+# What of the agent is to run on Windows, read by mypy as Windows has it: docs/windows.md.
+ON_WINDOWS := agent/*.py agent/gather/*.py contract/*.py
+
 check: .venv/.developer
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --no-warn-unreachable --follow-imports silent --cache-dir .mypy_cache/win32 $(ON_WINDOWS)
 	$(BIN)/lint-imports --no-cache
 
 test: check .venv/.servers

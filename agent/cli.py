@@ -14,7 +14,7 @@ import typer
 
 from agent import health as health_file
 from agent import stopmark
-from agent.config import DEFAULT_FILE, InterfaceSettings, Settings
+from agent.config import DEFAULT_FILE, HostSettings, InterfaceSettings, Settings
 from agent.devices import all_questions, devices_of
 from agent.export import export
 from agent.gather.host import Host
@@ -26,6 +26,7 @@ from agent.pipeline import one_round
 from agent.probe.ask import ask_of, kinds_as_text
 from agent.probe.show import as_json as as_json_of
 from agent.probe.show import as_text
+from agent.probing import NOT_HERE
 from agent.resolved import profiles_for
 from agent.sign import signer
 from agent.spoolfile import peek, repair
@@ -97,7 +98,7 @@ def run(
         return
     file = _file(config)
     arguments = [str(file)] if file else []
-    if os.name == "nt":
+    if sys.platform == "win32":  # which has no exec
         raise typer.Exit(run_agent(arguments))
     # The loop does not need typer and what it brings: a fresh interpreter saves the memory of it, and one malloc arena
     # for both threads saves more.
@@ -143,7 +144,7 @@ def probe(
     kind = kind.replace("-", "_")
     with _one_line_errors():
         ask = ask_of(kind, target, given or [])
-    outcome = ask_once(kind, ask)
+    outcome = NOT_HERE if sys.platform == "win32" else ask_once(kind, ask)
     shown = as_json_of(kind, ask.target, outcome) if as_json else None
     typer.echo(json.dumps(shown, ensure_ascii=False, indent=2) if shown else as_text(kind, ask.target, outcome))
     raise typer.Exit({True: 0, False: 1, None: 2}[outcome.success])
@@ -158,7 +159,7 @@ def detect(as_json: AsJson = False) -> None:
         "gateway": gateway.address if gateway else None,
         "gateway_interface": gateway.interface if gateway else None,
         "interfaces": [s.tags["name"] for s in Interface(InterfaceSettings().exclude).gather(0)],
-        "readings": sorted({name for s in Host().gather(0) for name in s.fields}),
+        "readings": sorted({name for s in Host(HostSettings().disk).gather(0) for name in s.fields}),
     }
     if as_json:
         typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))

@@ -1,6 +1,8 @@
 """Settings of an agent: one TOML file, `SANTONG_*` variables and flags above it."""
 
+import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self
@@ -11,7 +13,14 @@ from contract.broker import BrokerSettings
 from contract.names import DeviceName
 from contract.settings import POSITIVE, Seconds, Size
 
-DEFAULT_FILE = Path("/etc/santong/agent.toml")
+if sys.platform == "win32":
+    _FOLDER = Path(os.environ.get("PROGRAMDATA", r"C:\ProgramData")) / "Santong"
+    DEFAULT_FILE, _SPOOL = _FOLDER / "agent.toml", _FOLDER / "spool"
+    _DISK = Path(os.environ.get("SYSTEMDRIVE", "C:") + "\\")
+    _NOT_INTERESTING: tuple[str, ...] = ("Loopback*", "vEthernet*", "isatap*", "Teredo*", "*[*] *")
+else:
+    DEFAULT_FILE, _SPOOL, _DISK = Path("/etc/santong/agent.toml"), Path("/var/lib/santong-agent"), Path("/")
+    _NOT_INTERESTING = ("lo", "veth*", "docker*", "br-*", "virbr*", "ifb*")
 
 
 class Reference(str):
@@ -45,7 +54,7 @@ class GatewayChoice(str):
 class SpoolSettings(NamedTuple):
     """Where batches wait. `path` must survive a reboot (and a restore card)."""
 
-    path: Path = Path("/var/lib/santong-agent")
+    path: Path = _SPOOL
     max_size: Annotated[Size, POSITIVE] = Size(256 << 20)
 
 
@@ -80,13 +89,13 @@ class PresenceSettings(NamedTuple):
 class InterfaceSettings(NamedTuple):
     """Which interfaces are left out, as shell patterns."""
 
-    exclude: tuple[str, ...] = ("lo", "veth*", "docker*", "br-*", "virbr*", "ifb*")
+    exclude: tuple[str, ...] = _NOT_INTERESTING
 
 
 class HostSettings(NamedTuple):
     """The file system whose fill level is reported."""
 
-    disk: Path = Path("/")
+    disk: Path = _DISK
 
 
 class ClockSettings(NamedTuple):

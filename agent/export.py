@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from agent import files
 from agent.rows import checksum
 from agent.sign import Signer
 from agent.spool import DAMAGED, FILE, SpoolError
@@ -80,11 +81,7 @@ def _file(out: Path | None, name: str) -> Path:
 
 def _sync_folder(folder: Path) -> None:
     with contextlib.suppress(OSError):  # not every file system of a memory stick can
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        files.sync_folder(folder)
 
 
 def _write(

@@ -9,6 +9,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from agent import files
 from agent.rows import checksum
 
 FILE = "spool.mark"
@@ -18,7 +19,7 @@ class Mark:
     """The mark of a folder, open for writing. OSError when it cannot be opened."""
 
     def __init__(self, directory: Path) -> None:
-        self._descriptor = os.open(directory / FILE, os.O_RDWR | os.O_CREAT, 0o600)
+        self._descriptor = os.open(directory / FILE, os.O_RDWR | os.O_CREAT | files.BINARY, 0o600)
 
     def close(self) -> None:
         """Close the file."""
@@ -28,7 +29,7 @@ class Mark:
         """Note the number of a commit; without it only a loss would go unnoticed."""
         number = f"{commit:020d}"
         with suppress(OSError):
-            os.pwrite(self._descriptor, f"{number} {checksum('mark', (number,)):010d}\n".encode(), 0)
+            files.write_over(self._descriptor, f"{number} {checksum('mark', (number,)):010d}\n".encode())
 
 
 def read(directory: Path) -> int:

@@ -24,7 +24,7 @@ from pathlib import Path
 from types import FrameType
 
 from agent import health, privileges, stopmark
-from agent.clock import Clocks, LinuxClocks, Offset, Timeline, date, phase_ns, until_next_round
+from agent.clock import Clocks, Offset, Timeline, date, machine_clocks, phase_ns, until_next_round
 from agent.config import Settings
 from agent.delivery import Delivery
 from agent.devices import all_questions, devices_of
@@ -50,7 +50,12 @@ from contract.settings import load
 
 log = logging.getLogger("santong.agent")
 
-_LONGEST_WAIT_S = 15.0
+if sys.platform == "win32":
+    _LONGEST_WAIT_S = 1.0  # a thread that waits is told of no signal there
+    _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGBREAK)
+else:
+    _LONGEST_WAIT_S = 15.0
+    _ENDING = (signal.SIGTERM, signal.SIGINT)
 _MOST_UNSPOOLED = 10_000
 _DISK_PAUSE_S = 1.0
 _MEND_PAUSE_S = 300.0
@@ -71,6 +76,7 @@ class Agent:
         self.device = str(settings.agent)
         self.clocks = clocks
         self.spool = spool
+        self.is_stopping = False
         self.timeline = Timeline(clocks, settings.clock.trust, _offset(spool.offsets().get(clocks.boot)))
         self.events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self.link = Link(settings.broker, self.device, clocks.boot, __version__, self.events.put)
@@ -96,10 +102,10 @@ class Agent:
     # ---- the loop
 
     def run(self) -> None:
-        """Measure and publish until `stop`."""
+        """Measure and publish until `stop`, or until the boot is over; `is_stopping` tells which."""
         self._start()
         due_ns = self.clocks.boottime_ns()
-        while True:
+        while not self.clocks.is_over():
             if self.clocks.boottime_ns() >= due_ns:
                 self.round()
                 due_ns = self._next_round()
@@ -112,6 +118,7 @@ class Agent:
 
     def stop(self) -> None:
         """Ask `run` to end; may be called from a signal handler."""
+        self.is_stopping = True
         self.events.put(None)
 
     def _start(self) -> None:
@@ -378,7 +385,7 @@ def one_round(settings: Settings, devices: Sequence[Device] = ()) -> list[tuple[
 
     Probes of the settings are not run: `santong-agent probe` is for that.
     """
-    clocks = LinuxClocks()
+    clocks = machine_clocks()
     at_ns, own = clocks.boottime_ns(), str(settings.agent)
     profile = next((str(device.profile.id) for device in devices if device.id == own), "")
     sources = [*sources_of(settings, clocks, lambda: False, profile), Myself(dict)]
@@ -394,29 +401,35 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = load(Settings, Path(given[0]) if given else None, os.environ)
         devices = devices_of(settings, profiles_for)
-        privileges.lower()
-        clocks = LinuxClocks()
+        if sys.platform != "win32":
+            privileges.lower()
         lock(settings.spool.path)
-        spool, set_aside = open_for(settings.spool.path, settings.spool.max_size, serial())
-        agent = Agent(settings, clocks, spool, set_aside, devices)
+        while _run_one_boot(settings, devices):
+            log.info("the machine slept so long that another boot has begun")
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
     except SantongError as error:
         print(error, file=sys.stderr)
         return 3
+    except (sqlite3.Error, OSError) as error:
+        print(f"{settings.spool.path}: {error}", file=sys.stderr)
+        return 3
+    return 0
+
+
+def _run_one_boot(settings: Settings, devices: Sequence[Device]) -> bool:
+    """Run an agent until a signal, or until the boot is over: then return True."""
+    spool, set_aside = open_for(settings.spool.path, settings.spool.max_size, serial())
+    agent = Agent(settings, machine_clocks(), spool, set_aside, devices)
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         agent.stop()
 
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
-    try:
-        agent.run()
-    except (SpoolError, sqlite3.Error, OSError) as error:
-        print(f"{settings.spool.path}: {error}", file=sys.stderr)
-        return 3
-    return 0
+    for number in _ENDING:
+        signal.signal(number, on_signal)
+    agent.run()
+    return not agent.is_stopping
 
 
 if __name__ == "__main__":

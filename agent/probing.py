@@ -10,6 +10,7 @@ for its byte budget.
 
 import importlib
 import logging
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,6 +32,7 @@ _LEAST_WAIT_S = 0.05
 _ANSWER_WAIT_S = 0.5  # an agent that is told to stop waits no longer than this
 _MOST_KEPT = 1000
 _STOP_S = 10.0
+NOT_HERE = Outcome(None, "unable", reason="probes need Linux: the worker forks, with few privileges and little memory")
 
 
 class Probing:
@@ -139,6 +141,9 @@ class Probing:
         if question.kind in LIGHT:
             self._kept.append((question, _read_here(question, self._clocks.boottime_ns())))
             return
+        if sys.platform == "win32":
+            self._kept.append((question, Answer(0, self._clocks.boottime_ns(), NOT_HERE)))
+            return
         if isinstance(ask, Throughput):
             if (within := self._turns.begin(ask, question.tag, self._unix_s() or 0.0)) is None:
                 spent = Outcome(None, "budget", reason=f"the {ask.budget} bytes of this month are spent")
@@ -171,6 +176,8 @@ def read_once(questions: Iterable[Question], at_ns: int) -> Iterator[tuple[Quest
         for question in questions:
             if question.kind in LIGHT:
                 yield question, _read_here(question, at_ns)
+            elif sys.platform == "win32":
+                yield question, Answer(0, at_ns, NOT_HERE)
             else:
                 asked[client.ask(question.kind, question.ask)] = question
         while asked:

@@ -38,10 +38,10 @@ class Signer(NamedTuple):
         """Return the signature."""
         if not self.is_ed25519:
             return _openssl("dgst", "-sha256", "-sign", str(self.key), "-passin", "pass:", message=message)
-        with tempfile.NamedTemporaryFile() as file:  # openssl wants to know its size first
-            file.write(message)
-            file.flush()
-            return _openssl("pkeyutl", "-sign", "-rawin", "-inkey", str(self.key), "-passin", "pass:", "-in", file.name)
+        with tempfile.TemporaryDirectory() as folder:  # openssl wants to know its size first
+            file = Path(folder) / "message"
+            file.write_bytes(message)
+            return _openssl("pkeyutl", "-sign", "-rawin", "-inkey", str(self.key), "-passin", "pass:", "-in", str(file))
 
 
 def signer(settings: BrokerSettings, agent: str) -> Signer:

@@ -125,7 +125,9 @@ class Spool:
         """Open the file, made when it is missing (or only read it)."""
         try:
             if self._read_only:
-                self._connection = sqlite3.connect(f"file:{self.file}?mode=ro", uri=True, isolation_level=None)
+                self._connection = sqlite3.connect(
+                    f"{self.file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
+                )
                 self._connection.text_factory = text
                 self._count_all()
                 return

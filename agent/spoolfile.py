@@ -9,15 +9,15 @@ counted and said. Only a folder or disk that refuses altogether is an error.
 """
 
 import contextlib
-import fcntl
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from agent import mark
+from agent import files, mark
 from agent.rows import TABLE_OF_COLUMNS
 from agent.spool import FILE, Spool, SpoolDamaged, SpoolError, Status
 
@@ -47,7 +47,7 @@ def lock(directory: Path) -> int:
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        files.lock(descriptor)
     except BlockingIOError:
         raise SpoolError(f"{directory}: another agent is using this spool: stop it, or set spool.path") from None
     except OSError as error:
@@ -117,7 +117,7 @@ def repair(directory: Path) -> tuple[Mended | None, int, Status]:
         status = spool.status()
         spool.close()
         owner = directory.stat()
-        if os.geteuid() == 0:
+        if sys.platform != "win32" and os.geteuid() == 0:
             for file in directory.iterdir():
                 os.chown(file, owner.st_uid, owner.st_gid)
     finally:
@@ -133,9 +133,9 @@ def mend(spool: Spool) -> Mended | None:
     """
     with _keep_the_log(spool.file):
         spool.close()
-        _finish_rebuilding(spool.directory)
-        verdict, suspects = _examine(spool.directory)
-        mended = _rebuild(spool.directory, verdict) if verdict else None
+    _finish_rebuilding(spool.directory)  # Windows renames no file that is held open
+    verdict, suspects = _examine(spool.directory)
+    mended = _rebuild(spool.directory, verdict) if verdict else None
     spool.open()
     spool.suspect(suspects)
     return mended
@@ -147,7 +147,7 @@ def _keep_the_log(file: Path) -> Iterator[None]:
     keeper = None
     try:
         with contextlib.suppress(sqlite3.Error):
-            keeper = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+            keeper = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
             keeper.execute("SELECT 1 FROM sqlite_master").fetchone()
         yield
     finally:

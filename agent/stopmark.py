@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from agent import files
+
 FILE = "stop.jsonl"
 
 log = logging.getLogger("santong.agent")
@@ -29,20 +31,26 @@ class StopMark(NamedTuple):
 
 def write(directory: Path, reason: str) -> None:
     """Append a mark to the spool's folder, durable when this returns."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    mark = StopMark(boot, time.clock_gettime_ns(time.CLOCK_BOOTTIME), reason)
-    descriptor = os.open(directory / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    mark = StopMark(*_now(), reason)
+    descriptor = os.open(directory / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | files.BINARY, 0o600)
     try:
         # The line feed before it closes a line that a power cut tore.
         os.write(descriptor, f"\n{json.dumps(mark._asdict())}\n".encode())
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    folder = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    files.sync_folder(directory)
+
+
+def _now() -> tuple[str, int]:
+    """Return the boot's id and its time, ns."""
+    if sys.platform == "win32":
+        from agent.clock_windows import WindowsClocks  # noqa: PLC0415
+
+        clocks = WindowsClocks()
+        return clocks.boot, clocks.boottime_ns()
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return boot, time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 def read(directory: Path) -> list[StopMark]:

@@ -1,6 +1,7 @@
 """Which hardware this is and where it hangs: the evidence against clones and moved devices."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from agent.gather.network import default_gateway, neighbour
@@ -57,21 +58,27 @@ def _mac_of(address: str) -> str:
 
 def serial(root: Path = Path("/")) -> str:
     """Return the hardware's serial number: device tree, DMI, else the machine id, which is the installation's."""
-    for name in (
+    if sys.platform == "win32":
+        from agent.gather import identity_windows  # noqa: PLC0415
+
+        return _serial_of(identity_windows.serials(), identity_windows.machine())
+    names = (
         "sys/firmware/devicetree/base/serial-number",
         "sys/class/dmi/id/product_serial",
         "sys/class/dmi/id/board_serial",
-    ):
-        text = _read(root / name)
-        if text.lower() not in _PLACEHOLDERS:
-            return text
-    machine = _read(root / "etc/machine-id")
-    return f"machine-id:{machine[:12]}" if machine else "unknown"
+    )
+    return _serial_of((_read(root / name) for name in names), _read(root / "etc/machine-id"))
+
+
+def _serial_of(numbers: Iterable[str], machine: str) -> str:
+    """Return the first number that somebody filled in, else that of the installation."""
+    real = (number for number in numbers if number.lower() not in _PLACEHOLDERS)
+    return next(real, f"machine-id:{machine.replace('-', '')[:12]}" if machine else "unknown")
 
 
 def model(root: Path = Path("/")) -> str:
     """Return the hardware's model: device tree, else DMI vendor and product; empty when neither is there."""
-    return device_tree_model(root) or f"{dmi(root, 'sys_vendor')} {dmi(root, 'product_name')}".strip()
+    return device_tree_model(root) or " ".join(filter(None, maker_and_product(root)))
 
 
 def device_tree_model(root: Path = Path("/")) -> str:
@@ -79,10 +86,16 @@ def device_tree_model(root: Path = Path("/")) -> str:
     return _read(root / "sys/firmware/devicetree/base/model")
 
 
-def dmi(root: Path, name: str) -> str:
-    """Return one text of the DMI table, `sys_vendor` or `product_name`; empty where nobody filled it in."""
-    text = _read(root / "sys/class/dmi/id" / name)
-    return "" if text.lower() in _PLACEHOLDERS else text
+def maker_and_product(root: Path = Path("/")) -> tuple[str, str]:
+    """Return who made the machine and what it is called, by its firmware; empty where nobody filled them in."""
+    if sys.platform == "win32":
+        from agent.gather import identity_windows  # noqa: PLC0415
+
+        names = identity_windows.maker_and_product()
+    else:
+        names = [_read(root / "sys/class/dmi/id" / name) for name in ("sys_vendor", "product_name")]
+    maker, product = ("" if name.lower() in _PLACEHOLDERS else name for name in names)
+    return maker, product
 
 
 def _read(path: Path) -> str:

@@ -3,6 +3,7 @@
 import errno
 import socket
 import struct
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,6 +39,10 @@ class Neighbour(NamedTuple):
 
 def default_gateway(root: Path = Path("/")) -> Gateway | None:
     """Return the IPv4 default gateway of lowest metric, from /proc/net/route; None when there is none."""
+    if sys.platform == "win32":
+        from agent.gather import network_windows  # noqa: PLC0415
+
+        return network_windows.default_gateway()
     best: tuple[int, str, str] | None = None
     subnets: list[tuple[str, int, int]] = []  # interface, network, mask
     for row in _routes(root):
@@ -75,6 +80,10 @@ def _ip(little_endian_hex: str) -> str:
 
 def neighbour(address: str) -> Neighbour | None:
     """Return the neighbour entry of an IPv4 address (a netlink dump, RFC 3549; needs no privilege)."""
+    if sys.platform == "win32":
+        from agent.gather import network_windows  # noqa: PLC0415
+
+        return network_windows.neighbour(address)
     wanted = socket.inet_aton(address)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as link:
         link.settimeout(1)
@@ -122,6 +131,10 @@ def _attributes(data: bytes) -> dict[int, bytes]:
 
 def answers_ping(address: str, timeout_s: float) -> bool | None:
     """Send one ICMP echo (RFC 792) from an unprivileged datagram socket; None where the kernel forbids those."""
+    if sys.platform == "win32":
+        from agent.gather import network_windows  # noqa: PLC0415
+
+        return network_windows.answers_ping(address, timeout_s)
     try:
         icmp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
     except OSError:

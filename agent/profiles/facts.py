@@ -3,16 +3,17 @@
 import platform
 from pathlib import Path
 
-from agent.gather.identity import device_tree_model, dmi
+from agent.gather.identity import device_tree_model, maker_and_product
 
 
 def facts(root: Path = Path("/")) -> dict[str, str]:
     """Return what can be read; what the machine does not have is absent."""
     release = _os_release(root)
+    maker, product = maker_and_product(root)
     found = {
         "device_tree": device_tree_model(root),
-        "dmi_vendor": dmi(root, "sys_vendor"),
-        "dmi_product": dmi(root, "product_name"),
+        "dmi_vendor": maker,
+        "dmi_product": product,
         "system": platform.system().lower(),
         "os_id": release.get("ID", ""),
         "os_like": release.get("ID_LIKE", ""),

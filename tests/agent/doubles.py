@@ -31,6 +31,7 @@ class FakeClocks:
         self.asleep_ns = 0
         self.offset_ns = unix_ns
         self.word = voucher
+        self.has_ended = False
 
     def advance(self, seconds: float, *, asleep: bool = False) -> None:
         """Let time pass, awake or asleep."""
@@ -56,6 +57,10 @@ class FakeClocks:
     def voucher(self) -> str:
         """Return who vouches for the wall clock."""
         return self.word
+
+    def is_over(self) -> bool:
+        """Tell whether this boot has ended."""
+        return self.has_ended
 
 
 class TimeDouble:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.clock import MINUTE_NS, LinuxClocks, Offset, Timeline, date, minute_of, phase_ns, until_next_round
+from agent.clock import MINUTE_NS, Offset, Timeline, date, minute_of, phase_ns, until_next_round
+from agent.clock_linux import LinuxClocks
 from contract.sample import Sample, Value
 from tests.agent.doubles import SECOND_NS, UNIX_NS, FakeClocks
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import agent.pipeline
-from agent.clock import LinuxClocks
+from agent.clock_linux import LinuxClocks
 from agent.gather.presence import Presence
 from contract.sample import Sample
 from tests.processes import AgentProcess
@@ -166,5 +166,5 @@ def be_agent(folder: str) -> int:
             return super().gather(at_ns)
 
     # The agent waits in seconds of this computer for what is due on the machine: it must look more often.
-    vars(agent.pipeline).update(LinuxClocks=lambda: clocks, Presence=NotedPresence, _LONGEST_WAIT_S=0.05)
+    vars(agent.pipeline).update(machine_clocks=lambda: clocks, Presence=NotedPresence, _LONGEST_WAIT_S=0.05)
     return agent.pipeline.main([])

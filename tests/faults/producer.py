@@ -26,7 +26,7 @@ import agent.gather.identity
 import agent.pipeline
 import agent.publish
 import agent.window
-from agent.clock import LinuxClocks
+from agent.clock_linux import LinuxClocks
 from agent.gather.base import Source
 from agent.gather.myself import Myself
 from contract.sample import Sample, Value
@@ -154,7 +154,7 @@ def main() -> int:
         return recorded(Myself(counts))
 
     product: Any = agent.pipeline
-    product.LinuxClocks, product.sources_of, product.Myself = new_clocks, sources_of, myself
+    product.machine_clocks, product.sources_of, product.Myself = new_clocks, sources_of, myself
     if serial := os.environ.get("LEDGER_SERIAL"):
         product.serial = agent.gather.identity.serial = lambda *_: serial
     agent.publish.PAUSES_S = (0.1, 0.2)
