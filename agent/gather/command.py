@@ -16,7 +16,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import IO
 
 from agent import privileges
 from agent.gather.paths import rows_of
@@ -106,13 +105,12 @@ def run(argv: Sequence[str], timeout_s: float) -> str:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise Unable(f"{argv[0]} cannot be started: {reason}") from None
-    try:
-        with process:
+    with process:
+        try:
             printed, complaint = _output(process, argv[0], deadline, timeout_s)
-            status = process.wait()
-    finally:
-        _end(process)
-    if status:
+        finally:
+            _end(process)
+    if status := process.returncode:
         raise Unable(f"{argv[0]} {_ended(status)}{_first_line(complaint or printed)}")
     return printed.decode(errors="replace")
 
@@ -128,42 +126,28 @@ def _output(process: subprocess.Popen[bytes], name: str, deadline: float, timeou
     printed, complaint = bytearray(), bytearray()
     with selectors.DefaultSelector() as selector:
         for pipe, into in ((process.stdout, printed), (process.stderr, complaint)):
-            assert pipe is not None, name  # noqa: S101
-            os.set_blocking(pipe.fileno(), False)
-            selector.register(pipe, selectors.EVENT_READ, into)
+            if pipe is not None:
+                selector.register(pipe.fileno(), selectors.EVENT_READ, into)
         while selector.get_map():
             if (left_s := deadline - time.monotonic()) <= 0:
-                _end(process)
                 raise Unable(f"{name} did not end within {timeout_s:g} s")
             has_ended = process.poll() is not None
             ready = selector.select(0 if has_ended else min(left_s, _LOOK_S))
             if has_ended and not ready:
                 break  # whoever holds its output now is not the program
             for key, _ in ready:
-                if not _take(key.fileobj, key.data):
-                    selector.unregister(key.fileobj)
+                if data := os.read(key.fd, 65536):
+                    key.data.extend(data)
+                else:
+                    selector.unregister(key.fd)
             if len(printed) > MOST_BYTES:
-                _end(process)
                 raise Unable(f"{name} printed more than {MOST_BYTES >> 20} MiB")
             del complaint[_MOST_ERROR:]
-        _wait(process, name, deadline, timeout_s)
-    return bytes(printed), bytes(complaint)
-
-
-def _take(pipe: "int | IO[bytes] | object", into: bytearray) -> bool:
-    """Read what is there; False at the end."""
-    data = os.read(pipe if isinstance(pipe, int) else pipe.fileno(), 65536)  # type: ignore[attr-defined]
-    into += data
-    return bool(data)
-
-
-def _wait(process: subprocess.Popen[bytes], name: str, deadline: float, timeout_s: float) -> None:
-    """Wait for a program that has closed its output."""
     try:
         process.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
-        _end(process)
         raise Unable(f"{name} did not end within {timeout_s:g} s") from None
+    return bytes(printed), bytes(complaint)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

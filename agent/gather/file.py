@@ -33,7 +33,7 @@ def read(ask: Read) -> Outcome:
     absent: dict[str, str] = {}
     for name, path in ask.what.files.items():
         for key, file in matches(ask.way.root, path):
-            if time.monotonic() > deadline:
+            if time.monotonic() >= deadline:
                 raise Unable(f"the files took longer than {ask.timeout:g} s: the device behind {file} hangs")
             try:
                 text = content(file)

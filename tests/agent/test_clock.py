@@ -245,7 +245,7 @@ def test_a_city_does_not_speak_at_once() -> None:
 @pytest.mark.parametrize(
     ("model", "boot", "vouchers"),
     [
-        ("raspberry-pi-4", "3f2b6a52-8a6e-4b53-9c6d-0d3c1f1f6a10", {"kernel", ""}),
+        ("raspberry-pi-4/root", "3f2b6a52-8a6e-4b53-9c6d-0d3c1f1f6a10", {"kernel", ""}),
         ("classroom-pc", "7d0b0c1e-58a4-4a43-8f0e-2f4f4f0c9b11", {"kernel", ""}),
         ("virtual-machine", "b7a3b7f6-2d0d-4f6e-9f5e-6a1f3d2c4b5a", {"kernel", "hypervisor"}),
     ],

@@ -13,7 +13,7 @@ HOSTS = Path(__file__).parents[2] / "fixtures/hosts"
 @pytest.mark.parametrize(
     ("host", "number", "name"),
     [
-        ("raspberry-pi-4", "10000000abcdef01", "Raspberry Pi 4 Model B Rev 1.4"),
+        ("raspberry-pi-4/root", "10000000abcdef01", "Raspberry Pi 4 Model B Rev 1.4"),
         ("classroom-pc", "machine-id:fedcba987654", "OPS-H110"),
         ("virtual-machine", "unknown", "QEMU Standard PC (Q35 + ICH9, 2009)"),
     ],
@@ -48,7 +48,7 @@ def test_a_placeholder_is_no_serial_number(tmp_path: Path, placeholder: str) -> 
 
 def test_identity_says_where_the_machine_hangs() -> None:
     """The identity names serial, model, version, and the subnet of the default gateway."""
-    fields = Identity(HOSTS / "raspberry-pi-4").read()
+    fields = Identity(HOSTS / "raspberry-pi-4/root").read()
     fields.pop("gateway_mac", None)  # of this machine's neighbours, should one have the fixture's address
     assert fields == {
         "serial": "10000000abcdef01",

@@ -86,7 +86,7 @@ def test_the_host_is_measured() -> None:
 
 def test_the_temperature_of_a_board() -> None:
     """A board's temperature is told in degrees; where the machine has no sensor it is absent."""
-    (sample,) = Host(root=HOSTS / "raspberry-pi-4").gather(5)
+    (sample,) = Host(root=HOSTS / "raspberry-pi-4/root").gather(5)
     assert sample.fields["temperature_celsius"] == 48.312
     (sample,) = Host(root=HOSTS / "classroom-pc").gather(5)
     assert "temperature_celsius" not in sample.fields

@@ -29,7 +29,7 @@ NUD_STALE = 0x04
 
 def test_of_two_default_routes_the_lower_metric_counts() -> None:
     """On a machine with cable and wireless the gateway is the one that the kernel uses: of lower metric."""
-    assert default_gateway(HOSTS / "raspberry-pi-4") == Gateway("192.0.2.1", "eth0", "192.0.2.0/24")
+    assert default_gateway(HOSTS / "raspberry-pi-4/root") == Gateway("192.0.2.1", "eth0", "192.0.2.0/24")
 
 
 def test_the_subnet_is_the_gateways() -> None:
