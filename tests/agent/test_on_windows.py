@@ -31,6 +31,8 @@ url = "mqtt://127.0.0.1:1"
 gateway = "none"
 [interface]
 exclude = []
+[profile]
+id = "windows-classroom-pc"
 [[probe.tcp]]
 target = "127.0.0.1:1"
 every = "60s"

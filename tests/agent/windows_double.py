@@ -26,6 +26,7 @@ import sys
 import threading
 import time
 import types
+from collections.abc import Sequence
 from typing import Any
 
 SPEED = 20
@@ -48,6 +49,7 @@ UNIX_NAMES: dict[types.ModuleType, str] = {
     socket: "AF_NETLINK AF_UNIX AF_PACKET NETLINK_ROUTE SO_BINDTODEVICE TCP_INFO CMSG_LEN",
     signal: "SIGKILL SIGSTOP SIGCONT SIGCHLD SIGHUP SIGUSR1 SIGUSR2 SIGALRM SIGPIPE pthread_sigmask sigwait alarm",
 }
+_real_run = subprocess.run
 W32TM = """Leap Indicator: 0(no warning)
 Stratum: 4 (secondary reference - syncd by (S)NTP)
 ReferenceId: 0xC0000209 (source IP:  192.0.2.9)
@@ -153,7 +155,10 @@ def _msvcrt() -> types.ModuleType:
     return made
 
 
-def _run_w32tm(command: list[str], **given: Any) -> subprocess.CompletedProcess[bytes]:
+def _run(command: Sequence[str], **given: Any) -> subprocess.CompletedProcess[bytes]:
+    """Be w32tm; the process that reads profiles is a real one, which does not look like Windows."""
+    if command[0] == sys.executable:
+        return _real_run(command, **given)
     assert command[1:] == ["/query", "/status", "/verbose"]
     assert given["creationflags"] == 0x08000000
     return subprocess.CompletedProcess(command, 0, W32TM.encode(), b"")
@@ -171,7 +176,7 @@ def become_windows(machine: Machine) -> None:
     vars(winreg).update(QueryValueEx=Registry.QueryValueEx, SetValueEx=Registry.SetValueEx)
     sys.modules.update(msvcrt=_msvcrt(), winreg=winreg)
     vars(ctypes)["WinDLL"] = lambda _name, **_how: library
-    vars(subprocess).update(run=_run_w32tm, CREATE_NO_WINDOW=0x08000000)
+    vars(subprocess).update(run=_run, CREATE_NO_WINDOW=0x08000000)
     vars(os)["O_BINARY"] = 0
     vars(socket)["socketpair"] = functools.partial(socket.socketpair, socket.AF_UNIX)  # Windows' is one of AF_INET
     vars(signal)["SIGBREAK"] = signal.SIGUSR2
