@@ -1,11 +1,12 @@
 """What a fault must say so that a reading can ever mean it."""
 
+import re
 from collections.abc import Iterator
 
 from contract.errors import Problem
 from contract.measurements import TABLE, Kind
 from firmware_profiles.check_readings import WORDS, fits, kind_of, near
-from firmware_profiles.fill import names_in, texts
+from firmware_profiles.fill import names_in, number_of, texts
 from firmware_profiles.match import OF_MACHINE
 from firmware_profiles.schema import Fault, Profile
 from firmware_profiles.sources import REMOTE, Reading
@@ -44,7 +45,7 @@ def _fault(profile: Profile, fault: Fault, readings: list[Reading]) -> Iterator[
         known = sorted({str(reading.field) for reading in readings})
         there = f"; read are {', '.join(known)}" if known else "; nothing is read"
         yield Problem("field", f"{fault.field} is never read{near(fault.field, known, there)}")
-    yield from _value(fault)
+    yield from _value(_with_default(profile, fault))
     yield from _clear(fault)
     yield from _known_value(fault, of_field)
 
@@ -69,6 +70,16 @@ def _tags(fault: Fault, of_field: list[Reading]) -> Iterator[Problem]:
         if given and value not in given and not any(names_in(text) for text in (*given, value)):
             there = f"; there are {', '.join(sorted(given))}"
             yield Problem(f"tags.{tag}", f"{fault.field} never has {value!r}{near(value, given, there)}")
+
+
+def _with_default(profile: Profile, fault: Fault) -> Fault:
+    """Return a fault with a value that a parameter gives: its default, or where it has none any number."""
+    name = re.fullmatch(r"\{([A-Za-z_]\w*)\}", fault.value) if isinstance(fault.value, str) else None
+    if name is None or name[1] not in profile.parameters or kind_of(fault.field) is Kind.STRING:
+        return fault
+    default = profile.parameters[name[1]].default
+    number = 0 if default is None else number_of(default)
+    return fault if number is None else fault._replace(value=number)
 
 
 def _value(fault: Fault) -> Iterator[Problem]:

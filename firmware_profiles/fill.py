@@ -3,7 +3,7 @@ Placeholders: `{ap_name}` in the texts of a profile's `collect`, `faults` and `p
 
 `{address}` and `{device}` are always there: the address and the id of the device. In the tags of a reading `{key}` and
 `{raw name}` are filled by each row, and stay. `{{name}}` is the text `{name}` itself. In a pattern a text stands for
-itself, whatever characters it has.
+itself, whatever characters it has; a fault's value that is a placeholder and nothing else may turn out to be a number.
 """
 
 import difflib
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from contract.errors import ConfigError, Problem
+from contract.measurements import TABLE, Kind
 from contract.settings import checked, plain
 from firmware_profiles.schema import Profile
 
@@ -44,7 +45,29 @@ def fill(profile: Profile, parameters: Mapping[str, str]) -> Profile:
     tree = plain(profile)
     for part in PARTS:
         tree[part] = _mapped(tree[part], part, put)
+    if problems := list(_limits(profile, tree["faults"])):
+        raise ConfigError(source, problems)
     return checked(Profile, tree, source)
+
+
+def number_of(text: str) -> float | None:
+    """Return the number that a text writes, a whole one as int; None when it is none."""
+    if re.fullmatch(r"[-+]?[0-9]{1,18}", text):
+        return int(text)
+    return float(text) if re.fullmatch(r"[-+]?[0-9]{1,18}\.[0-9]{1,18}", text) else None
+
+
+def _limits(profile: Profile, faults: list[dict[str, Any]]) -> Iterator[Problem]:
+    """Make numbers of the values of faults that parameters give; yield those that are not what the fault compares."""
+    for fault, filled in zip(profile.faults, faults, strict=True):
+        if not isinstance(fault.value, str) or not names_in(fault.value):
+            continue
+        field_kind = TABLE[fault.field.measurement].kind_of(fault.field.field)
+        if field_kind is Kind.STRING:
+            continue
+        if (number := number_of(filled["value"])) is None:
+            yield Problem(names_in(fault.value)[0], f"{filled['value']!r} is not a number, which {fault.code} needs")
+        filled["value"] = number
 
 
 def texts(profile: Profile) -> Iterator[tuple[str, str]]:

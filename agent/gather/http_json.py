@@ -9,10 +9,10 @@ that no login goes elsewhere.
 import base64
 from urllib.parse import urljoin, urlsplit
 
+from agent.deadline import Deadline
 from agent.gather import digest
 from agent.gather.paths import rows_of
 from agent.gather.read import Read, Way, secret
-from agent.gather.tcp import Deadline
 from agent.gather.web import PORTS, Answer, Request, exchange, json_of
 from agent.outcome import Failed, Outcome, Unable
 

@@ -14,9 +14,10 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from agent.deadline import Deadline
 from agent.gather.pjlink_link import Link, words_of
 from agent.gather.read import Read
-from agent.gather.tcp import Deadline, code_of
+from agent.gather.tcp import code_of
 from agent.outcome import Failed, Outcome, Row
 from contract.sample import Value
 from firmware_profiles.sources import GIVES, Reading
@@ -116,7 +117,7 @@ class _Talk:
     """
     All that is asked in one reading: `said` are the answers, command → what stands behind `=`.
 
-    Each question may take half of the time that is left, so that one without an answer leaves some to the others.
+    Each question but the last may take half of the time that is left: one without an answer leaves some to the others.
     """
 
     def __init__(self, ask: Read) -> None:
@@ -132,16 +133,17 @@ class _Talk:
     def run(self) -> None:
         """Ask everything; Failed when nothing at all is answered."""
         last = Failed("answer", "no answer", errno.ETIMEDOUT)
-        while (command := next(self._due(), None)) and not self._deadline.is_over:
+        while (due := list(self._due())) and not self._deadline.is_over:
+            self._tried.add(due[0].name)
+            left_s = self._deadline.left_s()
             try:
-                self._question(command)
+                self._question(due[0], Deadline(left_s / 2 if len(due) > 1 else left_s))
             except OSError as error:
                 last = Failed("answer", words_of(error), code_of(error))
             except Failed as failed:
                 if not self.said or failed.stage == "auth":
                     raise
                 break  # turned away on a further connection: what there is counts
-            self._tried.add(command.name)
         if not self.said:
             last.fields = self.fields
             raise last
@@ -165,9 +167,8 @@ class _Talk:
             if is_there and not is_done and not self._names.isdisjoint(command.gives):
                 yield command
 
-    def _question(self, command: Command) -> None:
+    def _question(self, command: Command, patience: Deadline) -> None:
         """Ask one question, again by a new connection where one that has served is closed; OSError."""
-        patience = Deadline(self._deadline.left_s() / 2)
         while command.name not in self.said:
             link = self._link = self._link or self._open()
             try:
@@ -181,7 +182,8 @@ class _Talk:
 
     def _take(self, line: str, link: Link) -> None:
         """Keep an answer, also a late one to an earlier question."""
-        if answer := re.fullmatch(r"%[12]([0-9A-Za-z]{4})=(.*)", line):
+        answer = re.fullmatch(r"%[12]([0-9A-Za-z]{4})=(.*)", line)
+        if answer and answer[1].upper() in self._tried:
             self.said[answer[1].upper()] = answer[2].strip()
             link.has_served = True
 

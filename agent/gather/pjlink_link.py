@@ -5,8 +5,9 @@ import hashlib
 import re
 import socket
 
+from agent.deadline import Deadline
 from agent.gather.read import secret
-from agent.gather.tcp import Deadline, code_of, connect, describe
+from agent.gather.tcp import code_of, connect, describe
 from agent.outcome import Failed
 
 _LONGEST = 1024  # bytes of a line; the longest answer of the specification has 136

@@ -7,6 +7,7 @@ import threading
 import time
 from typing import Any, NamedTuple
 
+from agent.deadline import Deadline
 from agent.outcome import Failed, Unable
 
 _NAMES = {
@@ -17,22 +18,6 @@ _NAMES = {
     errno.EACCES: "forbidden by a firewall here",
     errno.EPERM: "forbidden by a firewall here",
 }
-
-
-class Deadline:
-    """An instant until which a reading must be done."""
-
-    def __init__(self, timeout_s: float) -> None:
-        self._at = time.monotonic() + timeout_s
-
-    def left_s(self) -> float:
-        """Return the seconds left, never below a millisecond (0 would mean: do not wait)."""
-        return max(0.001, self._at - time.monotonic())
-
-    @property
-    def is_over(self) -> bool:
-        """Tell whether the time is up."""
-        return time.monotonic() >= self._at
 
 
 class Connected(NamedTuple):

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import quote
 
-from agent.gather.tcp import Connected, Deadline, code_of, connect, describe
+from agent.deadline import Deadline
+from agent.gather.tcp import Connected, code_of, connect, describe
 from agent.outcome import Failed, Unable
 from contract import __version__
 
