@@ -33,12 +33,11 @@ def value_of(raw: Raw) -> Value:
 
 def _text(data: bytes) -> str:
     """Decode UTF-8, else the Chinese of controllers that are older; strings may end with NUL, lines become one."""
-    data = data.rstrip(b"\0")
     # The bytes of an address could be taken for rare characters of GB 18030; hardly for the common ones of GB 2312.
     chinese = "gb2312" if len(data) in _ADDRESS_LENGTHS else "gb18030"
     for encoding in ("utf-8", chinese):
         try:
-            text = data.decode(encoding)
+            text = data.rstrip(b"\0").decode(encoding)
         except UnicodeDecodeError:
             continue
         if all(letter.isprintable() or letter in "\r\n\t" for letter in text):
@@ -72,7 +71,7 @@ def index_of(key: str) -> Oid:
 
     `3` and `3.1` as they are; a MAC address as its six numbers; other text as its length and its bytes.
     """
-    if _INDEX.fullmatch(key):
+    if _INDEX.fullmatch(key) and max(oid(key)) < 1 << 32:  # a serial number may be longer than any number of SNMP
         return oid(key)
     if (address := mac(key)) is not None:
         return tuple(address)
