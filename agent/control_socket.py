@@ -10,6 +10,7 @@ them (ATTACH). Folder and group of the socket are `ctrl_interface` of the progra
 
 import re
 import socket
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -30,19 +31,23 @@ class Event(NamedTuple):
     text: str
 
 
+class EndedError(Unable):
+    """The program has left its socket behind."""
+
+
 class ControlSocket:
     """
     A conversation with the program behind a socket, in a `with` block.
 
-    Unable: there is no such socket (`missing` says what to do), it may not be opened (`forbidden` does), or `who` has
-    ended or does not answer.
+    Unable: there is no such socket (`missing` says what to do), it may not be opened (`forbidden` does), or `who` does
+    not answer. EndedError, which is one, where nobody is behind the socket any more.
     """
 
     def __init__(self, path: Path, who: str, *, missing: str, forbidden: str) -> None:
         self._path = path
         self._who = who
         self._hints = {FileNotFoundError: missing, PermissionError: forbidden}
-        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._sock = _datagrams()
         self._events: deque[Event] = deque()
 
     def __enter__(self) -> Self:
@@ -106,7 +111,13 @@ class ControlSocket:
             return Unable(f"there is no control socket {self._path}: {self._hints[FileNotFoundError]}")
         if isinstance(error, PermissionError):
             return Unable(f"the control socket {self._path} may not be opened: {self._hints[PermissionError]}")
-        return Unable(f"{self._who} has ended: {error.strerror or error}")
+        return EndedError(f"{self._who} has ended: {error.strerror or error}")
+
+
+def _datagrams() -> socket.socket:
+    if sys.platform == "win32":
+        raise Unable("Windows has no control sockets")
+    return socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 
 
 def parse_values(reply: str) -> dict[str, str]:

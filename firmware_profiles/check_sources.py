@@ -17,6 +17,7 @@ from firmware_profiles.sources import (
     Snmp,
     Source,
     Ubus,
+    derived_names,
 )
 
 _RAW_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -32,7 +33,7 @@ def raw_names(source: Source) -> frozenset[str] | None:
     if isinstance(source, Snmp):
         return frozenset(source.get) | frozenset(source.columns)
     if isinstance(source, HttpJson | Ubus):
-        return frozenset(source.values)
+        return frozenset(source.values).union(derived_names(source) if isinstance(source, Ubus) else ())
     if isinstance(source, Command):
         return _of_command(source)
     return None
@@ -54,7 +55,11 @@ def has_rows(source: Source, raw: str) -> bool | None:
     if isinstance(source, Snmp):
         return raw in source.columns or (raw == "key" and bool(source.columns))
     if isinstance(source, HttpJson | Ubus | Command):
-        return bool(source.rows) or "*" in getattr(source, "object", "")
+        return (
+            bool(source.rows)
+            or "*" in getattr(source, "object", "")
+            or "*" in getattr(source, "arguments", {}).values()
+        )
     if isinstance(source, Iw | Hostapd):
         return "*" in source.interface
     return None if source.source in REMOTE else isinstance(source, Screen)

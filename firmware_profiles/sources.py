@@ -8,6 +8,7 @@ agent's loop loads this. Parameters of a profile stand in braces in any text: `{
 
 import re
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from contract.measurements import TABLE
@@ -295,7 +296,7 @@ GIVES: dict[str, tuple[str, ...]] = {
         "lamp_hours", "lamp_on", "filter_hours", "manufacturer", "model", "information", "name", "class", "serial",
         "version",
     ),
-    "iw": (*_RADIO, "active_ms", "busy_ms", "receive_ms", "transmit_ms", "txpower_dbm", "signal_dbm", "type"),
+    "iw": (*_RADIO, "active_ms", "busy_ms", "receive_ms", "transmit_ms", "txpower_dbm", "signal_dbm", "type", "on_air"),
     "hostapd": (*_RADIO, "state", "utilization_percent"),
     "session": ("session_active", "idle_s", "sessions"),
     "screen": ("connected", "display_on", "connector"),
@@ -308,3 +309,13 @@ UBUS_DERIVED: dict[tuple[str, str], tuple[str, ...]] = {
     ("system", "info"): ("memory_used_percent",),
     ("network.wireless", "status"): ("down", "access_points"),
 }
+
+
+def derived_names(what: Ubus) -> tuple[str, ...]:
+    """Return the raw names that `ubus` works out of this answer."""
+    found = (
+        names
+        for (pattern, method), names in UBUS_DERIVED.items()
+        if method == what.method and fnmatchcase(what.object, pattern)
+    )
+    return next(found, ())

@@ -4,18 +4,20 @@ Access points of this device, by the control socket of hostapd: a row for each i
     STATUS                        state, channel, freq, and of each BSS of the radio its interface and SSID
     STA-FIRST, STA-NEXT address   the stations, one after the other
 
-Raw names: interface, state (`ENABLED`, `DISABLED`, `COUNTRY_UPDATE`, `ACS`, `HT_SCAN`, `DFS` …), ssid, channel,
-frequency_mhz, stations, rssi_p50_dbm, rssi_p10_dbm; utilization_percent where hostapd.conf has chan_util_avg_period.
+Raw names: interface, state (`ENABLED`, `DISABLED`, `COUNTRY_UPDATE`, `ACS`, `HT_SCAN`, `DFS` …, and in our own words
+`ENDED` where hostapd was killed and left its socket), ssid, channel, frequency_mhz, stations, rssi_p50_dbm,
+rssi_p10_dbm; utilization_percent where hostapd.conf has chan_util_avg_period.
 
 The socket belongs to root and to the group of `ctrl_interface=DIR=/run/hostapd GROUP=…`. Unable: there is no socket, it
-may not be opened, or hostapd does not answer.
+may not be opened, or no hostapd answers; where some do, those that do not have no row. A hostapd in another network
+namespace is one that does not: its replies cannot reach us.
 """
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from agent.control_socket import ControlSocket, parse_values
+from agent.control_socket import ControlSocket, EndedError, parse_values
 from agent.deadline import Deadline
 from agent.gather.read import Read
 from agent.gather.stations import summary
@@ -23,17 +25,28 @@ from agent.outcome import Outcome, Row, Unable
 from agent.ssid import from_printf, ssid_text
 from contract.sample import Value
 
+ENDED = "ENDED"
 _MOST_STATIONS = 2007  # association identifiers of one BSS (IEEE 802.11 §9.4.1.8)
 _TRIES = 3
 _FULL = 255  # channel utilisation is a share of it (IEEE 802.11 §9.4.2.27)
 
 
 def read(ask: Read) -> Outcome:
-    """Ask hostapd of each interface for its state and its stations."""
+    """Ask hostapd of each interface for its state and its stations; each has its share of the time."""
     folder = Path(ask.way.root, ask.what.control.lstrip("/"))
     deadline = Deadline(ask.timeout)
     names = _interfaces(folder, ask.what.interface)
-    return Outcome(True, rows=tuple(Row(name, _values(folder, name, deadline)) for name in names))
+    rows: list[Row] = []
+    reasons: list[Unable] = []
+    for number, name in enumerate(names):
+        try:
+            share = Deadline(deadline.left_s() / (len(names) - number))
+            rows.append(Row(name, _values(folder, name, share)))
+        except Unable as unable:
+            reasons.append(unable)
+    if not rows:
+        raise reasons[0]
+    return Outcome(True, rows=tuple(rows))
 
 
 def _interfaces(folder: Path, pattern: str) -> list[str]:
@@ -61,9 +74,12 @@ def _allow(folder: Path) -> str:
 
 def _values(folder: Path, name: str, deadline: Deadline) -> dict[str, Value]:
     who = f"hostapd of {name}"
-    with ControlSocket(folder / name, who, missing=_start(folder), forbidden=_allow(folder)) as hostapd:
-        values = parse_status(hostapd.ask("STATUS", deadline), name)
-        return {**values, **_stations(hostapd, deadline)}
+    try:
+        with ControlSocket(folder / name, who, missing=_start(folder), forbidden=_allow(folder)) as hostapd:
+            values = parse_status(hostapd.ask("STATUS", deadline), name)
+            return {**values, **_stations(hostapd, deadline)}
+    except EndedError:
+        return {"interface": name, "state": ENDED}
 
 
 def _stations(hostapd: ControlSocket, deadline: Deadline) -> dict[str, Value]:

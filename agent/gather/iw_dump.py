@@ -30,7 +30,8 @@ class Interface(NamedTuple):
     """
     A wireless interface: its name, its type (`AP`, `managed` …), and what is told of it.
 
-    That is interface, type, ssid, channel, frequency_mhz, txpower_dbm; of WiFi 7 the channel of the first link.
+    That is interface, type, ssid, channel, frequency_mhz, txpower_dbm; of WiFi 7 the channel of the first link. And
+    on_air, 1 for an access point that is on a channel: without hostapd the type may stay, but not the channel.
     """
 
     name: str
@@ -97,6 +98,7 @@ def _interface(name: str, block: str) -> Interface:
         values["txpower_dbm"] = float(power)
     if type_ := _first(r"^\s+type ([^\n]*)", block):
         values["type"] = type_
+    values["on_air"] = int(type_ == "AP" and "channel" in values)
     return Interface(name, type_, values)
 
 

@@ -1,13 +1,14 @@
 """
 Records what the programs of a WiFi really say, for tests of those who read it: tests/fixtures/wifi/.
 
-    python -m tests.lab.record_wifi     as root
+    python -m tests.lab.record_wifi     as root; with `stations` only tests/fixtures/wifi_stations
 
 Each journey leaves <name>.events, the raw messages of wpa_supplicant's control socket after ATTACH, and <name>.log,
 what wpa_supplicant itself printed.
 """
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.lab.tree import build
 from tests.lab.wifi import CLIENT, OPEN, SECURED, Network, Wifi
 
 FOLDER = ROOT / "tests/fixtures/wifi"
+STATIONS = ROOT / "tests/fixtures/wifi_stations"
 UNKNOWN = Network("unknown", "", "santong-nowhere", 6, "", "")
 SOURCE = """\
 Recorded by `python -m tests.lab.record_wifi` in the guest of tests/lab: mac80211_hwsim, two access points
@@ -31,13 +33,23 @@ Recorded by `python -m tests.lab.record_wifi` in the guest of tests/lab: mac8021
 
 hwsim's survey has a fixed noise and no channel in use; at an access point it is empty.
 """
+OF_STATIONS = """\
+recorded by `python -m tests.lab.record_wifi stations` in the guest of tests/lab: mac80211_hwsim, the open access point
+wlan0 on channel 6 with two stations, one near (wlan1) and one with little power (wlan3).
+
+{versions}
+ap_*      what the command said where the access point is
+client_*  the same at the client; `iw dev` of the whole machine but for the two access points
+hostapd_* what hostapd_cli said; it asks for the stations one after the other, as we do
+"""
 
 
 class Recorder:
     """Writes what is said into files."""
 
-    def __init__(self, wifi: Wifi) -> None:
+    def __init__(self, wifi: Wifi, folder: Path = FOLDER) -> None:
         self.wifi = wifi
+        self.folder = folder
         self.guest = wifi.guest
 
     def command(self, name: str, *argv: str) -> None:
@@ -70,7 +82,7 @@ class Recorder:
 
     def save(self, name: str, text: str) -> None:
         """Write a file."""
-        (FOLDER / name).write_text(text, encoding="utf-8")
+        (self.folder / name).write_text(text, encoding="utf-8")
 
     def versions(self) -> str:
         """Return the versions of everything that spoke."""
@@ -110,10 +122,34 @@ def record(wifi: Wifi) -> None:
     recorder.journey("deauthenticated", SECURED.wanted(), lost, wifi.secured.throw_out)
 
 
+def record_stations(wifi: Wifi) -> None:
+    """Record an access point with two stations."""
+    recorder = Recorder(wifi, STATIONS)
+    shutil.rmtree(STATIONS, ignore_errors=True)
+    STATIONS.mkdir(parents=True)
+    recorder.save("SOURCE", OF_STATIONS.format(versions=recorder.versions()))
+    wifi.join(OPEN)
+    wifi.lease()
+    wifi.join_from_afar(OPEN, 5)
+    wifi.guest.run(["ping", "-c", "5", "-i", "0.2", wifi.open.address])
+    for where, space, interface in (("ap", wifi.open, OPEN.interface), ("client", wifi.guest, CLIENT)):
+        for words in ((), (interface, "info"), (interface, "station", "dump"), (interface, "survey", "dump")):
+            name = "_".join((where, "iw_dev", *words[1:]))
+            recorder.save(f"{name}.txt", space.run(["iw", "dev", *words]).stdout)
+    hostapd = ["hostapd_cli", "-p", "/run/hostapd", "-i", OPEN.interface]
+    recorder.save("hostapd_status.txt", wifi.open.run([*hostapd, "status"]).stdout)
+    stations = wifi.open.run([*hostapd, "all_sta"]).stdout
+    recorder.save("hostapd_all_sta.txt", stations)
+    wifi.leave_from_afar()
+
+
 def main() -> None:
     """Boot the guest and record."""
     with tempfile.TemporaryDirectory(prefix="santong-lab") as folder, Guest(build(), Path(folder) / "guest") as guest:
-        record(Wifi(guest, Path(folder) / "guest/wifi"))
+        wifi = Wifi(guest, Path(folder) / "guest/wifi")
+        if sys.argv[1:] != ["stations"]:
+            record(wifi)
+        record_stations(wifi)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from tests.lab.guest_machine import Guest, GuestSpace
 
 CLIENT = "wlan1"
 CLIENT_MAC = "02:00:00:00:01:00"
+FREE = "wlan3"
 CONTROL = "/run/wpa_supplicant"  # where wpa_supplicant's control sockets are
 FULL_DBM = 20  # of hwsim's medium: the client then hears -30 dBm
 WWW = "www.lab"
@@ -236,6 +237,18 @@ class Wifi:
         """Join a network and return when the client is associated; LabError when that fails."""
         supplicant = self.supply(network.wanted(passphrase))
         supplicant.wait_until(lambda: "wpa_state=COMPLETED" in self.wpa("status"), ASSOCIATED_S)
+
+    def join_from_afar(self, network: Network, dbm: int) -> None:
+        """Join an open network with the free radio too, at this power: the access point hears -50 dBm plus it."""
+        self.guest.run(["ip", "link", "set", FREE, "up"])
+        self.guest.run(["iw", "dev", FREE, "set", "txpower", "fixed", str(dbm * 100)])
+        self.guest.run(["iw", "dev", FREE, "connect", network.ssid, str(network.mhz)])
+        self.guest.wait_until(lambda: "Connected" in self.guest.run(["iw", "dev", FREE, "link"]).stdout, ASSOCIATED_S)
+
+    def leave_from_afar(self) -> None:
+        """Leave with the free radio."""
+        self.guest.run(["iw", "dev", FREE, "disconnect"], check=False)
+        self.guest.run(["ip", "link", "set", FREE, "down"])
 
     def lease(self) -> dict[str, str]:
         """

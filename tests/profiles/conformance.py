@@ -6,6 +6,7 @@ A profile run against its own recorded device: the real sources ask real servers
         parameters.toml   what the settings would give: parameters, username …
         root/             a tree of /sys, /proc, /run        bin/    programs that stand first on PATH
         snmp.snmprec  pjlink.txt  ubus.json  http.json       what the device's server answers
+        hostapd.txt       what hostapd answers at its control sockets, instead of root/
         second/           the same again, for a second read a minute later
         expected.txt      one line a sample: measurement,tag=value field=value,…
 
@@ -30,6 +31,7 @@ from contract.sample import Sample
 from firmware_profiles.fill import fill
 from firmware_profiles.library import Library
 from firmware_profiles.schema import Profile
+from tests.profiles import hostapd_server
 
 HOSTS = Path(__file__).parents[1] / "fixtures/hosts"
 DEVICE = "441802-3144001234.c0703"
@@ -91,6 +93,8 @@ def _serving(folder: Path, case: Path) -> Iterator[tuple[Way, dict[str, int]]]:
                 server = import_module(f"tests.profiles.{source}_server")
                 ports[source] = stack.enter_context(server.serving(folder))
         root = folder / "root" if (folder / "root").is_dir() else case / "root"
+        if (folder / "hostapd.txt").is_file():
+            root = stack.enter_context(hostapd_server.serving(folder))
         stack.enter_context(_first_on_path([folder / "bin", case / "bin"]))
         address = "127.0.0.1" if ports else ""
         yield Way(**{**words, **files, "address": address, "root": str(root)}), ports
