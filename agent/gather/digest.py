@@ -40,7 +40,7 @@ def chosen(headers: Iterable[str]) -> Challenge | None:
 
 
 def _parsed(text: str) -> Challenge | None:
-    pairs = (item.partition("=") for item in parse_http_list(text))
+    pairs = (item.partition("=") for item in parse_http_list(" ".join(text.split())))
     given = {name.strip().lower(): value.strip().strip('"') for name, equals, value in pairs if equals}
     qop = {word.strip().lower() for word in given.get("qop", "").split(",")} - {""}
     if "nonce" not in given or (qop and "auth" not in qop):

@@ -7,6 +7,7 @@ that no login goes elsewhere.
 """
 
 import base64
+import re
 from urllib.parse import urljoin, urlsplit
 
 from agent.deadline import Deadline
@@ -63,7 +64,10 @@ class _Login:
     def headers(self, request: Request) -> dict[str, str]:
         """Return the header that shows them."""
         if self._kind == "bearer":
-            return {"Authorization": f"Bearer {self._password('token')}"}
+            token = self._password("token")
+            if not re.fullmatch("[!-~]+", token):
+                raise Unable(f"{self._way.password_file}: is no token: it has blanks or other than ASCII characters")
+            return {"Authorization": f"Bearer {token}"}
         if self._kind == "basic":
             pair = ":".join(self._pair()).encode()
             return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}

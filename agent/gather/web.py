@@ -127,7 +127,8 @@ def _exchange(request: Request, port: int, sock: _Timed, rtt_ms: float) -> Answe
         "Connection": "close",
         **request.headers,
     }
-    connection.request(request.method, request.target, request.body, headers)
+    encoded = {name: value.encode() for name, value in headers.items()}
+    connection.request(request.method, request.target, request.body, encoded)
     answer = connection.getresponse()
     body = answer.read(MOST + 1)
     if len(body) > MOST:
@@ -149,8 +150,10 @@ def _named(connected: Connected) -> Iterator[None]:
         raise Failed("answer", "breaks off", fields=fields) from None
     except OSError as error:
         raise Failed("answer", _words(error), _code(error), fields) from None
-    except (http.client.HTTPException, ValueError) as error:
+    except http.client.HTTPException as error:
         raise Failed("answer", f"is not HTTP: {str(error)[:60] or type(error).__name__}", fields=fields) from None
+    except ValueError:  # its text might have what was sent, a login too
+        raise Failed("answer", "is not HTTP", fields=fields) from None
 
 
 def _context(request: Request) -> ssl.SSLContext:
