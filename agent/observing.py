@@ -41,6 +41,7 @@ class Observing:
             id_: Watch(device.profile.faults, known.get(id_), is_same_boot=is_same)
             for id_, device in self._devices.items()
         }
+        self._identifying = {id_ for id_, device in self._devices.items() if _reads_identity(device)}
         self._identified_ns: dict[str, int] = {}
         self._troubles: dict[tuple[str, str], str] = {}
 
@@ -97,7 +98,9 @@ class Observing:
         return sample
 
     def _identity(self, device: Device, at_ns: int) -> Iterator[Sample]:
-        """Yield, once an hour, which profile a device answers to that has no identity to read."""
+        """Yield, once an hour, which profile a device answers to where its identity cannot be read."""
+        if device.id in self._identifying:
+            self._identified_ns.setdefault(device.id, at_ns)
         last_ns = self._identified_ns.get(device.id)
         if last_ns is None or at_ns - last_ns >= _HOUR_NS:
             self._identified_ns[device.id] = at_ns
@@ -109,3 +112,9 @@ class Observing:
         if self._troubles.get(at) != reason:
             log.warning("%s of %s: %s", question.tag, question.device, reason)
         self._troubles[at] = reason
+
+
+def _reads_identity(device: Device) -> bool:
+    """Tell whether the profile says how the device's identity is read."""
+    readings = (reading for what in device.profile.collect.values() for reading in what.read)
+    return any(reading.field.measurement == "identity" for reading in readings)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from agent.clock import Clocks, Offset, phase_ns, until_next_round
-from agent.gather.read import LIGHT
+from agent.gather.read import LIGHT, Read
 from agent.outcome import Outcome, outcome_of
 from agent.probe.settings import Throughput
 from agent.probe.turns import Turns
@@ -32,6 +32,7 @@ _LEAST_WAIT_S = 0.05
 _ANSWER_WAIT_S = 0.5  # an agent that is told to stop waits no longer than this
 _MOST_KEPT = 1000
 _STOP_S = 10.0
+_MINUTE_S = 60.0
 NOT_HERE = Outcome(None, "unable", reason="probes need Linux: the worker forks, with few privileges and little memory")
 
 
@@ -61,7 +62,7 @@ class Probing:
     def start(self) -> None:
         """Begin to probe, where there is anything to probe."""
         if self._due:
-            self._due = [self._next(question) for question in self._questions]
+            self._due = [self._first(question) for question in self._questions]
             self._thread.start()
 
     def stop(self) -> None:
@@ -91,6 +92,7 @@ class Probing:
 
     def _step(self) -> None:
         """Ask what is due, take what is answered, and wait for whichever comes first."""
+        waiting = set()
         for place, question in enumerate(self._questions):
             if isinstance(question.ask, Throughput):
                 self._due[place] = self._next(question)  # anew each time: clocks are corrected, machines sleep
@@ -98,9 +100,13 @@ class Probing:
                 if now_s is not None and self._turns.is_now(question.ask, question.tag, now_s):
                     self._ask(place)
             elif self._due[place] <= self._clocks.boottime_ns() and not self._turns.is_running:
+                if self._is_talking(place):
+                    waiting.add(place)  # its turn comes with the other's answer
+                    continue
                 self._ask(place)  # but not during a test, which has the line for itself
                 self._due[place] = self._after(question, self._due[place])
-        idle_s = (min(self._due) - self._clocks.boottime_ns()) / 1e9
+        due_ns = (due_ns for place, due_ns in enumerate(self._due) if place not in waiting)
+        idle_s = (min(due_ns, default=2**62) - self._clocks.boottime_ns()) / 1e9
         if self._client.open_questions:
             for answer in self._client.answers(max(_LEAST_WAIT_S, min(idle_s, _ANSWER_WAIT_S))):
                 if not self._stopping.is_set():  # what is ended with the agent says nothing
@@ -109,6 +115,21 @@ class Probing:
         if idle_s > IDLE_S:
             self._client.close()
         self._stopping.wait(max(0.0, min(idle_s, _LONGEST_WAIT_S)))
+
+    def _is_talking(self, place: int) -> bool:
+        """Tell whether a device is being read in the same way just now: many projectors talk with one at a time."""
+        question = self._questions[place]
+        if not isinstance(question.ask, Read):
+            return False
+        others = (self._questions[other] for other in self._asked.values() if other != place)
+        return any((one.device, one.kind) == (question.device, question.kind) for one in others)
+
+    def _first(self, question: Question) -> int:
+        """Return when something is asked first: what is read once an hour, within the first minute."""
+        if isinstance(question.ask, Read) and question.every_s > _MINUTE_S:
+            phase = phase_ns(f"{question.device} {question.kind} {question.tag}", int(_MINUTE_S * 1e9))
+            return self._clocks.boottime_ns() + phase
+        return self._next(question)
 
     def _next(self, question: Question) -> int:
         """Return the boot time at which a probe is due: at a phase of its own, so that a city does not ask at once."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.clock import Offset
+from agent.gather.read import Read, Way
 from agent.outcome import Outcome
 from agent.probe import budget
 from agent.probe.settings import Http, Icmp, ProbeSettings, Tcp, Throughput
@@ -18,6 +19,7 @@ from agent.worker.client import Answer, Client
 from contract.errors import ConfigError
 from contract.sample import Sample
 from contract.settings import Seconds, Size
+from firmware_profiles.sources import Pjlink
 from tests.agent.doubles import DEVICE, SECOND_NS, UNIX_NS, FakeClocks
 from tests.agent.worker.misbehaving import COMMAND
 
@@ -346,3 +348,37 @@ def test_the_budget_of_bytes_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert sample.fields["stage"] == "budget"
     assert "success" not in sample.fields
     assert budget.read(tmp_path).in_month("2026-11") == 1000
+
+
+def reading(kind: str, tag: str, device: str = DEVICE, every_s: float = 60) -> Question:
+    """Return a reading of a projector."""
+    what = Pjlink(read=(), every=Seconds(every_s))
+    return Question(kind, tag, Read(what, Way(address="127.0.0.1"), 5), device)
+
+
+def test_a_device_is_read_by_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two readings of one projector wait for each other, those of another do not; none is left out."""
+    questions = asked(monkeypatch)
+    two = [reading("pjlink", "display"), reading("pjlink", "identity")]
+    clocks = FakeClocks()
+    monkeypatch.setattr(Client, "open_questions", 0)
+    source = Probing(
+        [*two, reading("pjlink", "display", "441802-3144001234.c0704")], DEVICE, clocks, lambda: SYNCED, tmp_path
+    )
+    source._step()
+    assert len(questions) == 2
+    assert sorted(source._asked.values()) == [0, 2]
+    source._take(Answer(1, 0, Outcome(True)))
+    source._step()
+    assert sorted(source._asked.values()) == [1, 2]
+
+
+def test_what_is_read_once_an_hour_is_read_in_the_first_minute(tmp_path: Path) -> None:
+    """Who has just installed a device sees its firmware at once, not within the hour; and then once an hour."""
+    clocks = FakeClocks()
+    hourly = reading("pjlink", "identity", every_s=3600)
+    source = Probing([hourly], DEVICE, clocks, lambda: SYNCED, tmp_path)
+    first = source._first(hourly)
+    assert 0 <= first < 60 * SECOND_NS
+    clocks.advance(first / SECOND_NS)
+    assert 0.5 <= (source._after(hourly, first) - first) / SECOND_NS / 3600 <= 1.5

@@ -4,6 +4,7 @@ import json
 import subprocess
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,7 @@ def test_a_gateway_speaks_for_projectors(tmp_path: Path, parts: ExitStack, influ
     agent = Gateway(tmp_path, url, ports)
     running(parts, agent)
     for device in ports:
-        assert until(lambda of=device: rows(influx_url, "display", of)), agent.words()
+        assert until(partial(rows, influx_url, "display", device)), agent.words()
         (power,) = {row.fields["power"] for row in rows(influx_url, "display", device)}
         assert power == "on"
         assert {row.source for row in rows(influx_url, "delivery", device)} == {GATEWAY}
@@ -134,10 +135,10 @@ def test_a_gateway_speaks_for_projectors(tmp_path: Path, parts: ExitStack, influ
     (failed,) = {row.fields["stage"] for row in rows(influx_url, "probe", FIRST) if row.fields["success"] == 0}
     assert failed == "connect"
 
-    lamp["%1ERST"] = "020000"
+    lamp["%1ERST"] = "%1ERST=020000"
     assert until(lambda: [f["code"] for f in shown(influx_url, SECOND)["faults"]] == ["lamp-broken"]), agent.words()
     agent.kill()
-    lamp["%1ERST"] = "000000"
+    lamp["%1ERST"] = ANSWERS["%1ERST"]
     agent.start()
     assert until(lambda: not shown(influx_url, SECOND)["faults"]), agent.words()
     active = [int(row.fields["active"]) for row in rows(influx_url, "fault", SECOND)]
@@ -149,7 +150,7 @@ def test_a_fault_is_shown_by_its_title(tmp_path: Path, parts: ExitStack) -> None
     store_url = f"sqlite://{tmp_path}/store.sqlite"
     open_store(store_url).prepare()
     url = centre(tmp_path, parts, store_url)
-    broken = {**ANSWERS, "%1ERST": "020000"}
+    broken = {**ANSWERS, "%1ERST": "%1ERST=020000"}
     port = parts.enter_context(playing(projector(Recording("PJLINK 0", broken))))
     agent = Gateway(tmp_path, url, {FIRST: port})
     own = tmp_path / "profiles.d/model-0.yaml"
