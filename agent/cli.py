@@ -27,6 +27,8 @@ from agent.probe.ask import ask_of, kinds_as_text
 from agent.probe.show import as_json as as_json_of
 from agent.probe.show import as_text
 from agent.probing import NOT_HERE
+from agent.profiles.cli import app as profiles_app
+from agent.profiles.show import fit_of_machine
 from agent.resolved import profiles_for
 from agent.sign import signer
 from agent.spoolfile import peek, repair
@@ -44,6 +46,7 @@ app = typer.Typer(
 )
 spool_app = typer.Typer(no_args_is_help=True, help="The queue of batches that the centre has not stored yet.")
 app.add_typer(spool_app, name="spool")
+app.add_typer(profiles_app, name="profiles")
 
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", help=f"TOML file; {DEFAULT_FILE} where it exists.", show_default=False)
@@ -152,7 +155,7 @@ def probe(
 
 @app.command()
 def detect(as_json: AsJson = False) -> None:
-    """Say what this machine is: hardware, serial number, network, interfaces."""
+    """Say what this machine is: hardware, serial number, network, interfaces; which profile fits it, and why."""
     gateway = default_gateway()
     facts: dict[str, object] = {
         **Identity().read(),
@@ -160,6 +163,7 @@ def detect(as_json: AsJson = False) -> None:
         "gateway_interface": gateway.interface if gateway else None,
         "interfaces": [s.tags["name"] for s in Interface(InterfaceSettings().exclude).gather(0)],
         "readings": sorted({name for s in Host(HostSettings().disk).gather(0) for name in s.fields}),
+        **fit_of_machine(),
     }
     if as_json:
         typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -350,6 +351,18 @@ def quarantine(
         typer.echo(json.dumps(rows, ensure_ascii=False, indent=2))
     else:
         console().print(quarantine_table(entries, language, place))
+
+
+@app.command(
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+    add_help_option=False,
+)
+def profiles(context: typer.Context) -> None:
+    """Profiles of hardware models: list, show, check, match. The same program as `santong-agent profiles`."""
+    command = [sys.executable, "-P", "-m", "agent.profiles.cli", *context.args]
+    if os.name == "nt":
+        raise typer.Exit(subprocess.run(command, check=False).returncode)
+    os.execv(sys.executable, command)  # noqa: S606
 
 
 @app.callback(invoke_without_command=True)

@@ -7,7 +7,7 @@ from contract.errors import Problem
 from contract.measurements import TABLE, Kind
 from firmware_profiles.check_sources import has_rows, raw_names
 from firmware_profiles.fill import BUILT_IN, names_in
-from firmware_profiles.sources import Reading, Snmp, Source
+from firmware_profiles.sources import Reading, Source
 
 # What an agent says of itself, and what follows from readings: no profile can claim it.
 NOT_READ = ("presence", "probe", "throughput", "fault", "stop", "agent")
@@ -48,7 +48,7 @@ def _raw(source: Source, reading: Reading) -> Iterator[Problem]:
             yield Problem(where, f"{name!r} is not a raw name of this entry{near(name, names, there)}")
     if not reading.raw:
         yield Problem("raw", "is empty")
-    if reading.raw == "key" and has_rows(source, "key") is False:
+    if reading.raw == "key" and not has_rows(source, "key"):
         yield Problem("raw", "key is what tells rows apart: this entry has only one")
 
 
@@ -91,10 +91,10 @@ def _tags(source: Source, reading: Reading, parameters: Iterable[str]) -> Iterat
 def _rows(source: Source, reading: Reading) -> Iterator[Problem]:
     several = has_rows(source, reading.raw)
     if reading.rows != "each":
-        if several is False:
+        if not several:
             yield Problem("rows", f"{reading.rows} is for several rows: {reading.raw} comes in one")
         return
-    if not several or (isinstance(source, Snmp) and source.where):
+    if not several or (getattr(source, "where", None)):
         return
     own = {*(raw_names(source) or ()), "key"}
     if not any(name in own for text in reading.tags.values() for name in names_in(text)):

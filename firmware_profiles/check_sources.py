@@ -7,7 +7,6 @@ from contract.errors import Problem
 from firmware_profiles.fill import BUILT_IN, names_in
 from firmware_profiles.sources import (
     GIVES,
-    REMOTE,
     Command,
     File,
     Hostapd,
@@ -28,15 +27,10 @@ def raw_names(source: Source) -> frozenset[str] | None:
     """Return the names of the raw values, without `key`; None where only the device's answer tells them."""
     if source.source in GIVES:
         return frozenset(GIVES[source.source])
-    if isinstance(source, File):
-        return frozenset(source.files)
-    if isinstance(source, Snmp):
-        return frozenset(source.get) | frozenset(source.columns)
-    if isinstance(source, HttpJson | Ubus):
-        return frozenset(source.values).union(derived_names(source) if isinstance(source, Ubus) else ())
     if isinstance(source, Command):
         return _of_command(source)
-    return None
+    chosen = [name for part in ("files", "get", "columns", "values") for name in getattr(source, part, {})]
+    return frozenset(chosen).union(derived_names(source) if isinstance(source, Ubus) else ())
 
 
 def _of_command(source: Command) -> frozenset[str] | None:
@@ -47,22 +41,19 @@ def _of_command(source: Command) -> frozenset[str] | None:
     return frozenset({"text"}) if source.format == "text" else None
 
 
-def has_rows(source: Source, raw: str) -> bool | None:
-    """Tell whether a raw value comes in several rows; None where only the device knows."""
+def has_rows(source: Source, raw: str) -> bool:
+    """Tell whether a raw value comes in several rows."""
     if isinstance(source, File):
-        paths = source.files.values() if raw == "key" else [source.files.get(raw, "")]
-        return any("*" in path for path in paths)
+        return any("*" in path for path in source.files.values())
     if isinstance(source, Snmp):
         return raw in source.columns or (raw == "key" and bool(source.columns))
-    if isinstance(source, HttpJson | Ubus | Command):
-        return (
-            bool(source.rows)
-            or "*" in getattr(source, "object", "")
-            or "*" in getattr(source, "arguments", {}).values()
-        )
+    if isinstance(source, Ubus):
+        return bool(source.rows) or "*" in source.object or "*" in source.arguments.values()
+    if isinstance(source, HttpJson | Command):
+        return bool(source.rows)
     if isinstance(source, Iw | Hostapd):
         return "*" in source.interface
-    return None if source.source in REMOTE else isinstance(source, Screen)
+    return isinstance(source, Screen)
 
 
 def problems(source: Source) -> Iterator[Problem]:
@@ -105,6 +96,9 @@ def _file(source: File) -> Iterator[Problem]:
             yield Problem(f"files.{name}", f"{path!r} is not a path from the root, without ..")
         elif path.count("*") > 1:
             yield Problem(f"files.{name}", f"{path!r} has more than one *")
+    yield from _where(source, source.files, "a file")
+    if source.where and not has_rows(source, "key"):
+        yield Problem("where", "chooses among rows: no path has a *")
 
 
 def _command(source: Command) -> Iterator[Problem]:
@@ -130,7 +124,7 @@ def _command(source: Command) -> Iterator[Problem]:
 
 
 def _web(source: HttpJson | Ubus) -> Iterator[Problem]:
-    if not source.values:
+    if not raw_names(source):
         yield Problem("values", "is empty: name at least one value and its path")
     if not source.path.startswith("/"):
         yield Problem("path", f"{source.path!r} does not begin with /")
@@ -145,9 +139,12 @@ def _snmp(source: Snmp) -> Iterator[Problem]:
         yield Problem("get", "is empty, and so is columns: name at least one OID")
     for name in source.get.keys() & source.columns.keys():
         yield Problem(f"columns.{name}", "is a name of get, too: give it another one")
-    for name in source.where:
-        if name not in source.columns and name != "key":
-            known = ", ".join([*source.columns, "key"])
-            yield Problem(f"where.{name}", f"is not a column; there are {known}")
+    yield from _where(source, source.columns, "a column")
     if source.where and not source.columns:
         yield Problem("where", "chooses among rows: columns is empty")
+
+
+def _where(source: File | Snmp, names: Mapping[str, str], what: str) -> Iterator[Problem]:
+    for name in source.where:
+        if name not in names and name != "key":
+            yield Problem(f"where.{name}", f"is not {what}; there are {', '.join([*names, 'key'])}")

@@ -92,6 +92,20 @@ def load(file: Path) -> Document:
     raise Refusal(builder.flaws)
 
 
+def dump(value: dict[str, Any] | list[Any]) -> str:
+    """Return plain values as YAML, as people would write it: in blocks, and what is innermost in one line."""
+    if isinstance(value, list):
+        return _dumped(value, None)
+    return "".join(
+        _dumped({name: inner}, None if isinstance(inner, dict | list) else False) for name, inner in value.items()
+    )
+
+
+def _dumped(value: object, flow: bool | None) -> str:
+    text: str = yaml.safe_dump(value, allow_unicode=True, sort_keys=False, default_flow_style=flow, width=110)
+    return text
+
+
 def _text_of(file: Path) -> str:
     try:
         with file.open("rb") as opened:

@@ -68,7 +68,7 @@ def _fit(profile: Profile, facts: Mapping[str, str]) -> Fit:
     fitting = [match for misfits, match in tried if not misfits]
     if fitting:
         chosen = max(fitting, key=score)
-        reasons = tuple(f"{name} is {facts[name]!r}: {pattern}" for name, pattern in patterns(chosen).items())
+        reasons = tuple(f"{name} {facts[name]!r} fits {pattern}" for name, pattern in patterns(chosen).items())
         return Fit(profile.id, score(chosen), reasons)
     nearest, _ = min(tried, key=lambda one: len(one[0]))
     return Fit(profile.id, None, tuple(nearest))
@@ -78,9 +78,9 @@ def _misfits(match: Match, facts: Mapping[str, str]) -> list[str]:
     misfits = []
     for name, pattern in patterns(match).items():
         if not (fact := facts.get(name, "")):
-            misfits.append(f"{name} is not known, {pattern} is needed")
+            misfits.append(f"{name} is not known; {pattern} is needed")
         elif not _is_like(name, fact, pattern):
-            misfits.append(f"{name} is {fact!r}, not {pattern}")
+            misfits.append(f"{name} {fact!r} does not fit {pattern}")
     return misfits
 
 

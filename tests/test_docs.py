@@ -16,6 +16,7 @@ from collector.foreign import Foreign
 from collector.words import WORDS
 from contract.measurements import as_markdown
 from contract.settings import leaves, variable
+from firmware_profiles.reference import as_markdown as profiles_as_markdown
 
 ROOT = Path(__file__).parents[1]
 COMMON = ("target", "every", "timeout", "name", "interface")
@@ -53,6 +54,11 @@ def test_every_command_and_option_has_help_and_stands_in_the_docs(app: typer.Typ
 def test_the_table_of_measurements_is_the_one_in_the_code() -> None:
     """`docs/contract.md` ends with the table that everything is made from."""
     assert (ROOT / "docs/contract.md").read_text(encoding="utf-8").endswith(as_markdown())
+
+
+def test_the_reference_of_profiles_is_the_one_in_the_code() -> None:
+    """`docs/profiles-reference.md` is what `python -m firmware_profiles.reference` prints."""
+    assert (ROOT / "docs/profiles-reference.md").read_text(encoding="utf-8") == profiles_as_markdown()
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
