@@ -1,6 +1,8 @@
 """The source `file`: what a profile reads out of /sys and /proc."""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -114,6 +116,18 @@ def test_reading_ends_with_its_time(tmp_path: Path) -> None:
     _tree(tmp_path, {"a": "1"})
     with pytest.raises(Unable, match="took longer than 0 s"):
         read(Read(File({"a": "/a"}, ()), Way(root=str(tmp_path)), 0.0))
+
+
+def test_reading_files_costs_the_agent_no_further_library() -> None:
+    """Files and screens are read in the agent's own process, which loads nothing for them but their own modules."""
+    code = """if True:
+        import sys, agent.pipeline
+        before = set(sys.modules)
+        import agent.gather.file, agent.gather.screen
+        print(*sorted(set(sys.modules) - before))
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) <= {"agent.gather.file", "agent.gather.screen"}
 
 
 def test_files_of_this_machine() -> None:
