@@ -22,7 +22,7 @@ from agent.outcome import Outcome, outcome_of
 from agent.probe.settings import Throughput
 from agent.probe.turns import Turns
 from agent.questions import Question
-from agent.worker.client import Answer, Client
+from agent.worker.client import MOST_AT_ONCE, Answer, Client
 
 log = logging.getLogger("santong.agent")
 
@@ -33,6 +33,8 @@ _ANSWER_WAIT_S = 0.5  # an agent that is told to stop waits no longer than this
 _MOST_KEPT = 1000
 _STOP_S = 10.0
 _MINUTE_S = 60.0
+_SILENCE_MS = 1000.0
+MOST_SILENT = MOST_AT_ONCE * 3 // 4  # of those asked at once
 NOT_HERE = Outcome(None, "unable", reason="probes need Linux: the worker forks, with few privileges and little memory")
 
 
@@ -52,6 +54,7 @@ class Probing:
         self._offset = offset
         self._client = Client()
         self._due = [0] * len(self._questions)  # boot ns, by the place of each question
+        self._silent: set[int] = set()  # places of what ended without success, and took its time for it
         self._asked: dict[int, int] = {}  # the place of a question by the number of its answer
         tests = [question.tag for question in self._questions if isinstance(question.ask, Throughput)]
         self._turns = Turns(device, folder, tests)
@@ -93,15 +96,16 @@ class Probing:
     def _step(self) -> None:
         """Ask what is due, take what is answered, and wait for whichever comes first."""
         waiting = set()
-        for place, question in enumerate(self._questions):
+        for place in sorted(range(len(self._due)), key=self._due.__getitem__):
+            question = self._questions[place]
             if isinstance(question.ask, Throughput):
                 self._due[place] = self._next(question)  # anew each time: clocks are corrected, machines sleep
                 now_s = self._unix_s()
                 if now_s is not None and self._turns.is_now(question.ask, question.tag, now_s):
                     self._ask(place)
             elif self._due[place] <= self._clocks.boottime_ns() and not self._turns.is_running:
-                if self._is_talking(place):
-                    waiting.add(place)  # its turn comes with the other's answer
+                if self._is_talking(place) or self._is_too_slow(place):
+                    waiting.add(place)  # its turn comes with another's answer
                     continue
                 self._ask(place)  # but not during a test, which has the line for itself
                 self._due[place] = self._after(question, self._due[place])
@@ -123,6 +127,10 @@ class Probing:
             return False
         others = (self._questions[other] for other in self._asked.values() if other != place)
         return any((one.device, one.kind) == (question.device, question.kind) for one in others)
+
+    def _is_too_slow(self, place: int) -> bool:
+        """Tell whether so many silent ones are being asked that this one, silent too, must leave room for others."""
+        return place in self._silent and len(self._silent.intersection(self._asked.values())) >= MOST_SILENT
 
     def _first(self, question: Question) -> int:
         """Return when something is asked first: what is read once an hour, within the first minute."""
@@ -179,6 +187,8 @@ class Probing:
             return
         question = self._questions[place]
         self._kept.append((question, answer))
+        is_silent = not answer.outcome.success and float(answer.outcome.fields.get("duration_ms", 0)) > _SILENCE_MS
+        (self._silent.add if is_silent else self._silent.discard)(place)
         if isinstance(question.ask, Throughput):
             self._turns.end(question.tag, answer.outcome.details.get("total_bytes"))
 

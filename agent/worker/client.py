@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from agent.outcome import Outcome, told
 from contract.settings import plain
 
-MOST_AT_ONCE = 8  # children of the worker
+MOST_AT_ONCE = 16  # children of the worker
 PATIENCE_S = 30.0  # beyond a probe's timeout: a small board imports scapy in some seconds
 _KILLED_AFTER_S = 6.0  # the worker's own patience with its children is shorter
 WORKER = (sys.executable, "-P", "-m", "agent.worker.serve")

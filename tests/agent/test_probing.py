@@ -13,7 +13,7 @@ from agent.outcome import Outcome
 from agent.probe import budget
 from agent.probe.settings import Http, Icmp, ProbeSettings, Tcp, Throughput
 from agent.probe.values import Host, HostPort, Url, Window
-from agent.probing import Probing
+from agent.probing import MOST_SILENT, Probing
 from agent.questions import Question, probes_of, samples_of
 from agent.worker.client import Answer, Client
 from contract.errors import ConfigError
@@ -382,3 +382,29 @@ def test_what_is_read_once_an_hour_is_read_in_the_first_minute(tmp_path: Path) -
     assert 0 <= first < 60 * SECOND_NS
     clocks.advance(first / SECOND_NS)
     assert 0.5 <= (source._after(hourly, first) - first) / SECOND_NS / 3600 <= 1.5
+
+
+def test_silent_devices_leave_room_for_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many access points stop answering, one that answers is asked at once; each silent one has its turn."""
+    questions = asked(monkeypatch)
+    monkeypatch.setattr(Client, "open_questions", 0)
+    clocks = FakeClocks()
+    silent = [reading("snmp", "ap", f"441802-3144001234.ap-{number}") for number in range(40)]
+    source = Probing([*silent, reading("pjlink", "display")], DEVICE, clocks, lambda: SYNCED, tmp_path)
+    nothing = Outcome(False, "timeout", fields={"duration_ms": 5000.0})
+    source._step()
+    assert len(questions) == 41, "nobody is known to be silent yet"
+    for number in range(1, 41):
+        source._take(Answer(number, 0, nothing))
+    source._take(Answer(41, 0, Outcome(True, fields={"duration_ms": 5.0})))
+    clocks.advance(120)
+    source._step()
+    assert len(source._asked) == MOST_SILENT + 1
+    assert 40 in source._asked.values(), "the projector's turn"
+    seen: set[int] = set()
+    while len(seen) < 40:
+        number, place = min((number, place) for number, place in source._asked.items() if place != 40)
+        assert place not in seen
+        seen.add(place)
+        source._take(Answer(number, 0, nothing))
+        source._step()

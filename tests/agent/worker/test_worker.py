@@ -206,7 +206,7 @@ def test_a_signal_to_all_of_a_unit_lets_probes_tidy_up(tmp_path: Path) -> None:
 
 
 def test_more_questions_than_children_are_all_answered() -> None:
-    """Probes beyond the worker's eight at once wait for their turn; none is lost."""
+    """Probes beyond those that the worker runs at once wait for their turn; none is lost."""
     with misbehaving() as client:
         numbers = [client.ask("hang", ASK) for _ in range(10)] + [client.ask("refuse", ASK) for _ in range(10)]
         answered: set[int] = set()
