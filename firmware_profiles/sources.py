@@ -199,7 +199,9 @@ class Snmp(NamedTuple):
     SNMP v2c or v3, as the credentials say. `get`: scalars with their instance (`….1.0`), by name.
 
     `columns`: columns of tables, by name; rows of one index belong together, and `key` is the index. `where` (name of a
-    column, or `key` → text) leaves only the rows that have this value.
+    column, or `key` → text) leaves only the rows that have this value; a `key` may be numbers, a MAC address or a text.
+    Tables whose index begins with that of the one row found belong to it (radios of an access point): their rows come
+    with it, and `key` is the rest of their index.
     """
 
     read: tuple[Reading, ...]
