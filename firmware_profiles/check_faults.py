@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from contract.errors import Problem
 from contract.measurements import TABLE, Kind
-from firmware_profiles.check_readings import WORDS, fits, kind_of, near
+from firmware_profiles.check_readings import fits, kind_of, near, not_a
 from firmware_profiles.fill import names_in, number_of, texts
 from firmware_profiles.match import OF_MACHINE
 from firmware_profiles.schema import Fault, Profile
@@ -92,8 +92,7 @@ def _value(fault: Fault) -> Iterator[Problem]:
         elif not fits(fault.value, Kind.FLOAT) or abs(fault.value) == float("inf"):
             yield Problem("value", f"{fault.value!r} is not a number, which {fault.operator} needs")
     elif not fits(fault.value, kind):
-        hint = ": write 1 or 0" if isinstance(fault.value, bool) and kind is not Kind.STRING else ""
-        yield Problem("value", f"{fault.value!r} is not {WORDS[kind]}, which {fault.field} is{hint}")
+        yield Problem("value", not_a(fault.value, kind, fault.field))
 
 
 def _clear(fault: Fault) -> Iterator[Problem]:

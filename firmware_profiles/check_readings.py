@@ -98,12 +98,14 @@ def _rows(source: Source, reading: Reading) -> Iterator[Problem]:
         return
     own = {*(raw_names(source) or ()), "key"}
     if not any(name in own for text in reading.tags.values() for name in names_in(text)):
-        tagged = (
-            "tell them apart by a tag with {key} or a {raw name}, or " if TABLE[reading.field.measurement].tags else ""
-        )
-        yield Problem(
-            "rows", f"{reading.raw} comes in several rows: {tagged}make them one (rows: sum, max, min, any, count)"
-        )
+        ways = []
+        if TABLE[reading.field.measurement].tags:
+            ways.append("tell them apart by a tag with {key} or a {raw name}")
+        if kind_of(reading.field) is not Kind.STRING:
+            ways.append("make them one (rows: sum, max, min, any, count)")
+        if hasattr(source, "where") or not ways:
+            ways.append("choose one (where)" if hasattr(source, "where") else "read what comes in one")
+        yield Problem("rows", f"{reading.raw} comes in several rows: {', or '.join(ways)}")
 
 
 def _taking(reading: Reading) -> Iterator[Problem]:
@@ -172,10 +174,19 @@ def _enum(reading: Reading) -> Iterator[Problem]:
     kind = kind_of(reading.field)
     for key, value in reading.enum.items():
         if not fits(value, kind):
-            yield Problem(f"enum.{key}", f"{value!r} is not {WORDS[kind]}, which {reading.field} is")
+            yield Problem(f"enum.{key}", not_a(value, kind, reading.field))
 
 
 WORDS = {Kind.STRING: "text", Kind.INTEGER: "a whole number", Kind.FLOAT: "a number", None: ""}
+
+
+def not_a(value: object, kind: Kind | None, field: str) -> str:
+    """Say that a value is not one of a field."""
+    hint = ": write 1 or 0" if isinstance(value, bool) else ""
+    if kind is Kind.STRING:
+        hint = ": write it in quotes"
+    shown = str(value).lower() if isinstance(value, bool) else repr(value)
+    return f"{shown} is not {WORDS[kind]}, which {field} is{hint}"
 
 
 def fits(value: object, kind: Kind | None) -> bool:

@@ -50,7 +50,7 @@ def has_rows(source: Source, raw: str) -> bool:
     if isinstance(source, Ubus):
         return bool(source.rows) or "*" in source.object or "*" in source.arguments.values()
     if isinstance(source, HttpJson | Command):
-        return bool(source.rows)
+        return bool(source.rows) and getattr(source, "format", "json") in ("json", "regex")
     if isinstance(source, Iw | Hostapd):
         return "*" in source.interface
     return isinstance(source, Screen)
@@ -147,4 +147,4 @@ def _snmp(source: Snmp) -> Iterator[Problem]:
 def _where(source: File | Snmp, names: Mapping[str, str], what: str) -> Iterator[Problem]:
     for name in source.where:
         if name not in names and name != "key":
-            yield Problem(f"where.{name}", f"is not {what}; there are {', '.join([*names, 'key'])}")
+            yield Problem(f"where.{name}", f"is not {what}; there are {', '.join({**names, 'key': ''})}")

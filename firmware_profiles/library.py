@@ -89,6 +89,7 @@ class Library:
             except Refusal as refusal:
                 flaws.update(refusal.flaws if name in chosen else ())
         flaws.update(flaw for flaw, pair in self._same_matches(fine) if pair & set(chosen))
+        flaws = {flaw for flaw in flaws if not flaw.heir or flaw._replace(heir="") not in flaws}
         return sorted(flaws, key=lambda flaw: (flaw.place.file, flaw.place.line, flaw.place.path, flaw.message))
 
     def _same_matches(self, names: Iterable[str]) -> Iterator[tuple[Flaw, set[str]]]:
@@ -133,6 +134,8 @@ class Library:
         return layers[-1] if layers else None
 
     def _refused(self, parent: Path | None, line: tuple[Path, ...], name: str) -> str:
+        if parent is None and name == line[-1].stem:
+            return "is the profile itself: only a file that replaces another one of this name can extend it"
         if parent is None:
             others = [known for known in self._layers if known != line[-1].stem]
             near = difflib.get_close_matches(name, others, 1)
@@ -158,4 +161,5 @@ def _flaw(document: Document, problem: Problem) -> Flaw:
         message = f'{place.text} is not text: write it in quotes, "{place.text}"'
     if message.startswith("is a list of sections"):
         message = "is a list: each entry begins with '- '"
-    return Flaw(place, message)
+    is_inherited = place.file != str(document.file)
+    return Flaw(place, message, document.file.stem if is_inherited else "")

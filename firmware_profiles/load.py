@@ -37,14 +37,20 @@ class Place(NamedTuple):
 
 
 class Flaw(NamedTuple):
-    """One mistake, and where it stands."""
+    """One mistake, and where it stands; `heir` is the profile of another file, which inherits it."""
 
     place: Place
     message: str
+    heir: str = ""
+
+    @property
+    def text(self) -> str:
+        """What is wrong, and for whom."""
+        return f"{self.message} (inherited by {self.heir})" if self.heir else self.message
 
     def __str__(self) -> str:
         where = f"{self.place.file}:{self.place.line}"
-        return f"{where}: {self.place.path}: {self.message}" if self.place.path else f"{where}: {self.message}"
+        return f"{where}: {self.place.path}: {self.text}" if self.place.path else f"{where}: {self.text}"
 
 
 class Document(NamedTuple):
@@ -69,7 +75,7 @@ class Refusal(ConfigError):
 
     def __init__(self, flaws: Iterable[Flaw]) -> None:
         self.flaws = sorted(set(flaws), key=lambda flaw: (flaw.place.file, flaw.place.line, flaw.place.path))
-        problems = [Problem(flaw.place.path, flaw.message) for flaw in self.flaws]
+        problems = [Problem(flaw.place.path, flaw.text) for flaw in self.flaws]
         places = [f"{flaw.place.file}:{flaw.place.line}" for flaw in self.flaws]
         super().__init__(self.flaws[0].place.file, problems, places)
 
