@@ -1,19 +1,12 @@
 """The source snmp, against Debian's snmpd and against devices that misbehave."""
 
-import os
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from snmp.message import Message, ProtocolVersion
-from snmp.pdu import ResponsePDU
-from snmp.smi import OID, Integer32, OctetString, VarBind
-from snmp.v2c.interpreter import SNMPv2cInterpreter
 
 from agent.gather.read import Read, Way
 from agent.outcome import Outcome, Row
@@ -107,20 +100,6 @@ def test_a_table_of_more_than_a_thousand_rows(controller: int, way: Way) -> None
     """A long table is read to its end, in order, and no further."""
     outcome = ask(way, controller, columns={"a": f"{MANY}.1", "b": f"{MANY}.2"})
     assert outcome.rows == tuple(Row(str(number), {"a": number, "b": number << 40}) for number in range(1500))
-
-
-def test_a_table_without_end_is_refused(way: Way) -> None:
-    """A device that goes on for ever ends with a reason, not with the agent's memory."""
-
-    def goes_on(request: Any) -> list[VarBind]:
-        start = tuple(request.variableBindings[0].name)
-        base, last = (start, 0) if len(start) == 9 else (start[:-1], start[-1])
-        return [VarBind(OID(*base, last + step), Integer32(1)) for step in range(1, request.maxRepetitions + 1)]
-
-    with device(answering(goes_on)) as port:
-        outcome = ask(way, port, columns={"a": f"{MANY}.1"})
-    assert (outcome.success, outcome.stage) == (False, "answer")
-    assert outcome.reason == f"{MANY}.1 has more than 4096 rows"
 
 
 def test_a_row_by_its_name(controller: int, way: Way) -> None:
@@ -269,168 +248,3 @@ def test_the_real_agent_of_this_machine(way: Way) -> None:
     assert [(row.values["name"], row.values["oper"], row.values["errors"]) for row in one] == [("lo", 1, 0)]
     assert system["id"] == "1.3.6.1.4.1.8072.3.2.10"
     assert 0 <= int(system["up"]) < 60_00
-
-
-Answer = Callable[[bytes], list[bytes]]
-
-
-@contextmanager
-def device(answer: Answer) -> Iterator[int]:
-    """Run a device that answers each packet with what `answer` returns; yield its port."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind((HOST, 0))
-        port = server.getsockname()[1]
-
-        def serve() -> None:
-            while packet := server.recvfrom(65535):
-                if not packet[0]:
-                    return
-                for data in answer(packet[0]):
-                    server.sendto(data, packet[1])
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        try:
-            yield port
-        finally:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ender:
-                ender.sendto(b"", (HOST, port))
-            thread.join()
-
-
-def response(packet: bytes, bindings: list[VarBind], status: int = 0, index: int = 0) -> bytes:
-    """Return a response to a request."""
-    request = SNMPv2cInterpreter().decode(packet)
-    pdu = ResponsePDU(*bindings, requestID=request.pdu.requestID, errorStatus=status, errorIndex=index)
-    return bytes(Message(ProtocolVersion.SNMPv2c, request.community, pdu).encode())
-
-
-def answering(bindings: Callable[[Any], list[VarBind]]) -> Answer:
-    """Return how a device answers that makes its bindings of a request."""
-    return lambda packet: [response(packet, bindings(SNMPv2cInterpreter().decode(packet).pdu))]
-
-
-def test_garbage_is_no_answer(way: Way) -> None:
-    """A device that answers with something else than SNMP fails at the stage answer, within the timeout."""
-    with device(lambda _: [b"HTTP/1.0 400 Bad Request\r\n\r\n", b"\x30\x82", os.urandom(200)]) as port:
-        outcome = ask(way, port, timeout=0.5, get={"a": f"{SCALAR}.1.0"})
-    assert (outcome.success, outcome.stage) == (False, "answer")
-    assert outcome.reason.startswith("what was answered is no answer of SNMP")
-
-
-def test_an_answer_that_follows_garbage_counts(way: Way) -> None:
-    """Stray packets do not spoil a reading."""
-    right = answering(lambda request: [VarBind(b.name, Integer32(5)) for b in request.variableBindings])
-    with device(lambda packet: [b"garbage", *right(packet), *right(packet)]) as port:
-        outcome = ask(way, port, get={"a": f"{SCALAR}.1.0"})
-    assert outcome.rows == (Row("", {"a": 5}),)
-
-
-def test_a_lost_packet_is_asked_again(way: Way) -> None:
-    """One lost packet is no failure."""
-    seen: list[bytes] = []
-
-    def answer(packet: bytes) -> list[bytes]:
-        seen.append(packet)
-        names = SNMPv2cInterpreter().decode(packet).pdu.variableBindings
-        return [response(packet, [VarBind(b.name, Integer32(5)) for b in names])] if len(seen) > 1 else []
-
-    with device(answer) as port:
-        outcome = ask(way, port, timeout=1, get={"a": f"{SCALAR}.1.0"})
-    assert (outcome.rows, len(seen)) == ((Row("", {"a": 5}),), 2)
-
-
-def test_a_device_that_stands_still_ends_the_walk(way: Way) -> None:
-    """An identifier that does not grow ends its column; what came before it is kept."""
-
-    def same(request: Any) -> list[VarBind]:
-        return [VarBind(OID.parse(f"{MANY}.1.{number}"), Integer32(number)) for number in (1, 2, 2, 1)]
-
-    with device(answering(same)) as port:
-        outcome = ask(way, port, columns={"a": f"{MANY}.1"})
-    assert outcome.rows == (Row("1", {"a": 1}), Row("2", {"a": 2}))
-
-
-def test_an_empty_answer_ends_the_walk(way: Way) -> None:
-    """A device that answers GETBULK with nothing has no such table."""
-    with device(answering(lambda _: [])) as port:
-        outcome = ask(way, port, columns={"a": f"{MANY}.1"})
-    assert (outcome.success, outcome.rows) == (True, ())
-
-
-def test_an_answer_that_was_cut_is_used(way: Way) -> None:
-    """An answer that ends in the middle of a row (RFC 3416 §4.2.3) loses nothing: the rest is asked for."""
-
-    def cut(request: Any) -> list[VarBind]:
-        found: list[VarBind] = []
-        at = [tuple(binding.name) for binding in request.variableBindings]
-        for _ in range(request.maxRepetitions):
-            for place, name in enumerate(at):
-                base, last = (name[:9], name[9] if len(name) > 9 else 0)
-                at[place] = (*base, last + 1)
-                found.append(VarBind(OID(*at[place]) if last < 5 else OID(1, 3, 7, place), Integer32(last + 1)))
-        return found[:3]  # in the middle of the second row
-
-    with device(answering(cut)) as port:
-        outcome = ask(way, port, columns={"a": f"{MANY}.1", "b": f"{MANY}.2"})
-    assert outcome.rows == tuple(Row(str(number), {"a": number, "b": number}) for number in range(1, 6))
-
-
-def test_other_objects_than_were_asked_for(way: Way) -> None:
-    """A device that answers another question fails at the stage answer."""
-    with device(answering(lambda _: [VarBind(OID(1, 3, 6, 1, 1), OctetString(b"x"))])) as port:
-        outcome = ask(way, port, get={"a": f"{SCALAR}.1.0"})
-    assert (outcome.success, outcome.stage) == (False, "answer")
-
-
-def test_an_agent_of_the_old_kind(way: Way) -> None:
-    """The error noSuchName for one of several objects, as agents of version 1 say it: the others are still read."""
-
-    def old(packet: bytes) -> list[bytes]:
-        names = [binding.name for binding in SNMPv2cInterpreter().decode(packet).pdu.variableBindings]
-        for number, name in enumerate(names, 1):
-            if str(name).endswith(".2.0"):
-                return [response(packet, [VarBind(name) for name in names], status=2, index=number)]
-        return [response(packet, [VarBind(name, Integer32(7)) for name in names])]
-
-    with device(old) as port:
-        outcome = ask(way, port, get={f"n{number}": f"{SCALAR}.{number}.0" for number in (1, 2, 3)})
-    assert outcome.rows == (Row("", {"n1": 7, "n3": 7}),)
-
-
-def test_a_device_with_little_room(way: Way) -> None:
-    """The error tooBig is answered with smaller questions."""
-
-    def small(packet: bytes) -> list[bytes]:
-        names = [binding.name for binding in SNMPv2cInterpreter().decode(packet).pdu.variableBindings]
-        if len(names) > 2:
-            return [response(packet, [], status=1)]
-        return [response(packet, [VarBind(name, Integer32(7)) for name in names])]
-
-    with device(small) as port:
-        outcome = ask(way, port, get={f"n{number}": f"{SCALAR}.{number}.0" for number in range(1, 8)})
-    assert outcome.rows == (Row("", {f"n{number}": 7 for number in range(1, 8)}),)
-
-
-def test_an_error_of_the_device(way: Way) -> None:
-    """The error genErr is said as it is, with its number."""
-    with device(lambda packet: [response(packet, [VarBind(OID.parse(f"{SCALAR}.1.0"))], 5, 1)]) as port:
-        outcome = ask(way, port, get={"a": f"{SCALAR}.1.0"})
-    assert (outcome.stage, outcome.code) == ("answer", 5)
-    assert outcome.reason == "the device answers with the error genErr"
-
-
-def test_the_whole_ends_within_its_timeout(way: Way) -> None:
-    """A device that takes its time for every packet does not take more than the timeout in all."""
-
-    def slow(packet: bytes) -> list[bytes]:
-        threading.Event().wait(0.1)
-        start = SNMPv2cInterpreter().decode(packet).pdu.variableBindings[0].name
-        name = OID(*start, 1) if len(start) == 9 else OID(*start[:9], start[9] + 1)
-        return [response(packet, [VarBind(name, Integer32(1))])]
-
-    begun = time.monotonic()
-    with device(slow) as port:
-        outcome = ask(way, port, timeout=0.7, columns={"a": f"{MANY}.1"})
-    assert (outcome.success, outcome.stage) == (False, "timeout")
-    assert time.monotonic() - begun < 2
