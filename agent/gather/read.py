@@ -9,6 +9,7 @@ zero. `Failed` says at which stage another device did not answer as it should, `
 Which raw value becomes which field is not its business: `agent/mapping.py`.
 """
 
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,7 +43,8 @@ class Read(NamedTuple):
     timeout: float
 
 
-LIGHT = frozenset({"file", "screen"})  # a few small files: no process is worth it
+# A few small files, or on Windows, where there is no worker, a few calls: no process is worth it.
+LIGHT = frozenset({"file", "screen", "session"} if sys.platform == "win32" else {"file", "screen"})
 
 
 def secret(file: str, what: str) -> str:
