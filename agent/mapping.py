@@ -10,6 +10,7 @@ bits that were once set, for `sticky`) is kept here, so that a source need not.
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from agent.outcome import Row
@@ -48,13 +49,8 @@ class Mapper:
         self._before: dict[tuple[str, str, str], float] = {}
 
     def samples(self, entry: str, readings: Sequence[Reading], rows: Sequence[Row], at_ns: int) -> list[Sample]:
-        """Return the samples of one read of one entry of `collect`: fields of one measurement and tags are one."""
-        found: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, Value]] = {}
-        for mapped in self.trace(entry, readings, rows):
-            if mapped.value is not None:
-                at = (mapped.reading.field.measurement, tuple(sorted(mapped.tags.items())))
-                found.setdefault(at, {})[mapped.reading.field.field] = mapped.value
-        return [Sample(measurement, fields, at_ns, dict(tags)) for (measurement, tags), fields in found.items()]
+        """Return the samples of one read of one entry of `collect`."""
+        return joined(self.trace(entry, readings, rows), at_ns)
 
     def trace(self, entry: str, readings: Sequence[Reading], rows: Sequence[Row]) -> list[Mapped]:
         """Return what becomes of every reading of every row."""
@@ -63,7 +59,9 @@ class Mapper:
             each = [self._mapped(entry, reading, row) for row in rows]
             found += each if reading.rows == "each" else [_one_of_all(reading, each)]
         for name in {name for reading in readings for name in (reading.raw, reading.per) if reading.per}:
-            self._before |= {(entry, row.key, name): _number(row.values[name]) for row in rows if name in row.values}
+            for row in rows:
+                with suppress(Absent):
+                    self._before[entry, row.key, name] = _number(row.values.get(name, ""))
         return found
 
     def _mapped(self, entry: str, reading: Reading, row: Row) -> Mapped:
@@ -101,6 +99,16 @@ class Mapper:
         kept = self.sticky.get(name, 0) | int(value)
         self.sticky[name] = kept
         return kept if isinstance(value, int) else float(kept)
+
+
+def joined(traced: Iterable[Mapped], at_ns: int) -> list[Sample]:
+    """Return what was mapped as samples: fields of one measurement and tags are one."""
+    found: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, Value]] = {}
+    for mapped in traced:
+        if mapped.value is not None:
+            at = (mapped.reading.field.measurement, tuple(sorted(mapped.tags.items())))
+            found.setdefault(at, {})[mapped.reading.field.field] = mapped.value
+    return [Sample(measurement, fields, at_ns, dict(tags)) for (measurement, tags), fields in found.items()]
 
 
 def _taken(reading: Reading, raw: Value) -> Value:

@@ -23,7 +23,7 @@ _MOST_REDIRECTS = 3
 
 def read(ask: Read) -> Outcome:
     """Ask for the path and return its rows; `rtt_ms` is the round trip of the connection."""
-    answer = _fetch(ask)
+    answer = fetch(ask)
     fields = {"rtt_ms": answer.rtt_ms}
     if answer.status in (401, 403):
         reason = "asks for a login" if ask.what.login == "none" else "refuses the login"
@@ -34,7 +34,7 @@ def read(ask: Read) -> Outcome:
     return Outcome(True, code=answer.status, rows=rows, fields=fields)
 
 
-def _fetch(ask: Read) -> Answer:
+def fetch(ask: Read) -> Answer:
     """Return the answer to the path, through redirects and the challenge of a login."""
     what, deadline = ask.what, Deadline(ask.timeout)
     request = Request(what.scheme, ask.way.address, what.port, what.path, verify=what.verify, ca=what.ca)

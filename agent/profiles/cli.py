@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from agent.profiles import cli_device
 from agent.profiles import show as shown
 from agent.profiles.facts import facts
 from agent.profiles.resolve import DEFAULT_FOLDER, library, matched
@@ -24,6 +25,7 @@ app = typer.Typer(
     add_completion=False,
     help="Profiles of hardware and firmware models, shipped and of your own.",
 )
+cli_device.add_to(app)
 
 Folder = Annotated[Path, typer.Option("--folder", help="Your own profiles, which stand above the shipped ones.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
