@@ -220,11 +220,12 @@ def measure(folder: Path, broker_port: int, minutes: int, version: int) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=int, default=3)
+    parser.add_argument("--minutes", type=int, default=3, help="of each phase, at least 2")
     parser.add_argument("--version", type=int, choices=(2, 3), default=2)
     arguments = parser.parse_args()
+    minutes = max(2, arguments.minutes)
     with tempfile.TemporaryDirectory() as name, centre(Path(name)) as port:
-        measure(Path(name), port, arguments.minutes, arguments.version)
+        measure(Path(name), port, minutes, arguments.version)
 
 
 if __name__ == "__main__":
