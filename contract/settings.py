@@ -69,6 +69,21 @@ class Size(int):
         return cls(int(match[1]) * _SIZES[match[2] or "B"])
 
 
+class Pattern(str):
+    """A regular expression."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the expression; ValueError says what is wrong with it."""
+        try:
+            re.compile(text)
+        except re.error as error:
+            raise ValueError(f"{text!r} is not a regular expression: {error}") from None
+        return cls(text)
+
+
 def load(
     kind: type[T], file: Path | None, environment: Mapping[str, str], flags: Mapping[str, object] | None = None
 ) -> T:

@@ -6,12 +6,12 @@ from inspect import getdoc
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from contract.settings import OneOf, Seconds
+from contract.settings import OneOf, Pattern, Seconds
 from firmware_profiles import fill, inherit, load, match, version
 from firmware_profiles.check_faults import OF_THE_AGENT
 from firmware_profiles.check_readings import NOT_READ
 from firmware_profiles.schema import Fault, Firmware, Match, Parameter, Profile, Slug, Title
-from firmware_profiles.sources import GIVES, REMOTE, SOURCES, UBUS_DERIVED, FieldName, Oid, Pattern, Reading
+from firmware_profiles.sources import GIVES, REMOTE, SOURCES, UBUS_DERIVED, FieldName, Oid, Reading
 
 _HEAD = """\
 # Profiles: reference

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from contract.measurements import TABLE
-from contract.settings import POSITIVE, Seconds
+from contract.settings import POSITIVE, Pattern, Seconds
 
 Scalar = Any  # of YAML: text, a whole number, a number, true or false
 
@@ -56,21 +56,6 @@ class Oid(str):
         text = text.removeprefix(".")
         if not re.fullmatch(r"[0-2](\.[0-9]{1,10}){1,127}", text):
             raise ValueError(f"{text!r} is not an object identifier in numbers such as 1.3.6.1.2.1.1.1.0")
-        return cls(text)
-
-
-class Pattern(str):
-    """A regular expression."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Return the expression; ValueError says what is wrong."""
-        try:
-            re.compile(text)
-        except re.error as error:
-            raise ValueError(f"{text!r} is not a regular expression: {error}") from None
         return cls(text)
 
 

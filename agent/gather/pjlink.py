@@ -17,8 +17,8 @@ from typing import NamedTuple
 from agent.deadline import Deadline
 from agent.gather.pjlink_link import Link, words_of
 from agent.gather.read import Read
-from agent.gather.tcp import code_of
 from agent.outcome import Failed, Outcome, Row
+from agent.sockets import code_of
 from contract.sample import Value
 from firmware_profiles.sources import GIVES, Reading
 

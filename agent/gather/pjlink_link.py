@@ -7,8 +7,9 @@ import socket
 
 from agent.deadline import Deadline
 from agent.gather.read import secret
-from agent.gather.tcp import code_of, connect, describe
+from agent.gather.tcp import connect
 from agent.outcome import Failed
+from agent.sockets import code_of, describe
 
 _LONGEST = 1024  # bytes of a line; the longest answer of the specification has 136
 

@@ -1,23 +1,12 @@
 """A connection to another device, opened within a deadline; how it fails is told in the words of the probes."""
 
-import errno
-import queue
 import socket
-import threading
 import time
 from typing import Any, NamedTuple
 
 from agent.deadline import Deadline
 from agent.outcome import Failed, Unable
-
-_NAMES = {
-    errno.ECONNREFUSED: "refused",
-    errno.ECONNRESET: "reset",
-    errno.EHOSTUNREACH: "no route to the host",
-    errno.ENETUNREACH: "no route to the network",
-    errno.EACCES: "forbidden by a firewall here",
-    errno.EPERM: "forbidden by a firewall here",
-}
+from agent.sockets import addresses_of, code_of, describe
 
 
 class Connected(NamedTuple):
@@ -40,14 +29,14 @@ def connect(host: str, port: int, deadline: Deadline) -> Connected:
     """
     if not host:
         raise Unable("no address is given: where is the device?")
-    addresses = _addresses(host, port, deadline)
+    addresses = addresses_of(host, deadline)
     last: OSError = TimeoutError()
-    for tried, (family, sockaddr) in enumerate(addresses):
+    for tried, (family, address) in enumerate(addresses):
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             sock.settimeout(deadline.left_s() / (len(addresses) - tried))
             begun = time.perf_counter()
-            sock.connect(sockaddr)
+            sock.connect(_endpoint(address, port))
             return Connected(sock, time.perf_counter() - begun)
         except OSError as error:
             sock.close()
@@ -58,43 +47,6 @@ def connect(host: str, port: int, deadline: Deadline) -> Connected:
     raise Failed("connect", f"{host} port {port}: {describe(last)}", code_of(last))
 
 
-def describe(error: OSError) -> str:
-    """Return an error of a connection in a few words."""
-    if isinstance(error, TimeoutError):
-        return "no answer"
-    return _NAMES.get(error.errno or 0) or error.strerror or str(error)
-
-
-def code_of(error: OSError) -> int | None:
-    """Return the errno of an error of a connection."""
-    return errno.ETIMEDOUT if isinstance(error, TimeoutError) else error.errno
-
-
-def _addresses(host: str, port: int, deadline: Deadline) -> list[tuple[int, Any]]:
-    """Return family and socket address of a host; a name is asked of the system in a thread: it knows no deadline."""
-    try:
-        return _look_up(host, port, socket.AI_NUMERICHOST)
-    except (OSError, UnicodeError):
-        pass
-    answers: queue.SimpleQueue[list[tuple[int, Any]] | OSError | UnicodeError] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            answers.put(_look_up(host, port, 0))
-        except (OSError, UnicodeError) as error:
-            answers.put(error)
-
-    threading.Thread(target=ask, daemon=True).start()
-    try:
-        answer = answers.get(timeout=deadline.left_s())
-    except queue.Empty:
-        raise Failed("resolve", f"{host}: no name server answers") from None
-    if isinstance(answer, list):
-        return answer
-    code = answer.errno if isinstance(answer, socket.gaierror) else None
-    raise Failed("resolve", f"{host}: {answer.strerror if isinstance(answer, OSError) else answer}", code)
-
-
-def _look_up(host: str, port: int, flags: int) -> list[tuple[int, Any]]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
-    return sorted({(int(entry[0]), entry[4]) for entry in found})
+def _endpoint(address: str, port: int) -> Any:
+    """Return the socket address of a numeric one; asking the system for it anew needs no name server."""
+    return socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0][4]

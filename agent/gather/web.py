@@ -13,8 +13,9 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from agent.deadline import Deadline
-from agent.gather.tcp import Connected, code_of, connect, describe
+from agent.gather.tcp import Connected, connect
 from agent.outcome import Failed, Unable
+from agent.sockets import code_of, describe
 from contract import __version__
 
 MOST = 1 << 20  # bytes of a body

@@ -22,9 +22,10 @@ from agent.outcome import Failed, Outcome, Unable
 from agent.probe import dns_packets
 from agent.probe.base import Via
 from agent.probe.dns_packets import Answer, Question
-from agent.probe.net import Address, bind, describe, dial, endpoint, milliseconds
+from agent.probe.net import Address, bind, dial, endpoint, milliseconds
 from agent.probe.settings import Dns
 from agent.probe.values import Resolver
+from agent.sockets import describe
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 _REPEAT_S = 2.0

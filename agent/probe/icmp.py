@@ -28,9 +28,10 @@ from agent.probe import sense
 from agent.probe.base import Via
 from agent.probe.connect import resolve
 from agent.probe.icmp_packets import IP_RECVERR, IPV6_RECVERR, SOL_IP, SOL_IPV6, Tally, median, refusal
-from agent.probe.net import Address, bind, describe, endpoint, milliseconds
+from agent.probe.net import Address, bind, endpoint, milliseconds
 from agent.probe.settings import Icmp
 from agent.probe.values import is_address
+from agent.sockets import describe
 
 DATA_BYTES = 24  # random; with the ICMP header 32 bytes
 _SLACK = 0.1  # of the wait for the last packet may be gone when a name was resolved at once

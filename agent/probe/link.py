@@ -16,7 +16,8 @@ from typing import NamedTuple, Self
 
 from agent.deadline import Deadline
 from agent.outcome import Unable
-from agent.probe.net import SIOCGIFADDR, about, check_ready, describe
+from agent.probe.net import SIOCGIFADDR, about, check_ready
+from agent.sockets import describe
 
 ETH_IP, ETH_ARP = 0x0800, 0x0806
 BROADCAST = b"\xff" * 6

@@ -1,6 +1,5 @@
 """What the probes share of the network: a deadline, numeric addresses, sockets that go out by the chosen way."""
 
-import errno
 import os
 import socket
 import sys
@@ -15,15 +14,6 @@ from agent.probe.base import Via
 
 SIOCGIFADDR, _SIOCGIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8915, 0x8913, 0x1, 0x40  # netdevice(7)
 _STACK_BYTES = 1 << 19
-_NAMES = {
-    errno.ECONNREFUSED: "refused",
-    errno.ECONNRESET: "reset",
-    errno.ETIMEDOUT: "no answer",
-    errno.EHOSTUNREACH: "no route to the host",
-    errno.ENETUNREACH: "no route to the network",
-    errno.EACCES: "forbidden by a firewall here",
-    errno.EPERM: "forbidden by a firewall here",
-}
 
 
 class Address(NamedTuple):
@@ -67,13 +57,6 @@ def small_stacks() -> Iterator[None]:
 def milliseconds(seconds: float) -> float:
     """Return a duration in ms, to the microsecond."""
     return round(seconds * 1000, 3)
-
-
-def describe(error: OSError) -> str:
-    """Return an error of a socket in a few words."""
-    if isinstance(error, TimeoutError):
-        return "no answer"
-    return _NAMES.get(error.errno or 0) or error.strerror or str(error)
 
 
 def bind(sock: socket.socket, via: Via) -> None:

@@ -15,7 +15,6 @@ from agent.probe.values import (
     InterfaceName,
     Ipv4,
     Network,
-    Pattern,
     Resolver,
     Security,
     Ssid,
@@ -23,7 +22,7 @@ from agent.probe.values import (
     Url,
     Window,
 )
-from contract.settings import POSITIVE, Seconds, Size
+from contract.settings import POSITIVE, Pattern, Seconds, Size
 
 
 class Icmp(NamedTuple):

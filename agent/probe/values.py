@@ -194,21 +194,6 @@ def hide(url: str) -> str:
     return re.sub(r"//[^/@]*@", "//***@", url)
 
 
-class Pattern(str):
-    """A regular expression."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Return the expression; ValueError says what is wrong with it."""
-        try:
-            re.compile(text)
-        except re.error as error:
-            raise ValueError(f"{text!r} is not a regular expression: {error}") from None
-        return cls(text)
-
-
 class InterfaceName(str):
     """The name of a network interface."""
 

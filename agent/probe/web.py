@@ -24,10 +24,11 @@ from agent.outcome import Failed, Unable
 from agent.probe import tls
 from agent.probe.base import Via
 from agent.probe.connect import connect
-from agent.probe.net import Address, describe, milliseconds
+from agent.probe.net import Address, milliseconds
 from agent.probe.place import place, without_queries
 from agent.probe.values import HostPort, Url, hide
 from agent.probe.wire import HEADER_BYTES, TooMuchError, Wire
+from agent.sockets import describe
 from contract import __version__
 from contract.sample import Value
 

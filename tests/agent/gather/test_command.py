@@ -14,7 +14,8 @@ from agent.gather.read import Read, Way
 from agent.outcome import Outcome, Row, Unable
 from agent.worker.client import ask_once
 from agent.worker.kinds import perform
-from firmware_profiles.sources import Command, Pattern
+from contract.settings import Pattern
+from firmware_profiles.sources import Command
 
 SHELL = ("sh", "-c")
 

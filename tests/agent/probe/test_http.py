@@ -17,10 +17,10 @@ from agent.outcome import Failed, Outcome
 from agent.probe import http, tls
 from agent.probe.base import Via
 from agent.probe.settings import Http
-from agent.probe.values import HostPort, Pattern, Url
+from agent.probe.values import HostPort, Url
 from agent.worker.kinds import perform
 from contract.measurements import TABLE
-from contract.settings import Seconds
+from contract.settings import Pattern, Seconds
 from tests.agent.probe.name_server_double import NameServerDouble, zone
 from tests.agent.probe.servers import (
     CHUNKED,

@@ -19,7 +19,7 @@ from agent.probe.settings import Tcp
 from agent.probe.values import HostPort
 from agent.worker import serve
 from agent.worker.client import Client, ask_once
-from contract.settings import Seconds
+from contract.settings import Pattern, Seconds
 from tests.agent.worker.misbehaving import COMMAND
 
 ASK = Tcp(HostPort("127.0.0.1:1"), timeout=Seconds(0.2))
@@ -32,7 +32,7 @@ EXAMPLES: dict[str, object] = {
     str(values.InterfaceName | None): values.InterfaceName("wlan1"),
     str(values.Url): values.Url("http://www.lab/"),
     str(values.Url | None): values.Url("http://www.lab/"),
-    str(values.Pattern | None): values.Pattern("wel+come"),
+    str(Pattern | None): Pattern("wel+come"),
     str(values.Ssid): values.Ssid("教室"),
     str(values.Window): values.Window("12:00-13:00+00:00"),
     str(values.Resolver | None): values.Resolver("192.0.2.53:5353"),
