@@ -7,7 +7,7 @@ The process that reads profiles for the agent's loop, which never loads YAML (4 
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from agent.profiles.facts import facts
 from agent.profiles.probes import problems_of_probe
 from contract.errors import ConfigError, Problem
 from contract.settings import plain
-from firmware_profiles.fill import fill
+from firmware_profiles.fill import BUILT_IN, fill
 from firmware_profiles.library import Library
+from firmware_profiles.load import Refusal
 from firmware_profiles.match import Fit, best, fits
 from firmware_profiles.schema import Profile
 
@@ -33,7 +34,7 @@ def library(folder: Path = DEFAULT_FOLDER, files: tuple[Path, ...] = ()) -> Libr
 def matched(profiles: Library, known: Mapping[str, str]) -> list[Fit]:
     """Return what came of every profile, the best fit first; ConfigError lists every mistake of any of them."""
     if flaws := profiles.check():
-        raise ConfigError("profiles", [Problem("", str(flaw)) for flaw in flaws])
+        raise Refusal(flaws)
     return fits(map(profiles.get, profiles.ids()), known)
 
 
@@ -43,49 +44,47 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
     try:
         profiles = library(Path(request["folder"]))
     except ConfigError as error:
-        return {"problems": [["profile.folder", str(error)]]}
+        return {"problems": [("profile.folder", problem.message) for problem in error.problems]}
     found: list[Profile] = []
     problems: list[tuple[str, str]] = []
     for wanted in request["want"]:
+        where = wanted["where"]
         try:
-            found.append(_profile(profiles, wanted, known))
-        except _Unfit as unfit:
-            problems.append((wanted["where"], str(unfit)))
+            profile = profiles.get(_chosen(profiles, known) if wanted["id"] == "auto" else wanted["id"])
+        except Refusal as refusal:
+            problems += [(where, str(flaw)) for flaw in refusal.flaws]
+            continue
         except ConfigError as error:
-            problems += _said(wanted["where"], error)
+            problems += [(_named(where), str(problem)) for problem in error.problems]
+            continue
+        try:
+            found.append(fill(profile, wanted["parameters"]))
+        except ConfigError as error:
+            problems += [
+                (_named(where) if problem.path in BUILT_IN else f"{where}.parameters.{problem.path}", problem.message)
+                for problem in error.problems
+            ]
     return {"problems": problems} if problems else {"profiles": plain(found), "facts": known}
 
 
-class _Unfit(Exception):
-    """No single profile fits this machine best."""
+def _named(where: str) -> str:
+    """Return the setting that names a profile."""
+    return "profile.id" if where == "profile" else f"{where}.profile"
 
 
-def _profile(profiles: Library, wanted: Mapping[str, Any], known: Mapping[str, str]) -> Profile:
-    name = wanted["id"]
-    if name == "auto":
-        fitting = best(matched(profiles, known))
-        if not fitting:
-            raise _Unfit("no profile fits this machine: name one in profile.id, or none; santong-agent profiles match")
-        if len(fitting) > 1:
-            names = ", ".join(fit.id for fit in fitting)
-            raise _Unfit(f"{names} fit this machine equally well: name one of them in profile.id")
-        name = fitting[0].id
-    try:
-        profile = profiles.get(name)
-    except ConfigError as error:
-        raise _Unfit(str(error)) from None
-    return fill(profile, wanted["parameters"])
-
-
-def _said(where: str, error: ConfigError) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with the parameters of a profile, or with profiles."""
-    for problem in error.problems:
-        yield (f"{where}.parameters.{problem.path}" if problem.path else where), problem.message
+def _chosen(profiles: Library, known: Mapping[str, str]) -> str:
+    """Return the id of the one profile that fits this machine best."""
+    fitting = [fit.id for fit in best(matched(profiles, known))]
+    if len(fitting) == 1:
+        return fitting[0]
+    many = f"{', '.join(fitting)} fit this machine equally well: name one of them"
+    none = "no profile fits this machine: name one, or none (santong-agent profiles match --all says why)"
+    raise ConfigError("profile", [Problem("", many if fitting else none)])
 
 
 def main() -> int:
     """Answer the request on stdin."""
-    json.dump(answer(json.load(sys.stdin)), sys.stdout, ensure_ascii=False)
+    json.dump(answer(json.load(sys.stdin)), sys.stdout)  # in ASCII, whatever the terminal speaks
     return 0
 
 

@@ -1,0 +1,1 @@
+"""Tests of the agent's profiles: facts, the process that resolves, commands."""
