@@ -84,6 +84,7 @@ bench: .venv/.developer .venv/.servers
 	$(BIN)/python -m benchmarks.collector_stages
 	$(BIN)/python -m benchmarks.replay
 	$(BIN)/python -m benchmarks.backpressure
+	$(BIN)/python -m benchmarks.observing
 
 bench-lab: as-root lab-programs .venv/.developer .venv/.servers
 	$(BIN)/python -m benchmarks.probes
