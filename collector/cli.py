@@ -358,7 +358,7 @@ def quarantine(
     add_help_option=False,
 )
 def profiles(context: typer.Context) -> None:
-    """Profiles of hardware models: list, show, check, match. The same program as `santong-agent profiles`."""
+    """Profiles of hardware: list, show, check, match, try, record. The same program as `santong-agent profiles`."""
     command = [sys.executable, "-P", "-m", "agent.profiles.cli", *context.args]
     if os.name == "nt":
         raise typer.Exit(subprocess.run(command, check=False).returncode)

@@ -138,7 +138,10 @@ def _mapped_as_json(mapped: Mapped) -> dict[str, Any]:
 
 
 def _short(value: Value) -> str:
-    text = clean_text(json.dumps(value) if isinstance(value, bool) else str(value))
+    plain = (
+        json.dumps(value) if isinstance(value, bool) else f"{value:.12g}" if isinstance(value, float) else str(value)
+    )
+    text = clean_text(plain)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 

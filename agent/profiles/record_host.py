@@ -2,6 +2,7 @@
 
 import glob
 import os
+import platform
 import re
 import stat
 from collections.abc import Iterator, Mapping
@@ -71,7 +72,7 @@ def capture(library: Library, root: Path = Path("/")) -> tuple[HostCaptured, Tol
             with suppress(OSError):
                 if (content := _content(file)) is not None:
                     found["/" + str(Path(file).relative_to(root))] = content
-    names = (os.uname().nodename, *_people(root))
+    names = (platform.node(), *_people(root))
     return HostCaptured(found, names), Told(
         "files of a machine", f"the files of {len(patterns)} patterns that profiles read", f"{len(found)} files"
     )
@@ -87,7 +88,7 @@ def _of_profiles(library: Library) -> Iterator[str]:
 
 def _content(file: str) -> bytes | None:
     """Return a small file's content; None where it is no file, or a large one."""
-    opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    opened = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
     try:
         if not stat.S_ISREG(os.fstat(opened).st_mode):
             return None

@@ -80,12 +80,16 @@ class Redactor:
         }
         return {name: count for name, count in found.items() if count}
 
-    def learn(self, word: str) -> str:
-        """Take a text for one that must not leave, and return its stand-in."""
+    def learn(self, word: str, *, everywhere: bool = False) -> str:
+        """
+        Take a text for one that must not leave, and return its stand-in.
+
+        A very short or common one is replaced in its own place alone, unless `everywhere`.
+        """
         word = word.strip()
         if not word or folded(word) in self._keep or word in self.given.made:
             return word
-        if len(word) >= _SHORTEST and folded(word) not in _COMMON and not word.isspace():
+        if everywhere or (len(word) >= _SHORTEST and folded(word) not in _COMMON):
             self._words.add(word)
         return self.given.word(word)
 

@@ -206,7 +206,7 @@ def _serials(values: Sequence[bytes]) -> list[str]:
 
 def _macs_of_index(name: Oid) -> Iterator[bytes]:
     """Yield what has the form of a MAC address in an index: six octets after entry 1 and a column, or a number more."""
-    if name[:7] in STANDARD:  # whose indices are other addresses
+    if name[:7] in STANDARD or _ends_with_text(name):  # their indices are other addresses
         return
     for before, after in ((0, 0), (1, 0), (2, 0), (0, 1), (0, 2)):
         start, end = len(name) - 6 - after, len(name) - after
@@ -215,6 +215,16 @@ def _macs_of_index(name: Oid) -> Iterator[bytes]:
             continue
         octets = bytes(window)
         is_address = octets[:2] == b"\x01\x04"  # InetAddressType ipv4, its length
+        is_word = after and is_text(bytes(min(arc, 255) for arc in name[start + 2 :]))  # a text without its length
         many = sum(octet >= 32 for octet in octets) >= 2 and not octets[0] & 1
-        if many and not is_address and not is_text(octets):
+        if many and not is_address and not is_word and not is_text(octets):
             yield octets
+
+
+def _ends_with_text(name: Oid) -> bool:
+    """Tell whether an index ends with a text: its length, and its letters (RFC 2578 §7.7)."""
+    return any(
+        name[-length - 1] == length and is_text(bytes(name[-length:]))
+        for length in range(3, min(len(name) - 9, 64))
+        if max(name[-length:]) < 128
+    )
