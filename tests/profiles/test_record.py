@@ -210,7 +210,7 @@ def test_version_3_is_walked_too(tmp_path: Path, device: Path) -> None:
     out, auth, privacy = tmp_path / "out", tmp_path / "auth", tmp_path / "privacy"
     auth.write_text(snmp_server.AUTH_PASSWORD)
     privacy.write_text(snmp_server.PRIVACY_PASSWORD)
-    login = ["--user", "sha-aes", "--auth-file", auth, "--privacy-file", privacy]
+    login = ["--user", "sha-aes", "--auth", "sha", "--auth-file", auth, "--privacy-file", privacy]
     with snmp_server.serving(device) as port:
         done = run("127.0.0.1", "--port", port, "--out", out, *login)
     assert done.exit_code == 0, done.output
