@@ -35,5 +35,8 @@ def _asked(request: dict[str, Any]) -> dict[str, Any]:
         raise ConfigError("settings", [Problem("profile", f"profiles cannot be read: {error}")]) from None
     if done.returncode:
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise ConfigError("settings", [Problem("profile", f"profiles cannot be read: {last or done.returncode}")])
+        raise ConfigError(
+            "settings",
+            [Problem("profile", f"profiles cannot be read: {last or f'their process ended with {done.returncode}'}")],
+        )
     return json.loads(done.stdout)  # type: ignore[no-any-return]

@@ -43,9 +43,16 @@ class ConfiguredAgent(AgentProcess):
         return [*super().command(), "--config", str(self.file)]
 
     def workers(self) -> list[int]:
-        """Return the processes that the agent has started."""
+        """Return the worker processes that the agent has started; at its start it also has one that reads profiles."""
         children = Path(f"/proc/{self.pid}/task").glob("*/children")
-        return [int(pid) for file in children for pid in file.read_text().split()]
+        return [pid for file in children for pid in map(int, file.read_text().split()) if _is_worker(pid)]
+
+
+def _is_worker(pid: int) -> bool:
+    try:
+        return b"agent.worker.serve" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it has ended
+        return False
 
 
 @pytest.fixture

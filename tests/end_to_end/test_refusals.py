@@ -158,6 +158,7 @@ def test_the_broker_s_word_is_enough_where_that_is_set(tmp_path: Path, parts: Ex
     """With `ack = broker`, for consumers that answer nothing, the spool empties without any collector."""
     broker = start_broker(parts, tmp_path)
     agent = start_agent(parts, tmp_path, broker.url, SANTONG_PUBLISH_ACK="broker")
+    assert until(agent.issued), agent.words()
     assert until(lambda: spool_status(agent)["acknowledged_total"] >= 5), agent.words()
     assert until(lambda: agent.waiting() <= 2)
     status = spool_status(agent)
