@@ -123,11 +123,16 @@ class ProfileSettings(NamedTuple):
 
 
 class Observed(NamedTuple):
-    """Another device of the same site that this agent speaks for; `credentials` names a section of those."""
+    """
+    Another device of the same site that this agent speaks for; `credentials` names a section of those.
+
+    `port` is where it answers, if not at the usual one of its protocol.
+    """
 
     device: DeviceName
     profile: str
     address: Host
+    port: int | None = None
     credentials: str = ""
     parameters: Mapping[str, str] = {}
 

@@ -6,7 +6,7 @@ The devices that an agent speaks for, from its settings: itself with its own pro
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from agent.config import Credentials, Settings
 from agent.gather.read import Way
@@ -47,6 +47,8 @@ def devices_of(settings: Settings, resolve: Resolve) -> list[Device]:
         found.append((str(other.device), ways.get(other.credentials, Way())._replace(address=str(other.address))))
     profiles = resolve(settings.profile.folder, wanted) if wanted else []
     devices = [Device(id_, profile, way) for (id_, way), profile in zip(found, profiles, strict=True)]
+    ports = {str(other.device): other.port for other in settings.observe if other.port}
+    devices = [d._replace(profile=at_port(d.profile, ports[d.id])) if d.id in ports else d for d in devices]
     if problems := [problem for device in devices for problem in _misfits(device, str(settings.agent))]:
         raise ConfigError("settings", problems)
     return devices
@@ -75,6 +77,8 @@ def _problems(settings: Settings) -> Iterator[Problem]:
         elif not may_speak(settings.agent, other.device):
             yield Problem(f"{at}.device", f"{other.device} is not of this agent's site: no agent speaks for another's")
         seen.add(str(other.device))
+        if other.port is not None and not 1 <= other.port <= 65535:
+            yield Problem(f"{at}.port", f"{other.port} is not a port: 1 to 65535")
         if other.profile in ("auto", "none"):
             yield Problem(f"{at}.profile", f"{other.profile!r} is for the machine itself: name a profile")
     asked = [("profile", settings.profile.credentials)]
@@ -99,3 +103,12 @@ def _misfits(device: Device, own: str) -> Iterator[Problem]:
 
 def _way(given: Credentials) -> Way:
     return Way(**{name: value for name, value in given._asdict().items() if name != "name"})
+
+
+def at_port(profile: Profile, port: int) -> Profile:
+    """Return the profile with another port, for devices behind a forwarded one."""
+    collect: dict[str, Any] = {
+        name: what._replace(port=port) if hasattr(what, "port") else what  # type: ignore[call-arg]
+        for name, what in profile.collect.items()
+    }
+    return profile._replace(collect=collect)

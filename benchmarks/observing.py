@@ -3,7 +3,7 @@ What it costs to speak for others: one agent that reads 40 access points by SNMP
 
 A real agent process, its worker, a real mosquitto with TLS and a real collector. The access points are rows of one
 controller, which is Debian's snmpd with made-up tables of 40; each projector is a small server on a port of its own.
-Profiles are the shipped ones, on other ports. Then the controller goes silent (its port takes everything and answers
+Profiles are the shipped ones. Then the controller goes silent (its port takes everything and answers
 nothing), and the projectors must be read as before.
 
     python -m benchmarks.observing [--minutes 3] [--version 2|3]
@@ -13,7 +13,6 @@ import argparse
 import contextlib
 import itertools
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -32,9 +31,6 @@ from tests.profiles import pjlink_server, snmp_server
 
 SITE = "441802-3144001234"
 ACCESS_POINTS, PROJECTORS = 40, 10
-SHIPPED = Path(__file__).parents[1] / "firmware_profiles"
-TABLE = "1.3.6.1.4.1.2011.6.139.13.3.3.1"
-RADIOS = "1.3.6.1.4.1.2011.6.139.16.1.2.1"
 RECORDINGS = Path(__file__).parents[1] / "tests/fixtures/hosts"
 
 
@@ -47,17 +43,8 @@ def write_controller(folder: Path) -> None:
     (folder / "snmp.snmprec").write_text("\n".join(rows) + "\n")
 
 
-def write_profile(folder: Path, model: str, new: str, port: int) -> None:
-    """Write a shipped profile under another name, for a device on another port."""
-    text = (SHIPPED / f"{model}.yaml").read_text(encoding="utf-8")
-    text = re.sub(rf"^id: {model}$", f"id: {new}", text, flags=re.MULTILINE)
-    text = re.sub(r"^match:\n(?:  .*\n)+", "", text, flags=re.MULTILINE)
-    text = re.sub(r"^( +)(source: (?:snmp|pjlink))$", rf"\1\2\n\1port: {port}", text, flags=re.MULTILINE)
-    (folder / f"{new}.yaml").write_text(text, encoding="utf-8")
-
-
-def settings(folder: Path, broker_port: int, version: int) -> str:
-    """Return the agent's settings."""
+def settings(folder: Path, broker_port: int, ports: list[int], version: int) -> str:
+    """Return the agent's settings; `ports` are the controller's, then the projectors'."""
     text = f"""
 agent = "{SITE}.gateway"
 clock.trust = "always"
@@ -70,7 +57,6 @@ path = "{folder}/spool-{time.monotonic_ns()}"
 gateway = "127.0.0.1"
 [profile]
 id = "none"
-folder = "{folder}/profiles.d"
 [[credentials]]
 name = "controller"
 """
@@ -83,10 +69,12 @@ name = "controller"
         (folder / "community").write_text(snmp_server.COMMUNITY)
         text += f'community_file = "{folder}/community"\n'
     for n in range(ACCESS_POINTS):
-        text += f'[[observe]]\ndevice = "{SITE}.ap-{n}"\nprofile = "ap"\naddress = "127.0.0.1"\n'
+        text += f'[[observe]]\ndevice = "{SITE}.ap-{n}"\nprofile = "huawei-ac-ap"\n'
+        text += f'address = "127.0.0.1"\nport = {ports[0]}\n'
         text += f'credentials = "controller"\nparameters = {{ ap_mac = "00e0-fc10-01{n:02x}" }}\n'
     for n in range(PROJECTORS):
-        text += f'[[observe]]\ndevice = "{SITE}.c07{n:02}-p"\nprofile = "projector-{n}"\naddress = "127.0.0.1"\n'
+        text += f'[[observe]]\ndevice = "{SITE}.c07{n:02}-p"\nprofile = "pjlink-projector"\n'
+        text += f'address = "127.0.0.1"\nport = {ports[1 + n]}\n'
     return text
 
 
@@ -153,19 +141,17 @@ def silence(port: int) -> Iterator[None]:
 
 def measure(folder: Path, broker_port: int, minutes: int, version: int) -> None:
     """Measure both phases and print them."""
-    (folder / "profiles.d").mkdir()
     write_controller(folder)
     access_points = [f"{SITE}.ap-{n}" for n in range(ACCESS_POINTS)]
     projectors = [f"{SITE}.c07{n:02}-p" for n in range(PROJECTORS)]
     with contextlib.ExitStack() as stack:
         controller = stack.enter_context(contextlib.ExitStack())
         snmp_port = controller.enter_context(snmp_server.serving(folder))
-        write_profile(folder / "profiles.d", "huawei-ac-ap", "ap", snmp_port)
+        ports = [snmp_port]
         recorded = pjlink_server.recorded(RECORDINGS / "pjlink-projector")
-        for n in range(PROJECTORS):
-            port = stack.enter_context(pjlink_server.playing(pjlink_server.projector(recorded)))
-            write_profile(folder / "profiles.d", "pjlink-projector", f"projector-{n}", port)
-        gateway = Gateway(folder, settings(folder, broker_port, version))
+        for _ in range(PROJECTORS):
+            ports.append(stack.enter_context(pjlink_server.playing(pjlink_server.projector(recorded))))
+        gateway = Gateway(folder, settings(folder, broker_port, ports, version))
         stack.callback(gateway.stop)
         time.sleep(75)  # everything was read once, the worker has loaded what it needs
         before, begun_ns = gateway.processor_s(), time.time_ns()

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
+from agent.devices import at_port
 from agent.gather.read import LIGHT, Read, Way
 from agent.mapping import Mapped, Mapper
 from agent.observing import Observing
@@ -81,7 +82,7 @@ def attempt(
 
     ConfigError says what is wrong with the profile's probes.
     """
-    profile = _at_port(profile, port) if port else profile
+    profile = at_port(profile, port) if port else profile
     device = Device(ID, profile, way)
     questions = questions_of(device)
     twice = [question for question in questions if _needs_two(question)]
@@ -106,15 +107,6 @@ def attempt(
         [fault for fault in profile.faults if fault.code in active],
         [question.tag for question in twice] if wait_s is None else [],
     )
-
-
-def _at_port(profile: Profile, port: int) -> Profile:
-    """Return the profile with another port, for devices behind a forwarded one."""
-    collect: dict[str, Any] = {
-        name: what._replace(port=port) if hasattr(what, "port") else what  # type: ignore[call-arg]
-        for name, what in profile.collect.items()
-    }
-    return profile._replace(collect=collect)
 
 
 def _needs_two(question: Question) -> bool:

@@ -10,6 +10,7 @@ from agent.devices import Wanted, all_questions, devices_of
 from contract.errors import ConfigError
 from contract.settings import checked, load
 from firmware_profiles.schema import Profile
+from firmware_profiles.sources import Snmp
 from tests.agent.doubles import DEVICE
 
 TITLE = {"zh": "试", "en": "Test"}
@@ -82,6 +83,15 @@ def test_a_device_gets_its_profile_its_way_and_its_words(tmp_path: Path) -> None
         (AP, "icmp", "management"),
         (AP, "snmp", "uptime"),
     ]
+
+
+def test_a_device_can_answer_on_another_port(tmp_path: Path) -> None:
+    """A controller behind a forwarded port is read by the shipped profile."""
+    given = settings(tmp_path, OBSERVED.replace('address = "192.0.2.9"', 'address = "192.0.2.9"\nport = 1161'))
+    _, ap = devices_of(given, resolve)
+    assert [what.port for what in ap.profile.collect.values() if isinstance(what, Snmp)] == [1161]
+    wrong = OBSERVED.replace('address = "192.0.2.9"', 'address = "192.0.2.9"\nport = 70000')
+    assert mistakes(tmp_path, wrong) == ["observe[0].port: 70000 is not a port: 1 to 65535"]
 
 
 def test_a_probe_of_the_settings_stands_above_the_profiles_own(tmp_path: Path) -> None:
