@@ -148,9 +148,8 @@ def measure(folder: Path, broker_port: int, minutes: int, version: int) -> None:
         controller = stack.enter_context(contextlib.ExitStack())
         snmp_port = controller.enter_context(snmp_server.serving(folder))
         ports = [snmp_port]
-        recorded = pjlink_server.recorded(RECORDINGS / "pjlink-projector")
-        for _ in range(PROJECTORS):
-            ports.append(stack.enter_context(pjlink_server.playing(pjlink_server.projector(recorded))))
+        projector = pjlink_server.projector(pjlink_server.recorded(RECORDINGS / "pjlink-projector"))
+        ports += [stack.enter_context(pjlink_server.playing(projector)) for _ in range(PROJECTORS)]
         gateway = Gateway(folder, settings(folder, broker_port, ports, version))
         stack.callback(gateway.stop)
         time.sleep(75)  # everything was read once, the worker has loaded what it needs
