@@ -9,7 +9,7 @@ bits that were once set, for `sticky`) is kept here, so that a source need not.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -46,7 +46,7 @@ class Mapper:
 
     def __init__(self, sticky: dict[str, int] | None = None) -> None:
         self.sticky = {} if sticky is None else sticky
-        self._before: dict[tuple[str, str, str], float] = {}
+        self._before: dict[str, dict[str, dict[str, float]]] = {}  # by entry, row and name: of the last read alone
 
     def samples(self, entry: str, readings: Sequence[Reading], rows: Sequence[Row], at_ns: int) -> list[Sample]:
         """Return the samples of one read of one entry of `collect`."""
@@ -58,10 +58,8 @@ class Mapper:
         for reading in readings:
             each = [self._mapped(entry, reading, row) for row in rows]
             found += each if reading.rows == "each" else [_one_of_all(reading, each)]
-        for name in {name for reading in readings for name in (reading.raw, reading.per) if reading.per}:
-            for row in rows:
-                with suppress(Absent):
-                    self._before[entry, row.key, name] = _number(row.values.get(name, ""))
+        if names := {name for reading in readings for name in (reading.raw, reading.per) if reading.per}:
+            self._before[entry] = {row.key: dict(_counters(row, names)) for row in rows}
         return found
 
     def _mapped(self, entry: str, reading: Reading, row: Row) -> Mapped:
@@ -79,6 +77,8 @@ class Mapper:
                 value = self._stuck(f"{entry} {row.key} {reading.raw} {reading.field} {tags}", value)
         except Absent as absent:
             return Mapped(reading, row.key, raw, tags, None, str(absent))
+        except (ArithmeticError, ValueError) as error:  # no finite number: it must not cost the other readings
+            return Mapped(reading, row.key, raw, tags, None, f"{_quoted(raw)}: {error}")
         return Mapped(reading, row.key, raw, tags, value)
 
     def _increase(self, entry: str, reading: Reading, row: Row) -> float:
@@ -87,7 +87,7 @@ class Mapper:
         for name in (reading.raw, reading.per):
             if name not in row.values:
                 raise Absent(f"{name} is not there")
-            if (before := self._before.get((entry, row.key, name))) is None:
+            if (before := self._before.get(entry, {}).get(row.key, {}).get(name)) is None:
                 raise Absent("the first read only begins the measuring")
             rises.append(_number(row.values[name]) - before)
         if rises[0] < 0 or rises[1] <= 0:
@@ -99,6 +99,13 @@ class Mapper:
         kept = self.sticky.get(name, 0) | int(value)
         self.sticky[name] = kept
         return kept if isinstance(value, int) else float(kept)
+
+
+def _counters(row: Row, names: Iterable[str]) -> Iterator[tuple[str, float]]:
+    """Yield the counters that a row has."""
+    for name in names:
+        with suppress(Absent):
+            yield name, _number(row.values.get(name, ""))
 
 
 def joined(traced: Iterable[Mapped], at_ns: int) -> list[Sample]:
@@ -205,7 +212,11 @@ def _one_of_all(reading: Reading, each: Iterable[Mapped]) -> Mapped:
         "count": lambda all_: sum(map(bool, all_)),
     }
     raw = clean_text(", ".join(str(mapped.raw) for mapped in there))
-    return Mapped(reading, "", raw, there[0].tags, _typed(reading, ways[reading.rows](numbers)))
+    try:
+        value = _typed(reading, ways[reading.rows](numbers))
+    except (Absent, ArithmeticError) as error:
+        return Mapped(reading, "", raw, there[0].tags, None, str(error))
+    return Mapped(reading, "", raw, there[0].tags, value)
 
 
 def _quoted(value: object) -> str:

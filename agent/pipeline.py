@@ -35,7 +35,7 @@ from agent.gather.interface import Interface
 from agent.gather.myself import Myself
 from agent.gather.presence import Presence
 from agent.gather.read import Read
-from agent.observing import Observing
+from agent.observing import Observing, recalled
 from agent.probing import Probing, read_once
 from agent.publish import Event, Link
 from agent.questions import Device
@@ -92,7 +92,8 @@ class Agent:
         self._uncounted = 0  # samples that memory could not hold while the disk refused
         questions = all_questions(settings, devices)
         self.probing = Probing(questions, self.device, clocks, lambda: self.timeline.offset, settings.spool.path)
-        self.observing = Observing(devices, self.device, clocks.boot, json.loads(spool.recall("observing") or "{}"))
+        known = recalled(spool.recall("observing"))
+        self.observing = Observing(devices, self.device, clocks.boot, known, questions, settings.round.every)
         own = next((str(device.profile.id) for device in devices if device.id == self.device), "")
         self._sources = [
             *sources_of(settings, clocks, lambda: self.link.is_connected, own),

@@ -59,6 +59,7 @@ class Probing:
         tests = [question.tag for question in self._questions if isinstance(question.ask, Throughput)]
         self._turns = Turns(device, folder, tests)
         self._kept: deque[tuple[Question, Answer]] = deque(maxlen=_MOST_KEPT)
+        self._is_full = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="probing", daemon=True)
 
@@ -76,6 +77,7 @@ class Probing:
 
     def take(self) -> Iterator[tuple[Question, Answer]]:
         """Yield what was answered since the last round."""
+        self._is_full = False
         while self._kept:
             yield self._kept.popleft()
 
@@ -168,25 +170,31 @@ class Probing:
         question = self._questions[place]
         ask = question.ask
         if question.kind in LIGHT:
-            self._kept.append((question, _read_here(question, self._clocks.boottime_ns())))
+            self._keep(question, _read_here(question, self._clocks.boottime_ns()))
             return
         if sys.platform == "win32":
-            self._kept.append((question, Answer(0, self._clocks.boottime_ns(), NOT_HERE)))
+            self._keep(question, Answer(0, self._clocks.boottime_ns(), NOT_HERE))
             return
         if isinstance(ask, Throughput):
             if (within := self._turns.begin(ask, question.tag, self._unix_s() or 0.0)) is None:
                 spent = Outcome(None, "budget", reason=f"the {ask.budget} bytes of this month are spent")
-                self._kept.append((question, Answer(0, self._clocks.boottime_ns(), spent)))
+                self._keep(question, Answer(0, self._clocks.boottime_ns(), spent))
                 return
             ask = within
         self._asked[self._client.ask(question.kind, ask)] = place
+
+    def _keep(self, question: Question, answer: Answer) -> None:
+        if len(self._kept) == _MOST_KEPT and not self._is_full:
+            self._is_full = True
+            log.warning("more than %d answers since the last round: the oldest are lost", _MOST_KEPT)
+        self._kept.append((question, answer))
 
     def _take(self, answer: Answer) -> None:
         place = self._asked.pop(answer.id, None)
         if place is None:
             return
         question = self._questions[place]
-        self._kept.append((question, answer))
+        self._keep(question, answer)
         is_silent = not answer.outcome.success and float(answer.outcome.fields.get("duration_ms", 0)) > _SILENCE_MS
         (self._silent.add if is_silent else self._silent.discard)(place)
         if isinstance(question.ask, Throughput):

@@ -23,7 +23,7 @@ class Titles:
     """
 
     def __init__(self, folder: Path = FOLDER) -> None:
-        self._folders = [folder] if folder.is_dir() else []
+        self._folders = [folder] if _can_be_read(folder) else []
         self._titles_of = cache(self._read)
 
     def of(self, profile: str, code: str) -> Title:
@@ -37,3 +37,10 @@ class Titles:
             return {str(fault.code): fault.title for fault in Library(self._folders).get(profile).faults}
         except ConfigError:
             return {}
+
+
+def _can_be_read(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except OSError:
+        return False

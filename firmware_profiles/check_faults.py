@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from contract.errors import Problem
 from contract.measurements import TABLE, Kind
-from firmware_profiles.check_readings import fits, kind_of, near, not_a
+from firmware_profiles.check_readings import FREE_UNIT, fits, kind_of, near, not_a
 from firmware_profiles.fill import names_in, number_of, texts
 from firmware_profiles.match import OF_MACHINE
 from firmware_profiles.schema import Fault, Profile
@@ -61,6 +61,9 @@ def _is_there_anyway(profile: Profile, fault: Fault, readings: list[Reading]) ->
 
 def _tags(fault: Fault, of_field: list[Reading]) -> Iterator[Problem]:
     own = TABLE[fault.field.measurement].tags
+    names = {reading.tags.get("name", "") for reading in of_field}
+    if fault.field == FREE_UNIT and not fault.tags and len(names) > 1:
+        yield Problem("tags", f"is missing: which sensor? tags: {{name: …}}; there are {', '.join(sorted(names))}")
     for tag, value in fault.tags.items():
         if tag not in own:
             there = f"; it has {', '.join(own)}" if own else ": leave tags out"

@@ -7,7 +7,7 @@ from contract.errors import Problem
 from contract.measurements import TABLE, Kind
 from firmware_profiles.check_sources import has_rows, raw_names
 from firmware_profiles.fill import BUILT_IN, names_in
-from firmware_profiles.sources import Reading, Source
+from firmware_profiles.sources import REMOTE, Reading, Source
 
 # What an agent says of itself, and what follows from readings: no profile can claim it.
 NOT_READ = ("presence", "probe", "throughput", "fault", "stop", "agent")
@@ -36,6 +36,7 @@ def problems(source: Source, reading: Reading, parameters: Iterable[str]) -> Ite
     yield from _tags(source, reading, parameters)
     yield from _rows(source, reading)
     yield from _taking(reading)
+    yield from _sticky(source, reading)
     yield from _numbers(reading)
     yield from _enum(reading)
 
@@ -126,6 +127,11 @@ def _taking(reading: Reading) -> Iterator[Problem]:
         yield Problem("mask", "gives 0 or 1: leave out scale and offset")
     if reading.mask is not None and (strange := sorted(reading.enum.keys() - {"0", "1"})):
         yield Problem(f"enum.{strange[0]}", "never comes: mask gives 0 or 1")
+
+
+def _sticky(source: Source, reading: Reading) -> Iterator[Problem]:
+    if reading.sticky and source.source in REMOTE - {"ubus"}:
+        yield Problem("sticky", "is for the machine itself: nobody tells when another device has begun anew")
 
 
 def _groups(pattern: str) -> int:

@@ -37,11 +37,10 @@ class Library:
         self._layers: dict[str, list[Path]] = {}  # lowest first
         self._misnamed: list[Path] = []
         for folder in (SHIPPED, *folders):
-            if not folder.is_dir():
-                raise ConfigError(str(folder), [Problem("", "no such folder")])
-            for file in sorted(folder.glob("*.yaml")):
-                self._layers.setdefault(file.stem, []).append(file)
-            self._misnamed += sorted(folder.glob("*.yml"))
+            for file in _files(folder):
+                if file.suffix == ".yaml":
+                    self._layers.setdefault(file.stem, []).append(file)
+            self._misnamed += [file for file in _files(folder) if file.suffix == ".yml"]
         for file in files:
             layers = self._layers.setdefault(file.stem, [])
             if not any(same.resolve() == file.resolve() for same in layers):
@@ -145,6 +144,17 @@ class Library:
         if len(line) > MOST_ANCESTORS:
             return f"is more than {MOST_ANCESTORS} profiles deep: {' → '.join(file.stem for file in (*line, parent))}"
         return ""
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return what is in a folder; ConfigError where it cannot be read: what stands there must not be passed over."""
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        reason = "no such folder"
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+    raise ConfigError(str(folder), [Problem("", reason)])
 
 
 def _typed(document: Document) -> Profile:

@@ -27,8 +27,15 @@ DEFAULT_FOLDER = ProfileSettings().folder
 
 def library(folder: Path = DEFAULT_FOLDER, files: tuple[Path, ...] = ()) -> Library:
     """Return all profiles; the default folder need not be there, another one must."""
-    folders = [] if folder == DEFAULT_FOLDER and not folder.exists() else [folder]
+    folders = [] if folder == DEFAULT_FOLDER and not _is_there(folder) else [folder]
     return Library(folders, files, problems_of_probe)
+
+
+def _is_there(folder: Path) -> bool:
+    try:
+        return folder.exists()
+    except OSError:
+        return True  # nobody may look: the library says so
 
 
 def matched(profiles: Library, known: Mapping[str, str]) -> list[Fit]:

@@ -154,3 +154,53 @@ def test_bits_that_were_once_set_stay_set() -> None:
     for raw, value in ((0, 0.0), (0x50000, 1.0), (0, 1.0)):
         (sample,) = Mapper(sticky).samples("power", [bit], (Row("", {"x": raw}),), 7)
         assert sample.fields["value"] == value
+
+
+def test_a_ratio_is_of_the_same_two_reads() -> None:
+    """Where one counter was missing in between, its rise over two intervals is not divided by the other's over one."""
+    busy = reading(
+        raw="busy", per="active", field="radio.utilization_percent", tags={"interface": "a"}, scale=100, unit="%"
+    )
+    mapper = Mapper()
+    reads: list[dict[str, Value]] = [
+        {"busy": 100, "active": 1000},
+        {"active": 2000},
+        {"busy": 1100, "active": 3000},
+        {"busy": 1600, "active": 4000},
+    ]
+    found = [mapper.samples("radios", [busy], [Row("a", values)], 0) for values in reads]
+    assert [[sample.fields["utilization_percent"] for sample in samples] for samples in found] == [[], [], [], [50.0]]
+
+
+def test_rows_that_are_gone_are_forgotten() -> None:
+    """Stations come and go: what was counted of them does not stay in an agent's memory."""
+    ratio = reading(raw="x", per="y", field="sensor.value", tags={"name": "{key}"})
+    mapper = Mapper()
+    for number in range(100):
+        mapper.samples("entry", [ratio], [Row(str(number), {"x": 1, "y": 1})], 0)
+    assert str(mapper.__dict__).count("'x'") == 1
+
+
+@pytest.mark.parametrize("raw", ["inf", "nan", float("inf"), "9" * 400])
+@pytest.mark.parametrize("given", [{"scale": 0.1}, {}, {"enum": {"1": 1}}])
+def test_a_number_without_end_costs_only_its_own_reading(raw: Value, given: dict[str, Any]) -> None:
+    """It is absent, and says why; what else the device told is there."""
+    wishes = [{"raw": "x", **given}, {"raw": "y"}]
+    readings = [reading(field="sensor.value", tags={"name": wish["raw"]}, **wish) for wish in wishes]
+    first, second = Mapper().trace("entry", readings, [Row("", {"x": raw, "y": 5})])
+    assert (first.value, second.value) == (None, 5.0)
+    assert first.why
+
+
+@pytest.mark.parametrize("raw", ["inf", "nan", float("inf")])
+def test_what_has_no_bits_has_none_set(raw: Value) -> None:
+    """A mask asks for a whole number."""
+    assert why(raw, mask=1)
+
+
+def test_a_sum_that_no_field_can_hold_is_absent() -> None:
+    """The other readings of the entry are there all the same."""
+    total = reading(raw="x", field="interface.rx_bytes", tags={"name": "all"}, unit="B", rows="sum")
+    (mapped,) = Mapper().trace("entry", [total], [Row(key, {"x": 2**62}) for key in "ab"])
+    assert mapped.value is None
+    assert mapped.why

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent.gather.read import Read, Way
-from agent.observing import Observing
+from agent.observing import Observing, recalled
 from agent.outcome import Outcome, Row
 from agent.questions import Device, Question, questions_of
 from agent.worker.client import Answer
@@ -176,3 +176,71 @@ def test_questions_of_a_device_are_its_probes_and_its_readings() -> None:
         ("pjlink", "display", PROJECTOR, 60.0, True),
         ("file", "power", PROJECTOR, 60.0, False),
     ]
+
+
+def test_a_fault_is_written_once_an_instant() -> None:
+    """Of two ports that change in one read the points would have the same time, and one of them would be lost."""
+    fault = {"code": "lamp", "title": TITLE, "field": "sensor.value", "operator": "is", "value": 2}
+    watching = observing(faults=[fault])
+    first = [(PROJECTOR, Sample("sensor", {"value": 2.0}, MINUTE_NS, {"name": "a"}))]
+    values = (("a", 0.0), ("b", 2.0))
+    second = [(PROJECTOR, Sample("sensor", {"value": n}, 2 * MINUTE_NS, {"name": name})) for name, n in values]
+    assert [sample.fields["active"] for _, sample in watching.judged(first)] == [1]
+    assert [sample.fields["active"] for _, sample in watching.judged(second)] == [1]
+
+
+def test_a_rule_that_cannot_judge_costs_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    """A value that no rule can compare is logged; the faults of the others are there."""
+    fault = {"code": "lamp", "title": TITLE, "field": "sensor.value", "operator": "above", "value": 2}
+    samples = [(PROJECTOR, Sample("sensor", {"value": value}, MINUTE_NS, {"name": "a"})) for value in ("strange", 3.0)]
+    assert [sample.fields["active"] for _, sample in observing(faults=[fault]).judged(samples)] == [1]
+    assert "faults of" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "not JSON",
+        "[1]",
+        '{"boot": "b", "faults": [1]}',
+        f'{{"boot": "b", "sticky": {{"{PROJECTOR}": [1]}}, "faults": {{"{PROJECTOR}": [1]}}}}',
+        f'{{"boot": "b", "sticky": 7, "faults": {{"{PROJECTOR}": {{"lamp": {{"": [1, 2, 3, 4]}}}}}}}}',
+    ],
+)
+def test_a_damaged_memory_does_not_keep_an_agent_from_measuring(kept: str) -> None:
+    """What was known is forgotten, whatever stands there: nothing else is lost."""
+    device = Device(PROJECTOR, profile(), WAY)
+    watching = Observing([device], DEVICE, "b", recalled(kept))
+    sample = Sample("sensor", {"value": 2.0}, MINUTE_NS, {"name": "lamp"})
+    assert [fault.fields["active"] for _, fault in watching.judged([(PROJECTOR, sample)])] == [1]
+
+
+def test_rules_know_how_often_their_field_is_read() -> None:
+    """What is read once an hour and is to hold for ten minutes becomes a fault with the second reading."""
+    what = {**plain(profile().collect["display"]), "every": "1h"}
+    fault = {
+        "code": "lamp",
+        "title": TITLE,
+        "field": "sensor.value",
+        "tags": {"name": "lamp"},
+        "operator": "is",
+        "value": 2,
+        "hold": "10m",
+    }
+    device = Device(PROJECTOR, profile(collect={"display": what}, faults=[fault]), WAY)
+    watching = Observing([device], DEVICE, "b", questions=questions_of(device))
+    samples = [(PROJECTOR, Sample("sensor", {"value": 2.0}, n * 60 * MINUTE_NS, {"name": "lamp"})) for n in (1, 2)]
+    assert [fault.at_ns for _, fault in watching.judged(samples)] == [120 * MINUTE_NS]
+
+
+def test_every_identity_says_the_profile() -> None:
+    """Whoever reads the newest identity of the agent's own device learns its profile, also where a profile reads it."""
+    what = {
+        "source": "file",
+        "files": {"serial": "/sys/serial"},
+        "read": [{"raw": "serial", "field": "identity.serial"}],
+    }
+    device = Device(DEVICE, profile(collect={"board": what}, faults=[]))
+    answer = Answer(0, MINUTE_NS, Outcome(True, rows=(Row("", {"serial": "S1"}),)))
+    found = list(Observing([device], DEVICE, "boot-1").found([(questions_of(device)[0], answer)]))
+    assert found == [(DEVICE, Sample("identity", {"serial": "S1", "profile": "test"}, MINUTE_NS))]

@@ -408,3 +408,16 @@ def test_silent_devices_leave_room_for_others(tmp_path: Path, monkeypatch: pytes
         seen.add(place)
         source._take(Answer(number, 0, nothing))
         source._step()
+
+
+def test_answers_that_nobody_takes_are_not_lost_in_silence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where rounds are so far apart that memory does not hold all answers, the log says so once a round."""
+    clocks = FakeClocks()
+    source = Probing([], DEVICE, clocks, lambda: SYNCED, tmp_path)
+    question = Question("tcp", "a", CLOSED, DEVICE)
+    for _ in range(2):
+        caplog.clear()
+        for number in range(1003):
+            source._keep(question, Answer(number, number, Outcome(True)))
+        assert len(list(source.take())) == 1000
+        assert caplog.text.count("the oldest are lost") == 1

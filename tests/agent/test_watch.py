@@ -126,10 +126,22 @@ def test_another_boot_keeps_faults_but_no_instants() -> None:
 
 
 def test_a_rule_that_is_gone_is_forgotten() -> None:
-    """A profile that lost a rule does not carry its state along."""
+    """
+    A profile that lost a rule does not carry its state along; where it was active it is said once that it is over.
+
+    Else the newest word on it would be, for ever, that it is active.
+    """
     watch = Watch([rule()])
-    minutes(watch, 85)
+    minutes(watch, 70)
     assert Watch([rule(code="other")], watch.state()).state() == {}
+    minutes(watch, 85, begin=1)
+    kept = json.loads(json.dumps(watch.state()))
+    waiting = json.loads(json.dumps(Watch([rule(code="other")], kept, is_same_boot=False).state()))
+    other = Watch([rule(code="other")], waiting, is_same_boot=False)
+    (gone,) = other.see([Sample("presence", {"lan": 1}, MINUTE_NS)])
+    assert (gone.measurement, gone.fields, gone.tags) == ("fault", {"active": 0}, {"code": "too-hot"})
+    assert not list(other.see([Sample("presence", {"lan": 1}, 2 * MINUTE_NS)]))
+    assert other.state() == {}
 
 
 def test_a_series_that_is_gone_does_not_hold_a_fault_for_ever() -> None:
@@ -137,3 +149,39 @@ def test_a_series_that_is_gone_does_not_hold_a_fault_for_ever() -> None:
     watch = Watch([rule()])
     assert minutes(watch, 85, name="old") == [1]
     assert minutes(watch, 70, name="new", begin=3 * 24 * 60) == [0]
+
+
+def test_a_restart_on_a_machine_that_runs_for_long_clears_nothing() -> None:
+    """A fault of one port is still one when the agent begins anew and reads another port first."""
+    watch = Watch([rule(hold="1m")])
+    days = 10 * 24 * 60
+    assert minutes(watch, 85, 85, begin=days, name="down") == [None, 1]
+    again = Watch([rule(hold="1m")], json.loads(json.dumps(watch.state())))
+    assert minutes(again, 70, begin=days + 2, name="up") == [1]
+    assert minutes(again, 85, begin=days + 2, name="down") == [None]
+
+
+def test_a_series_that_is_gone_is_forgotten_by_a_machine_that_is_switched_off_daily() -> None:
+    """No boot is long enough for the two days that a running machine waits: half an hour of others has to do."""
+    watch = Watch([rule()])
+    assert minutes(watch, 85, name="old") == [1]
+    again = Watch([rule()], json.loads(json.dumps(watch.state())), is_same_boot=False)
+    found = minutes(again, *[70.0] * 40, name="new")
+    assert [(minute, active) for minute, active in enumerate(found) if active is not None] == [(0, 1), (31, 0)]
+
+
+def test_what_is_read_seldom_can_hold_too() -> None:
+    """A reading taken every ten minutes holds for five when the next one says the same, and clears so."""
+    watch = Watch([rule(hold="5m", clear_hold="5m")], every_s=lambda _field: 600.0)
+    values = [85, 85, 70, 70]
+    assert [minutes(watch, value, begin=10 * n)[0] for n, value in enumerate(values)] == [None, 1, None, 0]
+    assert minutes(watch, 85, begin=50) == [None]
+    assert minutes(watch, 85, begin=80) == [None], "two reads failed in between: nobody saw it"
+
+
+def test_what_another_version_kept_is_left_aside() -> None:
+    """A state that cannot be understood costs what it said, and nothing else."""
+    watch = Watch([rule()], {"too-hot": {"name=cpu": [True, None, 0, "more"], "name=b": ["yes"], "name=c": 7}})
+    assert watch.state() == {}
+    assert Watch([rule()], {"too-hot": [1]}).state() == {}
+    assert minutes(watch, 70) == [0]

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -203,3 +204,17 @@ def test_the_wheel_has_every_profile(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     inside = set(zipfile.ZipFile(wheel).namelist())
     assert {f"firmware_profiles/{name}.yaml" for name in Library().ids()} <= inside
+
+
+def test_a_folder_that_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator's profiles are never silently passed over in favour of the shipped ones."""
+    iterdir = Path.iterdir
+
+    def closed(folder: Path) -> Iterator[Path]:
+        if folder == tmp_path:
+            raise PermissionError(13, "Permission denied")
+        return iterdir(folder)
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    with pytest.raises(ConfigError, match="cannot be read: Permission denied"):
+        Library([tmp_path])

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import pytest
 
+from agent.mapping import Mapper
+from agent.outcome import Row
 from agent.watch import Watch
 from contract.measurements import TABLE
 from contract.sample import Sample, Value
@@ -54,6 +56,14 @@ def test_fault(case: Case) -> None:
     if between is not None:
         assert list(told(between, 30, 50)) == []
     assert [active for _, active in told(good, 50, 60)] == [0]
+
+
+@pytest.mark.parametrize("name", ["huawei-ac-ap", "huawei-ac-ap-by-name"])
+def test_a_controller_in_standby_says_nothing_of_its_access_points(name: str) -> None:
+    """After a switch-over the controller that is asked has every AP in state 11: no fault of any of them."""
+    readings = [reading for reading in Library().get(name).collect["ap"].read if reading.raw == "state"]
+    found = [Mapper().samples("ap", readings, [Row("", {"state": state})], 0) for state in (11, 8, 4)]
+    assert [[sample.fields["value"] for sample in samples] for samples in found] == [[], [8.0], [4.0]]
 
 
 def test_openwrt_over_http_has_the_same_faults_and_readings() -> None:

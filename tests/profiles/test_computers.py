@@ -56,6 +56,15 @@ def test_a_board_gets_its_own_profile(model: str, profile: str) -> None:
     assert [fit.id for fit in found] == [profile]
 
 
+@pytest.mark.parametrize("model", ["", "TP-Link Archer C7 v2", "Raspberry Pi 4 Model B Rev 1.5"])
+@pytest.mark.parametrize(("os_id", "os_like"), [("openwrt", "lede openwrt"), ("immortalwrt", "lede openwrt")])
+def test_openwrt_is_told_by_the_system_whatever_the_board(model: str, os_id: str, os_like: str) -> None:
+    """What can be asked of a machine with OpenWrt, or with what was made from it, is OpenWrt's bus."""
+    profiles = [LIBRARY.get(name) for name in LIBRARY.ids()]
+    facts = {"system": "linux", "os_id": os_id, "os_like": os_like, "device_tree": model}
+    assert [fit.id for fit in best(fits(profiles, facts))] == ["openwrt"]
+
+
 def test_a_windows_computer_gets_its_own_profile() -> None:
     """A computer with Windows is recognised by that."""
     profiles = [LIBRARY.get(name) for name in LIBRARY.ids()]
@@ -78,6 +87,8 @@ def test_nothing_is_said_to_be_verified(name: str) -> None:
         ("28 1 179:2 / / ro,noatime shared:1 - ext4 /dev/root rw,errors=remount-ro", 0.0),  # an agent's sandbox
         ("28 1 179:2 / / rw,noatime shared:1 - ext4 /dev/root ro,errors=remount-ro", 1.0),
         ("28 1 179:2 / / rw,noatime shared:1 - ext4 /dev/root rw,errors=remount-ro,emergency_ro", 1.0),
+        ("28 1 179:2 / / rw,noatime shared:1 - ext4 /dev/root rw,emergency_ro", 1.0),
+        ("28 1 179:2 / / rw,noatime shared:1 - ext4 /dev/root rw,emergency_ro,stripe=8", 1.0),
         ("28 1 0:25 /@ / rw shared:1 - btrfs /dev/sda2 rw,space_cache=v2,subvol=/@", 0.0),
         ("28 1 0:30 / / rw - overlay overlay rw,lowerdir=/ro,upperdir=/rw", 0.0),
         ("28 1 8:2 / / rw - ext4 /dev/sda2 rw,rootcontext=system_u:object_r:root_t:s0", 0.0),
