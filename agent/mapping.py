@@ -19,6 +19,7 @@ from contract.measurements import TABLE, Kind
 from contract.sample import Sample, Value
 from firmware_profiles.sources import Reading
 
+_MOST_BITS = 1000
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -133,9 +134,14 @@ def _taken(reading: Reading, raw: Value) -> Value:
 
 
 def _number(raw: Value, base: int = 10) -> float:
-    """Return the number that a raw value is or writes; a whole one stays whole."""
-    if isinstance(raw, int | float):
-        return raw
+    """Return the number that a raw value is or writes; a whole one stays whole, as far as a float reaches too."""
+    number = raw if isinstance(raw, int | float) else _written(raw, base)
+    if isinstance(number, int) and number.bit_length() > _MOST_BITS:
+        raise Absent(f"{_quoted(raw)} is larger than any number here")
+    return number
+
+
+def _written(raw: str, base: int) -> float:
     text = raw.strip()
     try:
         return int(text, base)

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from agent import privileges
-from agent.gather.paths import rows_of
+from agent.gather.paths import TooManyRowsError, rows_of
 from agent.gather.read import Read
 from agent.outcome import Outcome, Row, Unable
 from contract.sample import Value
@@ -43,6 +43,8 @@ def rows(what: Command, text: str) -> tuple[Row, ...]:
     if what.format == "json":
         try:
             return rows_of(json.loads(text), what.rows, what.values)
+        except TooManyRowsError as error:
+            raise Unable(f"what {what.argv[0]} printed {error}") from None
         except ValueError as error:
             raise Unable(f"{what.argv[0]} did not print JSON: {error}") from None
         except RecursionError:

@@ -104,7 +104,7 @@ def _signals(hostapd: ControlSocket, deadline: Deadline) -> Iterator[float | Non
         values = parse_values(rest)
         if "[AUTHORIZED]" in values.get("flags", ""):
             yield parse_signal(values)
-        reply = hostapd.ask(f"STA-NEXT {address}", deadline)
+        reply = hostapd.ask(f"STA-NEXT {address}", deadline, shown="STA-NEXT")
 
 
 class _Gone(Exception):

@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 from agent.deadline import Deadline
 from agent.gather import digest
-from agent.gather.paths import rows_of
+from agent.gather.paths import TooManyRowsError, rows_of
 from agent.gather.read import Read, Way, secret
 from agent.gather.web import PORTS, Answer, Request, exchange, json_of
 from agent.outcome import Failed, Outcome, Unable
@@ -30,7 +30,10 @@ def read(ask: Read) -> Outcome:
         raise Failed("auth", reason, answer.status, fields)
     if not 200 <= answer.status < 300:
         raise Failed("answer", f"answers {answer.status}", answer.status, fields)
-    rows = rows_of(json_of(answer), ask.what.rows, ask.what.values)
+    try:
+        rows = rows_of(json_of(answer), ask.what.rows, ask.what.values)
+    except TooManyRowsError as error:
+        raise Failed("answer", str(error), answer.status, fields) from None
     return Outcome(True, code=answer.status, rows=rows, fields=fields)
 
 

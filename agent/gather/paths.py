@@ -14,6 +14,12 @@ from collections.abc import Mapping
 from agent.outcome import Row
 from contract.sample import Value
 
+MOST_ROWS = 4096
+
+
+class TooManyRowsError(ValueError):
+    """A table is larger than any that is read."""
+
 
 def rows_of(tree: object, rows: str, values: Mapping[str, str]) -> tuple[Row, ...]:
     """
@@ -21,10 +27,13 @@ def rows_of(tree: object, rows: str, values: Mapping[str, str]) -> tuple[Row, ..
 
     `key` is the item's number in the list, from 0, or its name in the object. What is missing, null, not a finite
     number, or again a list or object, is absent from its row. Where `rows` leads to no list or object there are none.
+    TooManyRowsError where there are more than 4,096.
     """
     if not rows:
         return (_row("", tree, values),)
     table = found(tree, rows)
+    if isinstance(table, Mapping | list) and len(table) > MOST_ROWS:
+        raise TooManyRowsError(f"has more than {MOST_ROWS} rows")
     if isinstance(table, Mapping):
         return tuple(_row(str(name), item, values) for name, item in table.items())
     if isinstance(table, list):

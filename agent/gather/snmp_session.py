@@ -31,9 +31,11 @@ from snmp.v3.manager import (
     UnsupportedSecurityLevel,
 )
 
+from agent.deadline import Deadline
 from agent.gather.read import Way, secret
 from agent.gather.snmp_values import Oid, Raw, dotted
 from agent.outcome import Failed, Unable
+from agent.sockets import addresses_of
 from contract.sample import Value
 
 MOST_OIDS = 24  # in one GET: its answer fits an Ethernet frame, unless texts are long
@@ -171,7 +173,7 @@ class Session:
         self._ends_at = time.monotonic() + timeout
         self._private = bool(way.username) and way.privacy not in _NONE
         self._clock = _Clock()
-        domain, address = _resolved(way.address, port)
+        domain, address = _resolved(way.address, port, Deadline(timeout))
         if way.username:
             user = _user(way)
             self._engine = _Engine(SNMPv3, address, self._clock)
@@ -256,16 +258,13 @@ class Session:
         return Failed("timeout", "no further answer" + self._private * ": is the privacy password or method another?")
 
 
-def _resolved(host: str, port: int) -> tuple[TransportDomain, Any]:
+def _resolved(host: str, port: int, deadline: Deadline) -> tuple[TransportDomain, Any]:
     """Return the family and the socket address of a device."""
     for domain in _Engine.TRANSPORTS:
         if _is_address(host, domain):  # spares a child the loading of the resolver, half of the cost of a read
             return domain, (host, port)
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or "is no name"
-        raise Failed("resolve", f"{host}: {reason}", getattr(error, "errno", None)) from None
+    family, numeric = addresses_of(host, deadline)[0]
+    address = socket.getaddrinfo(numeric, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0][4]
     return TransportDomain.UDP_IPv6 if family == socket.AF_INET6 else TransportDomain.UDP_IPv4, address
 
 

@@ -13,6 +13,8 @@ Raw = int | float | str | bytes  # bytes: an OCTET STRING, of which only `value_
 
 _MAC = re.compile(r"(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}|(?:[0-9a-f]{4}[-.:]){2}[0-9a-f]{4}|[0-9a-f]{12}", re.IGNORECASE)
 _INDEX = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+_BLANK = "\r\n\t\u00a0\u3000"  # an ideographic space is a blank as wide as a Chinese character
+_UNSEEN = "\ufeff\u200b\u200c\u200d\u2060"  # a byte order mark, and joints: what is pasted into a name often has them
 _ADDRESS_LENGTHS = (6, 8)  # a MAC address; DateAndTime (RFC 2579)
 
 
@@ -40,8 +42,8 @@ def _text(data: bytes) -> str:
             text = data.rstrip(b"\0").decode(encoding)
         except UnicodeDecodeError:
             continue
-        if all(letter.isprintable() or letter in "\r\n\t" for letter in text):
-            return " ".join(text.split())
+        if all(letter.isprintable() or letter in _BLANK + _UNSEEN for letter in text):
+            return " ".join("".join(letter for letter in text if letter not in _UNSEEN).split())
     return data.hex(":")
 
 
@@ -49,12 +51,13 @@ def fits(raw: Raw, wanted: str) -> bool:
     """
     Tell whether a value is the one that is looked for.
 
-    Text may be there in UTF-8 or GB 18030; a MAC address as six bytes or as text, however it is written.
+    Text may be there in UTF-8 or GB 18030, or as `value_of` shows it; a MAC address as six bytes or as text, however it
+    is written.
     """
     if not isinstance(raw, bytes):
         return str(raw) == wanted
     data = raw.rstrip(b"\0")
-    if data in (wanted.encode(), wanted.encode("gb18030", "replace")):
+    if data in (wanted.encode(), wanted.encode("gb18030", "replace")) or _text(raw) == wanted:
         return True
     address = mac(wanted)
     return address is not None and address in (raw, mac(data.decode("ascii", "replace")))

@@ -13,11 +13,11 @@ import re
 from collections.abc import Mapping, Sequence
 
 from agent.deadline import Deadline
-from agent.gather.paths import found, rows_of
+from agent.gather.paths import TooManyRowsError, found, rows_of
 from agent.gather.read import Read
 from agent.gather.ubus_bus import Bus, Call, Local, Remote
 from agent.gather.ubus_derived import derived
-from agent.outcome import Outcome, Row
+from agent.outcome import Failed, Outcome, Row
 from firmware_profiles.sources import Ubus
 
 _DEVICES = Call("iwinfo", "devices")
@@ -60,8 +60,11 @@ def star_of(pattern: str, name: str) -> str | None:
 
 
 def rows_of_answer(what: Ubus, star: str, call: Call, answer: object) -> list[Row]:
-    """Return the rows of one answer, with what is worked out of it."""
-    rows = rows_of(answer, what.rows, what.values)
+    """Return the rows of one answer, with what is worked out of it; Failed `answer` where there are too many."""
+    try:
+        rows = rows_of(answer, what.rows, what.values)
+    except TooManyRowsError as error:
+        raise Failed("answer", f"{call} {error}") from None
     items = _items(found(answer, what.rows)) if what.rows else [answer]
     return [
         Row(".".join(filter(None, (star, row.key))), {**derived(call.object, call.method, item), **row.values})

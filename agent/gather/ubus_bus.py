@@ -175,7 +175,7 @@ class Remote:
         """Return what an error of JSON-RPC means."""
         code = _code_of(answer)
         if code in _DENIED:
-            who = self._way.username or "who has not logged in"
+            who = "this user" if self._way.username else "who has not logged in"
             return Failed("auth", f"{who} may not call {what}: see the ACL of rpcd", code, self.fields)
         error = answer.get("error")
         message = str(error.get("message"))[:60] if isinstance(error, Mapping) else "no answer of JSON-RPC"

@@ -24,6 +24,7 @@ from agent.outcome import Outcome, Unable, told
 from agent.worker import kinds
 
 MOST_ANSWER_BYTES = 1 << 20
+_TOO_LONG = f"what was found is more than {MOST_ANSWER_BYTES >> 20} MiB"
 MEMORY_BYTES = 96 << 20  # beyond what the worker itself has when it forks
 GRACE_S = 2.0  # after a probe's own timeout: first to end in order, then again to be killed
 _TIDY_S = 4.0  # for what runs when the agent goes: a journey over WiFi takes its address away again
@@ -120,7 +121,8 @@ class Worker:
         self._asked_to_end.discard(pid)
         _kill(pid, signal.SIGKILL)  # whatever the probe itself had started
         _, status = os.waitpid(pid, 0)
-        _answer(child.request.id, child.at_ns, _read(bytes(child.answer), status))
+        outcome = Outcome(None, "unable", reason=_TOO_LONG) if data else _read(bytes(child.answer), status)
+        _answer(child.request.id, child.at_ns, outcome)
 
     def _wait_s(self) -> float | None:
         ends = [child.ends_at + (GRACE_S if pid in self._asked_to_end else 0) for pid, child in self._children.items()]
@@ -209,10 +211,16 @@ def _limit(timeout_s: float) -> None:
     with open("/proc/self/statm") as statm:  # noqa: PTH123  pathlib is not loaded
         pages = int(statm.read().split()[0])
     most = pages * os.sysconf("SC_PAGE_SIZE") + MEMORY_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    seconds = int(timeout_s + 2 * GRACE_S) * 2 + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _lower(resource.RLIMIT_AS, most)
+    _lower(resource.RLIMIT_CPU, int(timeout_s + 2 * GRACE_S) * 2 + 1)
+    _lower(resource.RLIMIT_CORE, 0)
+
+
+def _lower(what: int, most: int) -> None:
+    """Set a limit; one that is lower already, of the service manager or the user's own, stays."""
+    _, hard = resource.getrlimit(what)
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(what, (most, most))
 
 
 def _write_all(to: int, data: bytes) -> None:

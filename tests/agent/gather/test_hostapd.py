@@ -93,6 +93,12 @@ def test_all_are_silent(tmp_path: Path, double: Double) -> None:
         _read(tmp_path, timeout_s=0.2)
 
 
+def test_no_address_of_a_station_is_told(tmp_path: Path, double: Double) -> None:
+    """Where hostapd falls silent while its stations are counted, the reason names none of them."""
+    with double(**{f"STA-NEXT {_NEAR}": "(silence)\n"}), pytest.raises(Unable, match=r"does not answer to STA-NEXT$"):
+        _read(tmp_path, timeout_s=0.2)
+
+
 def test_no_hostapd(tmp_path: Path) -> None:
     """Without a socket the advice is what to write."""
     with pytest.raises(Unable, match="start hostapd with ctrl_interface"):

@@ -366,6 +366,15 @@ def test_wrong_answer(script: Script, code: int | None, words: str) -> None:
     assert time.monotonic() - begun < 8
 
 
+def test_table_without_end() -> None:
+    """A table of more than 4,096 rows is not read: it would fill the agent's memory and the archive."""
+    many = json.dumps({"ports": [{"up": 1}] * 4097}).encode()
+    outcome = ask(answers(answer(200, many)), rows="ports", values={"up": "up"})
+    assert (outcome.success, outcome.stage, outcome.reason) == (False, "answer", "has more than 4096 rows")
+    most = json.dumps({"ports": [{"up": 1}] * 4096}).encode()
+    assert len(ask(answers(answer(200, most)), rows="ports", values={"up": "up"}).rows) == 4096
+
+
 def test_largest_answer() -> None:
     """An answer of 1 MiB is still read, with or without a stated length."""
     body = json.dumps(STATUS).encode().ljust(1 << 20)

@@ -213,3 +213,30 @@ def test_the_whole_ends_within_its_timeout(way: Way) -> None:
         outcome = ask(way, port, timeout=0.7, columns={"a": f"{MANY}.1"})
     assert (outcome.success, outcome.stage) == (False, "timeout")
     assert time.monotonic() - begun < 2
+
+
+def test_a_name_server_that_is_silent(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device by its name, where no name server answers, fails at the stage resolve within the timeout."""
+    real, is_over = socket.getaddrinfo, threading.Event()
+
+    def silent(host: str, port: Any, **named: Any) -> Any:
+        if not named.get("flags"):
+            is_over.wait(10)
+        return real(host, port, **{**named, "flags": socket.AI_NUMERICHOST})
+
+    monkeypatch.setattr(socket, "getaddrinfo", silent)
+    begun = time.monotonic()
+    outcome = ask(way._replace(address="switch.school.example"), 161, timeout=0.3, get={"a": f"{SCALAR}.1.0"})
+    took_s = time.monotonic() - begun
+    is_over.set()
+    assert (outcome.success, outcome.stage) == (False, "resolve")
+    assert outcome.reason == "switch.school.example: no name server answers"
+    assert took_s < 3
+
+
+def test_a_device_by_its_name(way: Way) -> None:
+    """A name of a device is looked up."""
+    right = answering(lambda request: [VarBind(b.name, Integer32(5)) for b in request.variableBindings])
+    with device(right) as port:
+        outcome = ask(way._replace(address="localhost"), port, get={"a": f"{SCALAR}.1.0"})
+    assert outcome.rows == (Row("", {"a": 5}),)

@@ -15,6 +15,10 @@ from agent.gather import snmp_values as values
         ("教学楼-3F-01".encode("gb18030"), "教学楼-3F-01"),
         ("教学楼".encode("gb2312"), "教学楼"),
         (b"S5735\r\nVersion 5.170\x00", "S5735 Version 5.170"),
+        ("三楼\u3000东侧".encode(), "三楼 东侧"),
+        ("三楼\u3000东侧".encode("gb18030"), "三楼 东侧"),
+        ("教学楼\u00a0A".encode(), "教学楼 A"),
+        ("\ufeff三\u200b楼".encode(), "三楼"),
         (b"", ""),
         (bytes.fromhex("00e0fc123456"), "00:e0:fc:12:34:56"),
         (bytes.fromhex("d4c9ef8081ff"), "d4:c9:ef:80:81:ff"),
@@ -59,6 +63,8 @@ def test_an_index_may_be_written_as_people_write_it(key: str, index: values.Oid)
         ("三楼".encode("gb18030") + b"\0", "三楼"),
         (bytes.fromhex("00e0fc123456"), "00e0-fc12-3456"),
         (b"00-E0-FC-12-34-56", "00:e0:fc:12:34:56"),
+        (b"AP-301 ", "AP-301"),
+        ("三楼\u3000东侧".encode("gb18030"), "三楼 东侧"),
     ],
 )
 def test_a_value_is_found_however_the_device_writes_it(raw: values.Raw, wanted: str) -> None:

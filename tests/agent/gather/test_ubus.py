@@ -172,6 +172,19 @@ def test_forbidden_by_the_acl(remote: _Remote) -> None:
     assert (failed.stage, failed.code, failed.reason) == ("auth", 6, "may not call system board")
 
 
+def test_the_name_of_the_user_is_not_told(remote: _Remote) -> None:
+    """What goes to the archive does not say by which account a device is asked."""
+    remote.recorded["denied"] = ["hostapd.phy1-ap0 get_clients"]
+    assert "santong" not in remote.fails(_what("hostapd.*", "get_clients")).reason
+
+
+def test_a_table_without_end(remote: _Remote) -> None:
+    """An answer with more than 4,096 rows fails at the stage answer."""
+    remote.recorded["objects"]["system"]["board"] = {"list": [1] * 4097}
+    failed = remote.fails(_what("system", "board", {"a": "."}, rows="list"))
+    assert (failed.stage, failed.reason) == ("answer", "system board has more than 4096 rows")
+
+
 @pytest.mark.parametrize("status", [3, 4, 5, 8])
 def test_what_is_not_there(remote: _Remote, status: int) -> None:
     """No such method, object or data is no row, and no failure."""

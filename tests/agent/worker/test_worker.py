@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.outcome import Outcome
+from agent.gather.read import Read, Way
+from agent.outcome import Outcome, Row
 from agent.privileges import CAP_NET_RAW, held
 from agent.probe import settings, values
 from agent.probe.settings import Tcp
@@ -20,6 +21,7 @@ from agent.probe.values import HostPort
 from agent.worker import serve
 from agent.worker.client import Client, ask_once
 from contract.settings import Pattern, Seconds
+from firmware_profiles.sources import Command
 from tests.agent.worker.misbehaving import COMMAND
 
 ASK = Tcp(HostPort("127.0.0.1:1"), timeout=Seconds(0.2))
@@ -154,6 +156,21 @@ def test_an_answer_that_is_far_too_long_is_cut_off() -> None:
     with misbehaving() as client:
         outcome = found(client, "flood")["flood"]
     assert (outcome.success, outcome.stage) == (None, "unable")
+    assert outcome.reason == "what was found is more than 1 MiB"
+
+
+def test_a_limit_that_is_lower_already_stays() -> None:
+    """Where the service manager gives less processor time than a child may have, a reading still runs, with that."""
+    what = Command(("sh", "-c", "ulimit -t"), ())
+    client = Client(with_details=True)
+    try:
+        client.ask("command", Read(what, Way(), 5.0))
+        assert [answer.outcome.success for answer in client.answers(LONG_S)] == [True]
+        resource.prlimit(client.pid, resource.RLIMIT_CPU, (9, 9))
+        client.ask("command", Read(what, Way(), 5.0))
+        assert [answer.outcome.rows for answer in client.answers(LONG_S)] == [(Row("", {"text": "9"}),)]
+    finally:
+        client.close()
 
 
 def test_many_silent_targets_are_failures_however_long_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
