@@ -58,9 +58,10 @@ test: check .venv/.servers
 	$(BIN)/pytest $(ARGS)
 
 # What tests/lab builds its networks, guest and hosts from; their Debian it builds itself, in LAB_WORK or .build/lab.
-LAB_PROGRAMS := dnsmasq nginx iperf3 ip tc nft ping curl busybox dig qemu-system-x86_64 mmdebstrap systemd-nspawn
+LAB_PROGRAMS := dnsmasq nginx iperf3 ip tc nft ping curl busybox dig qemu-system-x86_64 mmdebstrap systemd-nspawn \
+    snmpd mosquitto
 LAB_PACKAGES := dnsmasq-base nginx-light iperf3 iproute2 nftables iputils-ping curl busybox bind9-dnsutils \
-    qemu-system-x86 mmdebstrap debian-archive-keyring systemd-container
+    qemu-system-x86 mmdebstrap debian-archive-keyring systemd-container snmpd mosquitto
 
 lab-programs: as-root
 	@(for program in $(LAB_PROGRAMS); do command -v $$program >/dev/null || exit 1; done) || { \

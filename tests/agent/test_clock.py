@@ -1,5 +1,7 @@
 """Time on devices without a real-time clock: nothing is dated before somebody vouches for the clock."""
 
+import ctypes
+import errno
 from pathlib import Path
 
 import pytest
@@ -263,6 +265,23 @@ def test_a_machine_without_cpuinfo_is_no_guest(tmp_path: Path) -> None:
     file.parent.mkdir(parents=True)
     file.write_text("x\n")
     assert LinuxClocks(tmp_path).voucher() in {"kernel", ""}
+
+
+def test_a_unit_that_forbids_the_kernels_word_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where ProtectClock= or a SystemCallFilter= forbids adjtimex(2), nothing vouches, and once it is said why."""
+
+    def forbidden(_timex: object) -> int:
+        ctypes.set_errno(errno.EPERM)
+        return -1
+
+    clocks = LinuxClocks(HOSTS / "raspberry-pi-4/root")
+    monkeypatch.setattr(clocks, "_adjtimex", forbidden)
+    assert clocks.voucher() == clocks.voucher() == ""
+    (said,) = caplog.messages
+    assert said.startswith("adjtimex: Operation not permitted")
+    assert "ProtectClock=" in said
 
 
 def test_this_machines_clocks_run() -> None:

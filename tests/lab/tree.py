@@ -121,9 +121,10 @@ def recipe() -> str:
 
 
 def dependencies() -> list[str]:
-    """Return what an agent with probes needs, as in pyproject.toml."""
+    """Return what an agent with probes and profiles needs, as in pyproject.toml."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return [*project["dependencies"], *project["optional-dependencies"]["probes"]]
+    extras = project["optional-dependencies"]
+    return [*project["dependencies"], *extras["probes"], *extras["profiles"]]
 
 
 def _build(tree: Tree) -> None:

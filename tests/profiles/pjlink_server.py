@@ -82,13 +82,15 @@ def heard(sock: socket.socket) -> Iterator[str]:
 
 
 @contextmanager
-def playing(*scripts: Script) -> Iterator[int]:
+def playing(*scripts: Script, at: tuple[str, int] = ("127.0.0.1", 0)) -> Iterator[int]:
     """
     Run a script for each connection, the last of them for all that follow; each in a thread of its own.
 
+    `at` is the address and port, 0 for a free one.
+
     A connection is closed after its script. Yield the port.
     """
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(at)
     opened: list[socket.socket] = []
     threads: list[threading.Thread] = []
 
