@@ -103,7 +103,8 @@ class _Login:
 
 def _next_path(request: Request, answer: Answer) -> str:
     """Return where a redirect leads on the same server; Failed `answer` when it leads elsewhere."""
-    host = f"[{request.address}]" if ":" in request.address else request.address
+    address = request.address.partition("%")[0]  # the device does not know by which interface it is asked
+    host = f"[{address}]" if ":" in address else address
     here = f"{request.scheme}://{host}:{request.port or PORTS[request.scheme]}{request.target}"
     location: str = answer.headers["location"].strip()
     try:
@@ -111,7 +112,7 @@ def _next_path(request: Request, answer: Answer) -> str:
         server = (there.scheme, there.hostname, there.port or PORTS.get(there.scheme))
     except ValueError:
         server = None
-    if server != (request.scheme, request.address.lower(), request.port or PORTS[request.scheme]):
+    if server != (request.scheme, address.lower(), request.port or PORTS[request.scheme]):
         reason = "leads to another server, where no login of this one is sent"
         raise Failed("answer", reason, answer.status, {"rtt_ms": answer.rtt_ms})
     return there.path + (f"?{there.query}" if there.query else "")

@@ -60,8 +60,9 @@ def walk(
     Yield what is below the roots, a few at a time.
 
     `is_left_out` returns the root of what is not even asked for, of which the name is part. Failed where the device
-    falls silent, or goes round in a circle.
+    falls silent; in the end where it went round in a circle below a root, of which the rest is not read.
     """
+    circle: Failed | None = None
     for root in roots:
         at = root
         while True:
@@ -70,7 +71,10 @@ def walk(
             before = at
             for one in answer:
                 if one.oid <= at:
-                    raise Failed("answer", f"after {dotted(at)} comes {dotted(one.oid)}: it goes round in a circle")
+                    reason = f"after {dotted(at)} comes {dotted(one.oid)}: it goes round in a circle"
+                    circle = circle or Failed("answer", reason)
+                    at = before
+                    break
                 at = one.oid
                 if above := is_left_out(at):
                     at = (*above[:-1], above[-1] + 1)
@@ -81,6 +85,8 @@ def walk(
                 yield found
             if at == before or at[: len(root)] != root:
                 break
+    if circle:
+        raise circle
 
 
 def _typed(value: Any) -> tuple[int, int | bytes | Oid] | None:

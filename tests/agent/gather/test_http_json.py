@@ -8,6 +8,7 @@ import re
 import socket
 import time
 from collections.abc import Callable
+from http.client import HTTPMessage
 from pathlib import Path
 from urllib.request import parse_http_list, parse_keqv_list
 
@@ -15,8 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.gather import digest
+from agent.deadline import Deadline
+from agent.gather import digest, http_json
 from agent.gather.read import Read, Way
+from agent.gather.web import Answer, Request
 from agent.outcome import Outcome, Row
 from agent.worker.kinds import ask_of, perform
 from contract.settings import plain
@@ -294,6 +297,22 @@ def test_redirect(way: Way, where: str, status: int) -> None:
         assert run(port, way=way, login="basic").rows == UPTIME
     assert [path for path, _ in asked] == ["/status", "/other"]
     assert asked[0][1] == asked[1][1] is not None
+
+
+def test_redirect_of_a_link_local_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device that is asked at an address of one link names itself without our interface: it is the same server."""
+    asked: list[str] = []
+
+    def exchange(request: Request, _deadline: Deadline) -> Answer:
+        asked.append(request.path)
+        headers = HTTPMessage()
+        headers["Location"] = "http://[fe80::1]/other"
+        return Answer(302 if len(asked) == 1 else 200, headers, json.dumps(STATUS).encode(), 1.0)
+
+    monkeypatch.setattr(http_json, "exchange", exchange)
+    what = HttpJson("/status", {"uptime": "uptime"}, ())
+    assert http_json.read(Read(what, Way("fe80::1%eth0"), 5)).rows == UPTIME
+    assert asked == ["/status", "/other"]
 
 
 @pytest.mark.parametrize(

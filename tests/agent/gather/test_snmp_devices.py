@@ -16,7 +16,9 @@ from snmp.smi import OID, Integer32, OctetString, VarBind
 from snmp.v2c.interpreter import SNMPv2cInterpreter
 
 from agent.gather.read import Read, Way
-from agent.outcome import Outcome, Row
+from agent.gather.snmp_values import Oid, oid
+from agent.gather.snmp_walk import Walker, walk
+from agent.outcome import Failed, Outcome, Row
 from agent.worker.kinds import perform
 from firmware_profiles.sources import Snmp
 
@@ -240,3 +242,20 @@ def test_a_device_by_its_name(way: Way) -> None:
     with device(right) as port:
         outcome = ask(way._replace(address="localhost"), port, get={"a": f"{SCALAR}.1.0"})
     assert outcome.rows == (Row("", {"a": 5}),)
+
+
+def test_a_recording_goes_on_with_the_next_root_after_a_circle(way: Way) -> None:
+    """A table whose identifiers do not grow costs a recording the rest of its root, not what is below the others."""
+    names = [(*oid(MANY), number) for number in (1, 3, 2)] + [(*oid(SCALAR), 1)]
+
+    def follows(request: Any) -> list[VarBind]:
+        after = tuple(request.variableBindings[0].name)
+        start = next((place for place, name in enumerate(names) if name > after), len(names))
+        return [VarBind(OID(*name), Integer32(1)) for name in names[start:]] or [VarBind(OID(1, 4), Integer32(1))]
+
+    found: list[Oid] = []
+    circle = pytest.raises(Failed, match=r"3 comes .*2: it goes round in a circle")
+    with device(answering(follows)) as port, Walker(way, port, 5) as walker, circle:
+        for batch in walk(walker, [oid(MANY), oid(SCALAR)]):
+            found += [one.oid for one in batch]
+    assert found == [names[0], names[1], names[3]]
