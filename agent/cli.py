@@ -93,7 +93,8 @@ def run(
     """Measure and publish until stopped. Exit code 2: settings, 3: spool."""
     with _one_line_errors():
         settings = _settings(config)
-        all_questions(settings, devices_of(settings, profiles_for))
+        if check:  # else the loop leaves out those that do not work
+            all_questions(settings, devices_of(settings, profiles_for))
         if address(settings.broker).tls:
             tls_context(settings.broker)
     if check:

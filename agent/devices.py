@@ -4,6 +4,7 @@ The devices that an agent speaks for, from its settings: itself with its own pro
     [profile], [[observe]], [[credentials]] ──profiles (resolved.py)──▶ Device ──▶ questions
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,6 +53,41 @@ def devices_of(settings: Settings, resolve: Resolve) -> list[Device]:
     if problems := [problem for device in devices for problem in _misfits(device, str(settings.agent))]:
         raise ConfigError("settings", problems)
     return devices
+
+
+def those_that_work(settings: Settings, resolve: Resolve) -> tuple[list[Device], list[Problem]]:
+    """
+    Return the devices whose profiles can be used, and what is wrong with the others, which are left out.
+
+    ConfigError where the settings themselves are wrong. A profile is a file of its own that may have been spoilt since
+    the agent last began: presence, and all that has nothing to do with it, must not be lost for that.
+    """
+    if problems := list(_problems(settings)):
+        raise ConfigError("settings", problems)
+    probes_of(settings.probe, str(settings.agent))
+    wrong: list[Problem] = []
+    for _ in range(2):
+        try:
+            devices = devices_of(settings, resolve)
+            all_questions(settings, devices)
+        except ConfigError as error:
+            wrong += error.problems
+            settings = _without(settings, error.problems)
+        else:
+            return devices, wrong
+    return [], wrong
+
+
+def _without(settings: Settings, problems: Sequence[Problem]) -> Settings:
+    """Return the settings without the devices that are named; without all where none is."""
+    named = {match[0] for problem in problems if (match := re.match(r"profile\b|observe(\[\d+\]| \S+)", problem.path))}
+    own = settings.profile if named and "profile" not in named else settings.profile._replace(id="none")
+    others = [
+        other
+        for number, other in enumerate(settings.observe)
+        if named and not named & {f"observe[{number}]", f"observe {other.device}"}
+    ]
+    return settings._replace(profile=own, observe=tuple(others))
 
 
 def all_questions(settings: Settings, devices: Sequence[Device]) -> list[Question]:

@@ -27,7 +27,7 @@ from agent import health, privileges, stopmark
 from agent.clock import Clocks, Offset, Timeline, date, machine_clocks, phase_ns, until_next_round
 from agent.config import Settings
 from agent.delivery import Delivery
-from agent.devices import all_questions, devices_of
+from agent.devices import all_questions, those_that_work
 from agent.gather.base import Source
 from agent.gather.host import Host
 from agent.gather.identity import Identity, serial
@@ -70,7 +70,14 @@ class Agent:
     """One agent. `run` returns when it is asked to stop."""
 
     def __init__(
-        self, settings: Settings, clocks: Clocks, spool: Spool, set_aside: str = "", devices: Sequence[Device] = ()
+        self,
+        settings: Settings,
+        clocks: Clocks,
+        spool: Spool,
+        set_aside: str = "",
+        devices: Sequence[Device] = (),
+        *,
+        has_all_profiles: bool = True,
     ) -> None:
         self.settings = settings
         self.device = str(settings.agent)
@@ -87,6 +94,7 @@ class Agent:
         self._rounds = 0
         self._unspooled: list[tuple[str, str, Sample]] = []  # (boot, device, sample) that the disk did not take yet
         self._set_aside = set_aside
+        self._has_all_profiles = has_all_profiles
         self._disk_trouble = ""
         self._mend_at = 0.0
         self._uncounted = 0  # samples that memory could not hold while the disk refused
@@ -127,6 +135,8 @@ class Agent:
         if self._set_aside:
             log.warning("%s: set aside in %s, a new one was begun", self._set_aside, self.spool.directory)
             self._report("spool-set-aside")
+        if not self._has_all_profiles or self.spool.recall("profiles"):
+            self._report("profiles-unusable", is_active=not self._has_all_profiles)
         try:
             with self.spool.transaction():
                 self._begin()
@@ -140,6 +150,7 @@ class Agent:
     def _begin(self) -> None:
         """Begin a new epoch, and take over what the supervisor wrote about the last end; inside a transaction."""
         self.spool.begin()
+        self.spool.remember("profiles", "" if self._has_all_profiles else "unusable")
         for mark in stopmark.read(self.spool.directory):
             fields: dict[str, Value] = {"boot": mark.boot, "uptime_s": mark.boottime_ns / 1e9, "reason": mark.reason}
             self.spool.hold(mark.boot, self.device, [Sample("stop", fields, mark.boottime_ns)])
@@ -219,8 +230,8 @@ class Agent:
         self._disk_trouble = str(error)
         return False
 
-    def _report(self, code: str) -> None:
-        fault: dict[str, Value] = {"active": 1, "severity": "warning"}
+    def _report(self, code: str, *, is_active: bool = True) -> None:
+        fault: dict[str, Value] = {"active": int(is_active), "severity": "warning"}
         sample = Sample("fault", fields=fault, at_ns=self.clocks.boottime_ns(), tags={"code": code})
         self._unspooled.append((self.clocks.boot, self.device, sample))
 
@@ -401,11 +412,13 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     try:
         settings = load(Settings, Path(given[0]) if given else None, os.environ)
-        devices = devices_of(settings, profiles_for)
+        devices, wrong = those_that_work(settings, profiles_for)
+        for problem in wrong:
+            log.error("left out: %s", problem)
         if sys.platform != "win32":
             privileges.lower()
         lock(settings.spool.path)
-        while _run_one_boot(settings, devices):
+        while _run_one_boot(settings, devices, has_all_profiles=not wrong):
             log.info("the machine slept so long that another boot has begun")
     except ConfigError as error:
         print(error, file=sys.stderr)
@@ -419,10 +432,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _run_one_boot(settings: Settings, devices: Sequence[Device]) -> bool:
+def _run_one_boot(settings: Settings, devices: Sequence[Device], *, has_all_profiles: bool) -> bool:
     """Run an agent until a signal, or until the boot is over: then return True."""
     spool, set_aside = open_for(settings.spool.path, settings.spool.max_size, serial())
-    agent = Agent(settings, machine_clocks(), spool, set_aside, devices)
+    agent = Agent(settings, machine_clocks(), spool, set_aside, devices, has_all_profiles=has_all_profiles)
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         agent.stop()

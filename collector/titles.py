@@ -10,6 +10,9 @@ from firmware_profiles.schema import Title
 FOLDER = Path("/etc/santong/profiles.d")
 # Faults that agents report of themselves, whatever the profile.
 OWN = {
+    "profiles-unusable": Title(
+        "有型号档案无法使用，相关设备未测量", "profiles cannot be used: their devices are not read"
+    ),
     "spool-damaged": Title("待传数据曾损坏，已修复", "what waited was damaged, and mended"),
     "spool-set-aside": Title("待传数据属于另一台设备，已另存", "what waited was another device's, and set aside"),
 }

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from agent.config import Settings
-from agent.devices import Wanted, all_questions, devices_of
-from contract.errors import ConfigError
+from agent.devices import Wanted, all_questions, devices_of, those_that_work
+from contract.errors import ConfigError, Problem
 from contract.settings import checked, load
 from firmware_profiles.schema import Profile
 from firmware_profiles.sources import Snmp
@@ -145,3 +145,33 @@ def test_probes_of_a_profile_are_checked_like_those_of_the_settings(tmp_path: Pa
         "probes.pin[0]: there is no kind of probe pin; there are icmp, tcp, dns, dhcp, arp, http, portal, throughput, "
         "wifi_scan, wifi_join",
     ]
+
+
+def test_profiles_that_do_not_work_cost_their_own_devices_alone(tmp_path: Path) -> None:
+    """One spoilt file must not silence an agent, or the other devices that it speaks for."""
+
+    def partly(folder: Path, wanted: Sequence[Wanted]) -> list[Profile]:
+        if wrong := [Problem(one.where, "is not YAML") for one in wanted if one.id == "spoilt"]:
+            raise ConfigError("settings", wrong)
+        return resolve(folder, wanted)
+
+    other = f'[[observe]]\ndevice = "{AP}-2"\nprofile = "spoilt"\naddress = "192.0.2.10"\n'
+    devices, wrong = those_that_work(settings(tmp_path, OBSERVED + other), partly)
+    assert [device.id for device in devices] == [DEVICE, AP]
+    assert [str(problem) for problem in wrong] == ["observe[1]: is not YAML"]
+    devices, wrong = those_that_work(settings(tmp_path, OBSERVED.replace('"here"', '"spoilt"')), partly)
+    assert [device.id for device in devices] == [AP]
+    devices, wrong = those_that_work(settings(tmp_path, OBSERVED.replace('"here"', '"ap"')), partly)
+    assert [device.id for device in devices] == [AP], "what a machine cannot be asked is left out as well"
+
+
+def test_profiles_that_nobody_can_read_cost_no_presence(tmp_path: Path) -> None:
+    """Without YAML, memory or time to read them an agent still measures; mistakes of the settings still end it."""
+
+    def never(_folder: Path, _wanted: Sequence[Wanted]) -> list[Profile]:
+        raise ConfigError("settings", [Problem("profile", "profiles cannot be read: no memory")])
+
+    devices, wrong = those_that_work(settings(tmp_path, ""), never)
+    assert (devices, len(wrong)) == ([], 1)
+    with pytest.raises(ConfigError, match="is the agent itself"):
+        those_that_work(settings(tmp_path, OBSERVED.replace(f'"{AP}"', f'"{DEVICE}"')), never)

@@ -339,10 +339,10 @@ def test_a_full_disk_does_not_forget_what_is_settled(settings: Settings) -> None
 # ---- from start to end
 
 
-def _live(settings: Settings, clocks: FakeClocks, set_aside: str = "") -> None:
+def _live(settings: Settings, clocks: FakeClocks, set_aside: str = "", *, has_all_profiles: bool = True) -> None:
     """Run an agent from start to end, with one round; it finds no broker at its address on this machine."""
     clocks.advance(60)
-    agent = Agent(settings, clocks, Spool(settings.spool.path, CAP), set_aside)
+    agent = Agent(settings, clocks, Spool(settings.spool.path, CAP), set_aside, has_all_profiles=has_all_profiles)
     agent.stop()
     agent.run()
 
@@ -499,3 +499,11 @@ def test_an_agent_that_starts_on_a_full_disk_measures(settings: Settings) -> Non
     assert _minutes(batches) == [1, 2, 3, 4]
     assert len(lines_of(batches, "stop")) == 0, "its boot is another one, whose time is not known"
     assert stopmark.read(settings.spool.path) == []
+
+
+def test_profiles_that_are_left_out_are_reported_until_they_work(settings: Settings) -> None:
+    """The centre learns that an agent could not use its profiles, and once that it can again."""
+    for has_all in (True, False, True, True):
+        _live(settings, FakeClocks(), has_all_profiles=has_all)
+    faults = [(line.tags, line.fields["active"]) for line in lines_of(_left(settings), "fault")]
+    assert faults == [({"code": "profiles-unusable"}, 1), ({"code": "profiles-unusable"}, 0)]
