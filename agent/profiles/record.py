@@ -19,6 +19,7 @@ from agent.profiles.redact import Redactor
 from contract import __version__
 from contract.errors import ConfigError, Problem
 
+_RECORDED = b"recorded"  # the first word of SOURCE
 SECOND = "second"  # the folder of a second read, for readings that need an increase
 
 
@@ -66,13 +67,25 @@ def source(told: Told, redactor: Redactor) -> str:
 
 
 def check_target(out: Path, *, force: bool) -> None:
-    """ConfigError: the folder is there already, or cannot be."""
+    """ConfigError: the folder is there already, or cannot be, or is none that may be replaced."""
     if out.exists() and not out.is_dir():
         raise ConfigError(str(out), [Problem("", "is a file: name a folder")])
     if out.exists() and not force:
         raise ConfigError(str(out), [Problem("", "is there already: name another folder, or give --force")])
+    if out.exists() and not _is_recording(out):
+        reason = "is there already, and has no SOURCE that begins with 'recorded': --force replaces recordings alone"
+        raise ConfigError(str(out), [Problem("", reason)])
     if not out.absolute().parent.is_dir():
         raise ConfigError(str(out), [Problem("", f"there is no folder {out.absolute().parent}")])
+
+
+def _is_recording(folder: Path) -> bool:
+    """Tell whether a folder was made by a recording, so that `root` and `second` in it are no one's own."""
+    try:
+        with (folder / "SOURCE").open("rb") as file:
+            return file.read(len(_RECORDED)) == _RECORDED
+    except OSError:
+        return False
 
 
 def put(out: Path, files: Mapping[str, bytes]) -> None:

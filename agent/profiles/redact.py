@@ -21,7 +21,8 @@ from agent.profiles.words import Words
 _HEX = "[0-9A-Fa-f]"
 _FORMS = re.compile(
     rf"""
-    (?P<uuid>{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}})
+    (?P<jwt>eyJ[\w-]{{4,}}\.[\w-]+\.[\w-]*)
+  | (?P<uuid>{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}})
   | (?P<ipv6>(?<![0-9A-Za-z:.])(?:{_HEX}{{0,4}}:){{2,7}}(?:{_HEX}{{1,4}}|[0-9.]{{7,15}})?(?![0-9A-Za-z:.]))
   | (?P<decimal>(?<![0-9.])(?:[0-9]{{1,3}}\.){{5,}}[0-9]{{1,3}}(?![0-9A-Fa-f]|\.[0-9]))
   | (?P<pairs>(?<![0-9A-Za-z]){_HEX}{{1,2}}(?P<mark>:|-|\.|_|\x20|%3A|%3a)(?:{_HEX}{{1,2}}(?P=mark)){{4,}}{_HEX}{{1,2}}
@@ -180,6 +181,7 @@ class Redactor:
             "pairs": self._pairs,
             "run": self._run,
             "mail": self.learn,
+            "jwt": self.learn,
         }
         for name, way in ways.items():
             if match[name]:

@@ -11,12 +11,12 @@ all different, and from indices that have the form of an address.
 import re
 import struct
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from agent.gather.snmp_values import Oid, dotted, oid
 from agent.gather.snmp_walk import ADDRESS, IDENTIFIER, OCTETS, OPAQUE, Varbind
 from agent.profiles.redact import Redactor, is_text
-from agent.profiles.snmp_index import STANDARD, with_stand_ins
+from agent.profiles.snmp_index import mac_of_index, with_stand_ins
 
 _SYSTEM = {"sysContact": "1.3.6.1.2.1.1.4", "sysName": "1.3.6.1.2.1.1.5", "sysLocation": "1.3.6.1.2.1.1.6"}
 # Where people's words, serial numbers and SSIDs stand.
@@ -89,7 +89,7 @@ def redacted(found: Sequence[Varbind], redactor: Redactor) -> tuple[list[Varbind
     """Return the same device with stand-ins, in the order of its names, and how many objects could not be kept."""
     columns = _columns(found)
     macs = {column for column, values in columns.items() if _is_of_macs(column, values)}
-    _learn(columns, redactor)
+    _learn(columns, macs, redactor)
     made: list[Varbind] = []
     for _ in range(2):  # the first time it learns
         made = [_redacted(one, redactor, is_mac=_column(one.oid) in macs) for one in found]
@@ -187,13 +187,18 @@ def _is_of_macs(column: Oid, values: Sequence[tuple[Oid, bytes]]) -> bool:
     return all(len(value) == 6 for value in six) and any(not is_text(value) for value in six)
 
 
-def _learn(columns: dict[Oid, list[tuple[Oid, bytes]]], redactor: Redactor) -> None:
-    for values in columns.values():
+def _learn(columns: dict[Oid, list[tuple[Oid, bytes]]], macs: set[Oid], redactor: Redactor) -> None:
+    for column, values in columns.items():
+        for _, value in values:
+            if len(value) == 6 and (column in macs or not is_text(value)):
+                redactor.given.mac(value)
+    # From the last column on: where the first one, 1, could be the entry too, the address is known from the others
+    for _, values in sorted(columns.items(), reverse=True):
         for word in _serials([value for _, value in values]):
             redactor.learn(word)
         if len({len(name) for name, _ in values}) == 1:  # else the index is a text or an identifier
             for name, _ in values:
-                for mac in _macs_of_index(name):
+                if mac := mac_of_index(name, redactor.given.macs):
                     redactor.given.mac(mac)
 
 
@@ -202,29 +207,3 @@ def _serials(values: Sequence[bytes]) -> list[str]:
     texts = [value.decode("ascii", "replace") for value in values]
     alike = len(texts) >= _LEAST_ROWS and len(set(texts)) == len(texts) and len({len(text) for text in texts}) == 1
     return texts if alike and all(map(_SERIAL.fullmatch, texts)) else []
-
-
-def _macs_of_index(name: Oid) -> Iterator[bytes]:
-    """Yield what has the form of a MAC address in an index: six octets after entry 1 and a column, or a number more."""
-    if name[:7] in STANDARD or _ends_with_text(name):  # their indices are other addresses
-        return
-    for before, after in ((0, 0), (1, 0), (2, 0), (0, 1), (0, 2)):
-        start, end = len(name) - 6 - after, len(name) - after
-        column = start - before - 1
-        if column < 9 or name[column - 1] != 1 or max(window := name[start:end]) > 255:
-            continue
-        octets = bytes(window)
-        is_address = octets[:2] == b"\x01\x04"  # InetAddressType ipv4, its length
-        is_word = after and is_text(bytes(min(arc, 255) for arc in name[start + 2 :]))  # a text without its length
-        many = sum(octet >= 32 for octet in octets) >= 2 and not octets[0] & 1
-        if many and not is_address and not is_word and not is_text(octets):
-            yield octets
-
-
-def _ends_with_text(name: Oid) -> bool:
-    """Tell whether an index ends with a text: its length, and its letters (RFC 2578 §7.7)."""
-    return any(
-        name[-length - 1] == length and is_text(bytes(name[-length:]))
-        for length in range(3, min(len(name) - 9, 64))
-        if max(name[-length:]) < 128
-    )

@@ -135,6 +135,30 @@ def test_serial_numbers_of_an_unknown_table_are_known_by_their_form() -> None:
     assert sum(one.value == b"V200R019C00" for one in made) == 3
 
 
+@pytest.mark.parametrize("last", [0xF5, 0x05])
+@pytest.mark.parametrize("column", [1, 2, 4, 6, 12, 34])
+@pytest.mark.parametrize("entry", [(9999, 2, 1, 1), (9999, 2, 1, 1, 1), (9999, 3, 7, 1)])
+@pytest.mark.parametrize("before", [(), (6,), (1,), (101,)])
+def test_an_address_in_an_index_is_replaced_whole_and_nothing_beside_it(
+    before: tuple[int, ...], entry: tuple[int, ...], column: int, last: int
+) -> None:
+    """After a column of any number, after its length or another number: six octets go, what is before them stays."""
+    mac = (*bytes.fromhex("a4b1c2d3e4"), last)
+    above = (1, 3, 6, 1, 4, 1, *entry, column, *before)
+    (one,), lost = redacted([Varbind((*above, *mac), 2, 7)], Redactor())
+    assert (one.oid, lost) == ((*above, *bytes.fromhex("00005e005300")), 0)
+
+
+@pytest.mark.parametrize("before", [(), (6,)])
+@pytest.mark.parametrize("after", [(0,), (1,), (2, 5)])
+def test_the_number_of_a_radio_after_an_address_stays(before: tuple[int, ...], after: tuple[int, ...]) -> None:
+    """Access points' radios and networks stand behind the address: it goes, they stay, in the first column too."""
+    mac = bytes.fromhex("a4b0c2d3e4f5")
+    above = [(1, 3, 6, 1, 4, 1, 9999, 3, 7, 1, column, *before) for column in (1, 2, 3, 4, 6)]
+    made, _ = redacted([Varbind((*names, *mac, *after), 2, 7) for names in above], Redactor())
+    assert [one.oid for one in made] == [(*names, *bytes.fromhex("00005e005300"), *after) for names in above]
+
+
 @pytest.mark.parametrize(
     ("one", "written"),
     [
@@ -273,6 +297,7 @@ def test_a_recording_that_is_there_is_not_overwritten(tmp_path: Path, device: Pa
     (out / "second").mkdir(parents=True)
     (out / "second/snmp.snmprec").write_text("old")
     (out / "expected.txt").write_text("mine")
+    (out / "SOURCE").write_text("recorded: SNMP v2c, 2026-11-01\n")
     with snmp_server.serving(device) as port:
         arguments = ("127.0.0.1", "--port", port, "--community-file", community, "--out", out)
         refused = run(*arguments)
@@ -282,6 +307,20 @@ def test_a_recording_that_is_there_is_not_overwritten(tmp_path: Path, device: Pa
     assert (out / "expected.txt").read_text() == "mine"
     assert (out / "snmp.snmprec").is_file()
     assert not (out / "second").exists()
+
+
+@pytest.mark.parametrize("source", [None, "constructed: by hand\n", "my sources\n"])
+def test_force_replaces_no_folder_that_is_not_a_recording(tmp_path: Path, source: str | None) -> None:
+    """An ordinary folder may have a `root` or `second` of somebody's own: it is refused, and nothing in it changes."""
+    out = tmp_path / "papers"
+    for name in ("root", "second"):
+        (out / name).mkdir(parents=True)
+        (out / name / "thesis").write_text("mine")
+    if source is not None:
+        (out / "SOURCE").write_text(source)
+    done = run("--out", out, "--force")
+    assert (done.exit_code, "--force replaces recordings alone" in done.output) == (2, True), done.output
+    assert [(out / name / "thesis").read_text() for name in ("root", "second")] == ["mine", "mine"]
 
 
 def test_an_interruption_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,6 +193,70 @@ def test_json_is_judged_by_its_keys_too() -> None:
     assert (made["wifi"]["encryption"], made["rx_bytes"]) == ("psk2", 100200300400)
 
 
+KEYS = (
+    *("apikey", "api_key", "accesstoken", "accessToken", "authtoken", "session", "sessionid", "sid", "cookie", "pwd"),
+    *("passcode", "psk2", "auth", "credentials", "jwt", "fingerprint", "account", "admin", "uid", "gps", "domain"),
+    *("deviceName", "devicename", "ap_name", "apname", "name", "alias", "description", "network", "users", "PIN"),
+)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_telling_key_is_known_with_and_without_marks(key: str) -> None:
+    """Secrets, people and places: the value is gone in its place, in a list, and wherever else it stands."""
+    redactor = Redactor()
+    for _ in range(2):
+        made = cleaned({key: "Wang-7733", "list": [{key: ["Wang-7733"]}], "note": "of Wang-7733"}, redactor)
+    assert "Wang" not in str(made)
+    assert list(made) == [key, "list", "note"]
+
+
+@pytest.mark.parametrize(
+    "key", ["encryption", "model", "version", "signal", "keyboard", "passed", "authorized", "type"]
+)
+def test_other_keys_tell_nothing(key: str) -> None:
+    """What a profile reads stays as it is."""
+    assert cleaned({key: "WPA2-7733"}, Redactor()) == {key: "WPA2-7733"}
+
+
+def test_names_that_are_keys_are_replaced() -> None:
+    """A table of hosts by their names: a name is the same there and in other values; its columns stay."""
+    tree = {
+        "hosts": {"zhang-pc.lan": {"rx_bytes": 5}, "192.168.1.7": {"rx_bytes": 6}},
+        "clients": {"total": 5, "2g": {"count": 3}},
+        "last": "zhang-pc.lan",
+    }
+    redactor = Redactor()
+    for _ in range(2):
+        made = cleaned(tree, redactor)
+    assert "zhang" not in str(made)
+    assert made["hosts"] == {made["last"]: {"rx_bytes": 5}, "192.168.1.7": {"rx_bytes": 6}}
+    assert made["clients"] == tree["clients"]
+
+
+def test_where_a_device_stands_is_replaced_and_numbers_of_its_own_too() -> None:
+    """Coordinates become 0, a PIN another number; what is counted stays."""
+    tree = {"lat": 31.2304, "lon": 121, "gps": {"x": "31.2304N"}, "pin": 123, "uid": 50123, "users": 1500, "auth": True}
+    made = cleaned(tree, Redactor())
+    assert (made["lat"], made["lon"], made["users"], made["auth"]) == (0, 0, 1500, True)
+    assert not [word for word in ("31.23", "121", "123,", "50123") if word in str(made)]
+
+
+@pytest.mark.parametrize("name", ["eth0", "br-lan", "phy0-ap0", "GigabitEthernet0/0/1", "CPU temperature", "Fan 2"])
+def test_what_a_device_calls_its_parts_stays(name: str) -> None:
+    """Ports and sensors are what a profile reads by their name."""
+    assert cleaned({"name": name}, Redactor()) == {"name": name}
+
+
+def test_a_name_that_is_to_be_kept_is_kept() -> None:
+    """A model under `name` is none of people's: the operator says so."""
+    assert cleaned({"name": "AP4050DN"}, Redactor(["AP4050DN"])) == {"name": "AP4050DN"}
+
+
+def test_a_token_is_known_by_its_form() -> None:
+    """A JSON Web Token (RFC 7519) in any text."""
+    assert "eyJ" not in Redactor().text("Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmN")
+
+
 def test_words_are_found_in_time_that_does_not_depend_on_how_many_there_are() -> None:
     """The longest word counts, and a short one only where it stands alone."""
     words = Words()
