@@ -20,7 +20,9 @@ from contract.sample import Sample, Value
 from firmware_profiles.sources import Reading
 
 _MOST_BITS = 1000
+_ALL_ROWS = -1
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_Series = tuple[str, tuple[tuple[str, str], ...]]  # measurement and tags
 
 
 class Absent(Exception):
@@ -36,6 +38,11 @@ class Mapped(NamedTuple):
     tags: Mapping[str, str]
     value: Value | None
     why: str = ""
+
+    @property
+    def series(self) -> _Series:
+        """The measurement and tags that its field belongs to."""
+        return self.reading.field.measurement, tuple(sorted(self.tags.items()))
 
 
 class Mapper:
@@ -55,13 +62,13 @@ class Mapper:
 
     def trace(self, entry: str, readings: Sequence[Reading], rows: Sequence[Row]) -> list[Mapped]:
         """Return what becomes of every reading of every row."""
-        found: list[Mapped] = []
+        found: list[tuple[int, Mapped]] = []
         for reading in readings:
             each = [self._mapped(entry, reading, row) for row in rows]
-            found += each if reading.rows == "each" else [_one_of_all(reading, each)]
+            found += enumerate(each) if reading.rows == "each" else [(_ALL_ROWS, _one_of_all(reading, each))]
         if names := {name for reading in readings for name in (reading.raw, reading.per) if reading.per}:
             self._before[entry] = {row.key: dict(_counters(row, names)) for row in rows}
-        return found
+        return _of_one_row(found)
 
     def _mapped(self, entry: str, reading: Reading, row: Row) -> Mapped:
         raw = row.values.get(reading.raw, row.key if reading.raw == "key" else None)
@@ -109,13 +116,26 @@ def _counters(row: Row, names: Iterable[str]) -> Iterator[tuple[str, float]]:
             yield name, _number(row.values.get(name, ""))
 
 
+def _of_one_row(found: Sequence[tuple[int, Mapped]]) -> list[Mapped]:
+    """Leave each measurement and tags to the first row that has a value for them: no sample is of two rows."""
+    first: dict[_Series, int] = {}
+    for row, mapped in found:
+        if mapped.value is not None and row != _ALL_ROWS:
+            first[mapped.series] = min(row, first.get(mapped.series, row))
+    return [
+        mapped
+        if mapped.value is None or row in (_ALL_ROWS, first.get(mapped.series))
+        else mapped._replace(value=None, why="another row has these tags")
+        for row, mapped in found
+    ]
+
+
 def joined(traced: Iterable[Mapped], at_ns: int) -> list[Sample]:
     """Return what was mapped as samples: fields of one measurement and tags are one."""
-    found: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, Value]] = {}
+    found: dict[_Series, dict[str, Value]] = {}
     for mapped in traced:
         if mapped.value is not None:
-            at = (mapped.reading.field.measurement, tuple(sorted(mapped.tags.items())))
-            found.setdefault(at, {})[mapped.reading.field.field] = mapped.value
+            found.setdefault(mapped.series, {})[mapped.reading.field.field] = mapped.value
     return [Sample(measurement, fields, at_ns, dict(tags)) for (measurement, tags), fields in found.items()]
 
 

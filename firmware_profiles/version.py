@@ -4,6 +4,9 @@ Versions of firmware as vendors write them, in order: `V200R019C00SPC500`, `2.3.
 A version is cut into numbers and words; what stands between them, and words before the first number, do not count.
 Then piece by piece: words of a version that is not out yet (dev, alpha, beta, pre, rc) < the end < other words (in the
 order of the alphabet, capitals or not) < numbers. So 2.3.4-rc1 < 2.3.4 < 2.3.4b < 2.3.4.1, and 6.49 = 6.49.0.
+
+A version that is known to be bad is meant with all that begins with its pieces: 5.20.1 is also 5.20.1 (RG-AP720) and
+5.20.1.3, but not 5.20.10.
 """
 
 import re
@@ -18,10 +21,7 @@ Key = tuple[tuple[int, int, str], ...]
 
 def key(version: str) -> Key | None:
     """Return what versions are compared by; None for a text that has no number in it."""
-    pieces = re.findall(r"[0-9]+|[^\W\d_]+", version[:MOST_CHARACTERS].lower())
-    while pieces and not _is_number(pieces[0]):
-        del pieces[0]
-    if not pieces:
+    if not (pieces := _pieces(version)):
         return None
     kept: list[str] = []
     for piece in [*pieces, ""]:
@@ -37,7 +37,22 @@ def is_compliant(version: str, rule: Firmware) -> bool | None:
     if own is None or not (rule.minimum or rule.known_bad):
         return None
     least = key(rule.minimum)
-    return (least is None or own >= least) and own not in map(key, rule.known_bad)
+    return (least is None or own >= least) and not any(_is_of(version, bad) for bad in rule.known_bad)
+
+
+def _is_of(version: str, bad: str) -> bool:
+    """Tell whether a version is the bad one, or begins with its pieces."""
+    begins = [_rank(piece) for piece in _pieces(bad)]
+    own = [_rank(piece) for piece in _pieces(version)]
+    return bool(begins) and (key(version) == key(bad) or own[: len(begins)] == begins)
+
+
+def _pieces(version: str) -> list[str]:
+    """Return the numbers and words of a version, from its first number on."""
+    pieces = re.findall(r"[0-9]+|[^\W\d_]+", version[:MOST_CHARACTERS].lower())
+    while pieces and not _is_number(pieces[0]):
+        del pieces[0]
+    return pieces
 
 
 def _is_number(piece: str) -> bool:

@@ -45,13 +45,14 @@ def of_radio(answer: Answer) -> dict[str, Value]:
     """
     Return `down` (1: the radio should be on and is not) and `access_points`, how many of its networks are in the air.
 
-    A radio that is switched off in its settings is not down. netifd names the interface of a network that is up.
+    A radio that is switched off in its settings is not down, and nobody expects a network of it: it has no number of
+    them. netifd names the interface of a network that is up.
     """
     up, disabled, interfaces = answer.get("up"), answer.get("disabled"), answer.get("interfaces")
     if not isinstance(up, bool) or not isinstance(disabled, bool):
         return {}
     found: dict[str, Value] = {"down": int(not up and not disabled)}
-    if isinstance(interfaces, list):
+    if isinstance(interfaces, list) and not disabled:
         found["access_points"] = sum(up and _is_access_point(interface) for interface in interfaces)
     return found
 

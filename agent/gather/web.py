@@ -76,12 +76,19 @@ def exchange(request: Request, deadline: Deadline) -> Answer:
 
 
 def json_of(answer: Answer) -> object:
-    """Return the JSON of an answer, in the charset that its header names, else UTF-8, -16 or -32; Failed `answer`."""
+    """
+    Return the JSON of an answer, in the charset that its header names, else UTF-8, -16 or -32; Failed `answer`.
+
+    What is no text in these is taken for GB 18030, as of SNMP: many devices do not say in what they write.
+    """
     charset = answer.headers.get_content_charset("")
     try:
         if charset in ("gb2312", "gbk", "gb18030"):
             return json.loads(answer.body.decode("gb18030"))
-        return json.loads(answer.body)
+        try:
+            return json.loads(answer.body)
+        except UnicodeDecodeError:
+            return json.loads(answer.body.decode("gb18030"))
     except (ValueError, RecursionError):
         fields = {"rtt_ms": answer.rtt_ms}
         raise Failed("answer", "what it sends is not JSON", answer.status, fields) from None

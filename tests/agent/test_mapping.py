@@ -120,6 +120,27 @@ def test_rows_are_samples_of_their_own_told_apart_by_tags() -> None:
     ]
 
 
+def test_rows_with_the_same_tags_are_never_mixed() -> None:
+    """Of two ports with one name the first is measured whole; who tries the profile is told what the other lacks."""
+    readings = [reading(raw=raw, field=f"interface.{raw}_bytes", **NAMED) for raw in ("rx", "tx")]
+    readings.append(reading(raw="rx", field="sensor.value", rows="sum", tags={"name": "all"}))
+    rows = [Row("1", {"name": "port", "tx": 1}), Row("2", {"name": "port", "rx": 2, "tx": 2}), Row("3", {"rx": 3})]
+    assert Mapper().samples("ports", readings, rows, 7) == [
+        Sample("interface", {"tx_bytes": 1}, 7, {"name": "port"}),
+        Sample("sensor", {"value": 5.0}, 7, {"name": "all"}),
+    ]
+    traced = Mapper().trace("ports", readings, rows)
+    lost = [(m.key, m.reading.raw) for m in traced if m.why == "another row has these tags"]
+    assert lost == [("2", "rx"), ("2", "tx")]
+
+
+def test_a_row_without_a_value_takes_no_tags() -> None:
+    """A row that is not of the kind looked for leaves its tags to the one that is."""
+    state = reading(raw="x", field="sensor.value", tags={"name": "state"}, enum={"up": 1})
+    rows = [Row("1", {"x": "unused"}), Row("2", {"x": "up"})]
+    assert Mapper().samples("ports", [state], rows, 7) == [Sample("sensor", {"value": 1.0}, 7, {"name": "state"})]
+
+
 @pytest.mark.parametrize(("way", "value"), [("sum", 30.0), ("max", 20.0), ("min", 10.0), ("any", 1.0), ("count", 2.0)])
 def test_rows_can_be_one(way: str, value: float) -> None:
     """Several rows become one value, as the profile says."""

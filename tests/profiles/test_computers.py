@@ -90,13 +90,22 @@ def test_nothing_is_said_to_be_verified(name: str) -> None:
         ("28 1 179:2 / / rw,noatime shared:1 - ext4 /dev/root rw,emergency_ro", 1.0),
         ("28 1 179:2 / / rw,noatime shared:1 - ext4 /dev/root rw,emergency_ro,stripe=8", 1.0),
         ("28 1 0:25 /@ / rw shared:1 - btrfs /dev/sda2 rw,space_cache=v2,subvol=/@", 0.0),
+        ("28 1 0:25 /@ / rw shared:1 - btrfs /dev/sda2 ro,space_cache=v2,subvol=/@", 1.0),
+        ("28 1 8:2 / / rw - f2fs /dev/sda2 ro,lazytime", 1.0),
         ("28 1 0:30 / / rw - overlay overlay rw,lowerdir=/ro,upperdir=/rw", 0.0),
+        ("28 1 0:30 / / ro - overlay composefs ro,lowerdir=/ro", None),
+        ("28 1 31:2 / / ro - squashfs /dev/root ro,errors=continue", None),
+        ("28 1 253:0 / / ro - erofs /dev/mapper/root ro", None),
         ("28 1 8:2 / / rw - ext4 /dev/sda2 rw,rootcontext=system_u:object_r:root_t:s0", 0.0),
         ("28 1 8:2 / /boot rw - ext4 /dev/sda1 ro", None),
     ],
 )
 def test_a_root_that_became_read_only(line: str, is_read_only: float | None) -> None:
-    """What counts is the root file system itself, not how this process sees it or what is mounted below."""
+    """
+    What counts is the root file system itself, not how this process sees it or what is mounted below.
+
+    Of images that are never written to nothing is said.
+    """
     mounts = f"21 28 0:20 / /sys ro - sysfs sysfs ro\n{line}\n31 28 0:24 / /run ro - tmpfs tmpfs ro,size=1k"
     expected = {} if is_read_only is None else {"root_read_only": is_read_only}
     assert _mapped("generic-linux", "root", {"mounts": mounts}) == expected

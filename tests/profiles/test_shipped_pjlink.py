@@ -69,11 +69,20 @@ def test_off_is_no_fault(power: str) -> None:
 
 
 def test_lamp_hours() -> None:
-    """A lamp is due for replacement beyond the hours that the settings say, 3000 without them."""
+    """A lamp is old beyond the hours that the settings say, 3000 without them."""
     assert faults("pjlink-projector", {"lamp_hours": 3000}) == {"lamp-worn": 0}
     assert faults("pjlink-projector", {"lamp_hours": 3001}) == {"lamp-worn": 1}
     assert faults("pjlink-projector", {"lamp_hours": 3001}, lamp_hours_limit="5000") == {"lamp-worn": 0}
     assert faults("pjlink-projector", {"lamp_hours": 0}) == {}
+
+
+def test_hours_of_a_laser() -> None:
+    """A laser's hours are read as a lamp's and it lasts for 20,000 of them: beyond the limit is a hint, no alarm."""
+    (rule,) = [fault for fault in Library().get("pjlink-projector").faults if fault.code == "lamp-worn"]
+    assert rule.severity == "info"
+    assert "灯泡" not in rule.title.zh
+    assert "laser" in Library().get("pjlink-projector").notes
+    assert faults("pjlink-projector", {"lamp_hours": 12_000}, lamp_hours_limit="20000") == {"lamp-worn": 0}
 
 
 def test_panel() -> None:

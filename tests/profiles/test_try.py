@@ -49,6 +49,21 @@ collect:
     read:
       - {raw: busy, field: radio.utilization_percent, per: active, scale: 100, tags: {interface: wlan0}, unit: "%"}
 """
+PORTS = """\
+id: ports
+title: {zh: 端口, en: Ports}
+role: other
+verified: false
+collect:
+  ports:
+    source: http_json
+    path: /ports
+    rows: .
+    values: {name: name, rx: rx, tx: tx}
+    read:
+      - {raw: rx, field: interface.rx_bytes, tags: {name: "{name}"}, unit: B}
+      - {raw: tx, field: interface.tx_bytes, tags: {name: "{name}"}, unit: B}
+"""
 
 
 def run(*arguments: object) -> Any:
@@ -181,3 +196,18 @@ def test_an_unreadable_number_is_absent_and_no_defect(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert done.exception is None or isinstance(done.exception, SystemExit)
     assert Library([], [file]).get("meter").collect
+
+
+def test_a_row_whose_tags_another_has_is_told(tmp_path: Path) -> None:
+    """Two ports of one name: the first is measured, and of the other it is said why it is not."""
+    ports = [{"name": "Gi0/1", "tx": 1}, {"name": "Gi0/1", "rx": 2, "tx": 2}]
+    file = tmp_path / "ports.yaml"
+    file.write_text(PORTS)
+    (tmp_path / "http.json").write_text(json.dumps({"/ports": ports}))
+    with http_json_server.serving(tmp_path) as port:
+        done = run(file, "127.0.0.1", "--port", port)
+        found = json.loads(run(file, "127.0.0.1", "--port", port, "--json").output)
+    lines = [" ".join(line.split()) for line in done.output.splitlines()]
+    assert "1 tx 2 interface.tx_bytes name=Gi0/1 – another row has these tags" in lines
+    (sample,) = [sample for sample in found["samples"] if sample["measurement"] == "interface"]
+    assert sample["fields"] == {"tx_bytes": 1}

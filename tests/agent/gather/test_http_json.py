@@ -119,8 +119,10 @@ def test_through_the_worker() -> None:
         ('{"uptime": "教"}'.encode("utf-16"), ()),
         ('{"uptime": "教"}'.encode("gbk"), ("Content-Type: application/json; charset=GB2312",)),
         (b'{"uptime": "\xe6\x95\x99"}', ("Content-Type: text/html; charset=nonsense",)),
+        ('{"uptime": "教"}'.encode("gb18030"), ()),
+        ('{"uptime": "教"}'.encode("gb18030"), ("Content-Type: application/json; charset=utf-8",)),
     ],
-    ids=["utf-8", "byte order mark", "utf-16", "gbk", "nonsense"],
+    ids=["utf-8", "byte order mark", "utf-16", "gbk", "nonsense", "gbk unsaid", "gbk said to be utf-8"],
 )
 def test_charset(body: bytes, headers: tuple[str, ...]) -> None:
     """Text is read in the charset in which devices send it."""
