@@ -15,7 +15,7 @@ import typer
 from agent import health as health_file
 from agent import stopmark
 from agent.config import DEFAULT_FILE, HostSettings, InterfaceSettings, Settings
-from agent.devices import all_questions, devices_of
+from agent.devices import all_questions, devices_of, problems_of_credentials
 from agent.export import export
 from agent.gather.host import Host
 from agent.gather.identity import Identity
@@ -35,7 +35,7 @@ from agent.spoolfile import peek, repair
 from agent.worker.client import ask_once
 from contract import __version__
 from contract.broker import address, tls_context
-from contract.errors import SantongError
+from contract.errors import ConfigError, SantongError
 from contract.settings import load
 
 app = typer.Typer(
@@ -94,7 +94,10 @@ def run(
     with _one_line_errors():
         settings = _settings(config)
         if check:  # else the loop leaves out those that do not work
-            all_questions(settings, devices_of(settings, profiles_for))
+            devices = devices_of(settings, profiles_for)
+            all_questions(settings, devices)
+            if problems := list(problems_of_credentials(settings, devices)):
+                raise ConfigError("settings", problems)
         if address(settings.broker).tls:
             tls_context(settings.broker)
     if check:

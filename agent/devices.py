@@ -10,12 +10,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agent.config import Credentials, Settings
-from agent.gather.read import Way
+from agent.gather.read import Way, secret
+from agent.outcome import Unable
 from agent.questions import Device, Question, probes_of, questions_of
 from contract.errors import ConfigError, Problem
 from contract.names import may_speak
 from firmware_profiles.schema import Profile
 from firmware_profiles.sources import REMOTE
+
+_SECRETS = {
+    "password_file": "password",
+    "community_file": "community",
+    "auth_file": "authentication password",
+    "privacy_file": "privacy password",
+}
 
 
 class Wanted(NamedTuple):
@@ -123,6 +131,22 @@ def _problems(settings: Settings) -> Iterator[Problem]:
         if name and name not in names:
             there = f"there are {', '.join(names)}" if names else "there is no [[credentials]]"
             yield Problem(f"{at}.credentials", f"{name!r} is not known; {there}")
+
+
+def problems_of_credentials(settings: Settings, devices: Sequence[Device]) -> Iterator[Problem]:
+    """Yield what is missing to ask a device now; a running agent goes on, and says of it that it cannot be asked."""
+    for device in devices:
+        sources = {what.source for what in device.profile.collect.values()}
+        if "snmp" in sources and not (device.way.community_file or device.way.username):
+            needs = "needs [[credentials]] with community_file (SNMP v2c) or username (v3)"
+            yield Problem(f"observe {device.id}", f"{device.profile.id} {needs}")
+    for number, given in enumerate(settings.credentials):
+        for name, what in _SECRETS.items():
+            if file := getattr(given, name):
+                try:
+                    secret(file, what)
+                except Unable as error:
+                    yield Problem(f"credentials[{number}].{name}", str(error))
 
 
 def _misfits(device: Device, own: str) -> Iterator[Problem]:

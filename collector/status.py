@@ -82,7 +82,9 @@ class DeviceStatus(NamedTuple):
     def rates_kbps(self) -> tuple[float, float] | None:
         """Return received and sent kbit/s over all interfaces between the last two readings."""
         pairs = [
-            (self.previous_interfaces[n], row) for n, row in self.interfaces.items() if n in self.previous_interfaces
+            (self.previous_interfaces[n], row)
+            for n, row in self.interfaces.items()
+            if n in self.previous_interfaces and "rx_bytes" in row.fields  # a radio may only say whether it is up
         ]
         totals = [0.0, 0.0]
         for before, after in pairs:

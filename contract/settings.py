@@ -176,13 +176,24 @@ def _read(file: Path) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415  not needed where variables say all
 
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))  # Windows' Notepad begins files with its mark
     except FileNotFoundError:
         raise ConfigError(str(file), [Problem("", "no such file")]) from None
     except OSError as error:
         raise ConfigError(str(file), [Problem("", f"cannot be read: {error.strerror}")]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(str(file), [Problem("", f"is not TOML: {error}")]) from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(str(file), [Problem("", f"is not UTF-8 (line {line}): save the file as UTF-8")]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(str(file), [Problem("", f"is not TOML: {error}{_full_width(file, str(error))}")]) from None
+
+
+def _full_width(file: Path, said: str) -> str:
+    """Return which letter of Chinese punctuation stands in the line that is wrong, where one does."""
+    at = re.search(r"line (\d+)", said)
+    line = file.read_text(encoding="utf-8-sig").split("\n")[int(at[1]) - 1] if at else ""
+    wide = re.search("[“”‘’，：＝［］｛｝\u3000]", line.partition("#")[0])
+    return f"; '{wide[0]}' is full-width: write the one of ASCII" if wide else ""
 
 
 def _put(tree: dict[str, Any], path: str, value: object) -> None:

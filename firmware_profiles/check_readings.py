@@ -13,6 +13,9 @@ from firmware_profiles.sources import REMOTE, Reading, Source
 NOT_READ = ("presence", "probe", "throughput", "fault", "stop", "agent")
 FREE_UNIT = "sensor.value"
 
+# Other spellings of the same unit.
+_SAME = dict.fromkeys(("c", "℃", "celsius", "degc"), "°C") | dict.fromkeys(("percent", "pct", "％"), "%")
+
 
 def near(word: str, known: Iterable[str], otherwise: str) -> str:
     """Return ", did you mean …", or else what there is."""
@@ -61,7 +64,8 @@ def _unit(reading: Reading) -> Iterator[Problem]:
     if not unit:
         yield Problem("unit", f"{reading.field} has no unit: leave it out")
     elif reading.unit:
-        yield Problem("unit", f"{reading.field} is in {unit}, not {reading.unit}: convert with scale and offset")
+        hint = f"write {unit}" if _SAME.get(reading.unit.lower()) == unit else "convert with scale and offset"
+        yield Problem("unit", f"{reading.field} is in {unit}, not {reading.unit}: {hint}")
     else:
         yield Problem("unit", f"is missing: {reading.field} is in {unit}; write it when the result is")
 

@@ -8,6 +8,7 @@ A file that replaces a shipped one may extend it by its own id.
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -67,10 +68,9 @@ class Library:
             profile = _typed(document)
             problems = check(profile, self._probes)
             if profile.id != document.file.stem:
-                wrong = (
-                    f"{profile.id} is not the file's name: call it {document.file.stem}, or the file {profile.id}.yaml"
-                )
-                problems.append(Problem("id", wrong))
+                stem = document.file.stem
+                call = f"call it {stem}, or the file" if re.fullmatch("[a-z0-9-]{1,64}", stem) else "call the file"
+                problems.append(Problem("id", f"{profile.id} is not the file's name: {call} {profile.id}.yaml"))
             if problems:
                 raise Refusal(_flaw(document, problem) for problem in problems)
             self._profiles[name] = profile
@@ -169,6 +169,10 @@ def _flaw(document: Document, problem: Problem) -> Flaw:
     place, message = document.place(problem.path), problem.message
     if message.endswith("is not text") and place.text is not None:
         message = f'{place.text} is not text: write it in quotes, "{place.text}"'
+    if brace := re.fullmatch(r"\{'([a-z0-9_]+)': None\} is not text", message):
+        message = f'{{{brace[1]}}} without quotes is a section: write "{{{brace[1]}}}"'
+    if message.startswith("is a section, not") and re.search(r"(^|\.)title$", place.path):
+        message += ": write {zh: …, en: …}"
     if message.startswith("is a list of sections"):
         message = "is a list: each entry begins with '- '"
     is_inherited = place.file != str(document.file)

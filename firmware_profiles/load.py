@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from contract.errors import ConfigError, Problem
+from firmware_profiles.syntax import explained
 
 MOST_BYTES, MOST_VALUES, DEEPEST = 256 << 10, 20_000, 30
 _NULLS, _TRUE, _FALSE = ("", "~", "null", "Null", "NULL"), ("true", "True", "TRUE"), ("false", "False", "FALSE")
@@ -87,7 +88,8 @@ def load(file: Path) -> Document:
     try:
         tree = builder.build(_events(text))
     except yaml.YAMLError as error:
-        builder.flaws.append(_syntax_error(str(file), text, error))
+        line, message = _syntax_error(text, error)
+        builder.refuse(line, "", message)
     except _Bound as bound:
         builder.refuse(bound.line, "", str(bound))
     else:
@@ -149,14 +151,14 @@ def _bounded(events: Iterable[_Event]) -> Iterator[_Event]:
         yield event
 
 
-def _syntax_error(file: str, text: str, error: yaml.YAMLError) -> Flaw:
+def _syntax_error(text: str, error: yaml.YAMLError) -> tuple[int, str]:
     if isinstance(error, yaml.reader.ReaderError):
-        line = text.count("\n", 0, error.position) + 1
         code = f"U+{ord(text[error.position]):04X}"
-        return Flaw(Place(file, line, ""), f"is not YAML: the character {code} is not allowed")
-    mark = getattr(error, "problem_mark", None)
+        return text.count("\n", 0, error.position), f"is not YAML: the character {code} is not allowed"
     said = " ".join(str(getattr(error, "problem", None) or error).split())
-    return Flaw(Place(file, mark.line + 1 if mark else 1, ""), f"is not YAML: {said}")
+    lines = [mark.line for name in ("problem_mark", "context_mark") if (mark := getattr(error, name, None))]
+    is_block = str(getattr(error, "context", "")).startswith("while parsing a block")  # which may be the whole file
+    return explained(text, said, lines[0] if lines else 0, min(lines[:1] if is_block else lines, default=0))
 
 
 def _line(event: _Event) -> int:
@@ -247,6 +249,8 @@ class _Builder:
             first.setdefault(key, line)
             value = next(self._events)
             self._note(inner, event, value)
+            if "：" in key and isinstance(value, yaml.ScalarEvent) and not value.value and value.implicit[0]:
+                self.refuse(line, inner, "has no value: write ':' and a blank for the full-width ：")
             table[key] = self._value(value, inner)
         return table
 

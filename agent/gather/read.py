@@ -48,11 +48,15 @@ LIGHT = frozenset({"file", "screen", "session"} if sys.platform == "win32" else 
 
 
 def secret(file: str, what: str) -> str:
-    """Return the secret in a file, its first line; Unable says what to do."""
+    """
+    Return the secret in a file: its first line, without what Windows adds (CR, a byte order mark).
+
+    Unable says what to do.
+    """
     if not file:
         raise Unable(f"no {what} is given: name its file in [[credentials]]")
     try:
-        text = Path(file).read_text(encoding="utf-8").partition("\n")[0].strip("\r")
+        text = Path(file).read_text(encoding="utf-8-sig").partition("\n")[0].strip("\r")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is not text"
         raise Unable(f"{file}: the {what} cannot be read: {reason}") from None

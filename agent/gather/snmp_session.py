@@ -106,6 +106,7 @@ class _Ear:
         self._decoder = decoder
         self._clock = clock
         self.nonsense = ""
+        self.refusal = False  # an error that names an object which was not asked for
 
     def hear(self, data: bytes, channel: Any) -> None:
         """Pass on one packet."""
@@ -114,6 +115,7 @@ class _Ear:
             self._decoder.hear(data, channel)
         except Exception as error:  # noqa: BLE001  whatever a strange packet makes of the decoder
             self.nonsense = type(error).__name__
+            self.refusal = str(error).startswith("Error index")
 
 
 class _Connected:
@@ -171,6 +173,7 @@ class Session:
 
     def __init__(self, way: Way, port: int, timeout: float) -> None:
         self._ends_at = time.monotonic() + timeout
+        self._is_v3 = bool(way.username)
         self._private = bool(way.username) and way.privacy not in _NONE
         self._clock = _Clock()
         domain, address = _resolved(way.address, port, Deadline(timeout))
@@ -233,7 +236,7 @@ class Session:
 
     def _ask(self, request: Callable[..., Any], oids: Sequence[Oid], **more: Any) -> list[tuple[Oid, Any]]:
         """Send one request and wait for its answer; Failed says what became of it."""
-        self._engine.ear.nonsense = ""
+        self._engine.ear.nonsense, self._engine.ear.refusal = "", False
         left_s = self._ends_at - time.monotonic()
         if left_s < _TOO_LATE_S:
             raise Failed("timeout", "not all was answered in time")
@@ -251,6 +254,9 @@ class Session:
         return [(tuple(binding.name), binding.value) for binding in answer]
 
     def _silence(self) -> Failed:
+        if self._engine.ear.refusal:  # net-snmp, to a GETBULK of a user who must encrypt
+            hint = ": does it want privacy of this user?" if self._is_v3 and not self._private else ""
+            return Failed("answer", f"the device refuses what is asked, with an error without an object{hint}")
         if self._engine.ear.nonsense:
             return Failed("answer", f"what was answered is no answer of SNMP ({self._engine.ear.nonsense})")
         if self._clock.rtt_s is None:

@@ -11,7 +11,9 @@ from contract.sample import Value
 Oid = tuple[int, ...]
 Raw = int | float | str | bytes  # bytes: an OCTET STRING, of which only `value_of` makes text
 
-_MAC = re.compile(r"(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}|(?:[0-9a-f]{4}[-.:]){2}[0-9a-f]{4}|[0-9a-f]{12}", re.IGNORECASE)
+_MAC = re.compile(
+    r"(?:[0-9a-f]{2}[: -]){5}[0-9a-f]{2}|(?:[0-9a-f]{4}[-.:]){2}[0-9a-f]{4}|[0-9a-f]{6}[-:]?[0-9a-f]{6}", re.IGNORECASE
+)
 _INDEX = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _BLANK = "\r\n\t\u00a0\u3000"  # an ideographic space is a blank as wide as a Chinese character
 _UNSEEN = "\ufeff\u200b\u200c\u200d\u2060"  # a byte order mark, and joints: what is pasted into a name often has them

@@ -167,10 +167,23 @@ def _mapped(
             question.kind,
             not isinstance(question.ask, Read),
             answer.outcome,
-            mapper.trace(question.tag, readings, rows) if answer.outcome.success and rows else (),
+            concerned(mapper.trace(question.tag, readings, rows), rows) if answer.outcome.success and rows else (),
             unmapped(readings, rows),
         )
     return list(entries.values()), [sample for found in samples.values() for sample in found]
+
+
+def concerned(traced: Sequence[Mapped], rows: Sequence[Row]) -> list[Mapped]:
+    """Leave out the absences of rows of another table: an access point has no channel of its own, its radios have."""
+    names = {row.key: row.values.keys() for row in rows}
+
+    def is_of_another(mapped: Mapped) -> bool:
+        if mapped.raw is not None or mapped.key not in names:
+            return False
+        having = [there for there in names.values() if mapped.reading.raw in there]
+        return bool(having) and all(there.isdisjoint(names[mapped.key]) for there in having)
+
+    return [mapped for mapped in traced if mapped.reading.rows != "each" or not is_of_another(mapped)]
 
 
 def unmapped(readings: Sequence[Reading], rows: Sequence[Row]) -> dict[str, Value]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent.config import Settings
-from agent.devices import Wanted, all_questions, devices_of, those_that_work
+from agent.devices import Wanted, all_questions, devices_of, problems_of_credentials, those_that_work
 from contract.errors import ConfigError, Problem
 from contract.settings import checked, load
 from firmware_profiles.schema import Profile
@@ -136,6 +136,34 @@ def test_a_profile_must_fit_whom_it_is_given_to(tmp_path: Path) -> None:
     ):
         text = f'[profile]\nid = "none"\n[[observe]]\ndevice = "{AP}"\nprofile = "{profile}"\naddress = "192.0.2.9"\n'
         assert mistakes(tmp_path, text) == [f"observe {AP}: {reason}"]
+
+
+def test_a_device_by_snmp_needs_credentials(tmp_path: Path) -> None:
+    """Forgotten, or those of a projector: `run --check` says that nothing could be asked; a running agent goes on."""
+    said = f"observe {AP}: ap needs [[credentials]] with community_file (SNMP v2c) or username (v3)"
+    for text in (
+        OBSERVED.replace('credentials = "readers"\n', "").replace("/etc/santong", str(tmp_path)),
+        OBSERVED.replace("community_file", "password_file").replace("/etc/santong", str(tmp_path)),
+    ):
+        (tmp_path / "community").write_text("public")
+        given = settings(tmp_path, text)
+        devices, wrong = those_that_work(given, resolve)
+        assert ([device.id for device in devices], wrong) == ([DEVICE, AP], [])
+        assert [str(problem) for problem in problems_of_credentials(given, devices)] == [said]
+
+
+def test_secrets_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    """`run --check` says it; a running agent goes on without the device."""
+    (tmp_path / "fine").write_text("\ufeffpublic\r\n", encoding="utf-8")
+    (tmp_path / "empty").write_text("\n")
+    files = {"community_file": "fine", "password_file": "empty", "auth_file": ".", "privacy_file": "none"}
+    text = "".join(f'{name} = "{tmp_path / file}"\n' for name, file in files.items())
+    given = settings(tmp_path, f'[[credentials]]\nname = "a"\n{text}')
+    assert [str(problem).replace(str(tmp_path), "") for problem in problems_of_credentials(given, [])] == [
+        "credentials[0].password_file: /empty: is empty, the password is missing",
+        "credentials[0].auth_file: : the authentication password cannot be read: Is a directory",
+        "credentials[0].privacy_file: /none: the privacy password cannot be read: No such file or directory",
+    ]
 
 
 def test_probes_of_a_profile_are_checked_like_those_of_the_settings(tmp_path: Path) -> None:

@@ -173,6 +173,12 @@ def test_rates_come_from_the_last_two_readings_and_survive_a_reboot(tmp_path: Pa
     assert found.rates_kbps() == (100.0, 0.0)
 
 
+def test_a_radio_that_only_says_that_it_is_up_has_no_rate(tmp_path: Path) -> None:
+    """No figure is shown where no octets were counted."""
+    lines = "".join(f"interface,{TAGS},name=radio0 up=1i {NOW_NS - n * MINUTE_NS}\n" for n in (2, 1))
+    assert status_of(tmp_path, delivery("aaaaaaaa", 1), lines)[DEVICE].rates_kbps() is None
+
+
 def test_json_says_null_for_what_was_not_measured(tmp_path: Path) -> None:
     """A reading that is not there is null, never 0, and times carry their offset."""
     presence = f'presence,{TAGS} boot="b",uptime_s=60.0,asleep_s=0.0,lan=1i,broker=1i {NOW_NS}\n'

@@ -90,6 +90,12 @@ def test_a_folder_for_a_file_is_one_line(tmp_path: Path) -> None:
     assert str(caught.value) == f"{tmp_path}: cannot be read: Is a directory"
 
 
+def test_a_byte_order_mark_is_allowed(file: Path) -> None:
+    """Windows' Notepad begins a file with one, and ends its lines with two characters."""
+    file.write_bytes(("\ufeff" + MINIMAL).replace("\n", "\r\n").encode())
+    assert load(Settings, file, NOTHING).agent == "441802-3144001234.c0703"
+
+
 def test_defaults_stand_where_nothing_is_said(file: Path) -> None:
     """Four lines are enough to configure an agent; everything else has the documented default."""
     file.write_text(MINIMAL)

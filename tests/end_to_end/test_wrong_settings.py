@@ -75,7 +75,8 @@ GOOD_AGENT = f'agent = "{DEVICE}"\n[broker]\nurl = "{NOWHERE}"\n'
 
 AGENT_MISTAKES: dict[str, tuple[str | bytes, str]] = {
     "bad TOML": ("agent = \n", r"is not TOML: .*line 1"),
-    "not UTF-8": (b'agent = "\xff"\n', r"is not TOML: "),
+    "not UTF-8": (b'# ok\nagent = "\xff"\n', r"is not UTF-8 \(line 2\): save the file as UTF-8"),
+    "a Chinese quote": ("agent = “a.b”\n", r"is not TOML: .*line 1.*; '“' is full-width: write the one of ASCII"),
     "an unknown key": (GOOD_AGENT + "[round]\nevry = 5\n", r"round\.evry: is not known, did you mean every"),
     "an unknown section": (GOOD_AGENT + "[rouund]\nevery = 5\n", r"rouund: is not known, did you mean round"),
     "a typing mistake": (GOOD_AGENT + '[round]\nevery = "6Os"\n', r"round\.every: '6Os' .* did you mean 60s"),

@@ -108,7 +108,28 @@ def test_a_byte_order_mark_is_allowed(file: Path) -> None:
     [
         ("a: 1\nb: 2\na: 3\nb: {c: 1, c: 2}\n", "model.yaml:3: a: is there twice, first in line 1\n"
          "model.yaml:4: b: is there twice, first in line 2\nmodel.yaml:4: b.c: is there twice, first in line 4"),
-        ("a:\n\t- 1\n", "model.yaml:2: is not YAML: found character '\\t' that cannot start any token"),
+        ("a:\n\t- 1\n", "model.yaml:2: is not YAML: found character '\\t' that cannot start any token; "
+         "a tab stands before the text: indent by blanks"),
+        ("a: 1\nb：2\nc: 3\n", "model.yaml:2: is not YAML: could not find expected ':'; "
+         "the full-width ： in line 2 is no punctuation of YAML: write ':' and a blank, or quote the text"),
+        ("a: {b: 1， c: 2}\n", "model.yaml:1: is not YAML: expected ',' or '}', but got ':'; "
+         "the full-width ， in line 1 is no punctuation of YAML: write ',', or quote the text"),
+        ("a: {b：1, c: 2}\n", "model.yaml:1: a.b：1: has no value: write ':' and a blank for the full-width ："),
+        ("a:\n\u3000\u3000b: 1\n  c: 2\n", "model.yaml:3: is not YAML: mapping values are not allowed here; "
+         "a full-width blank in line 2 is no punctuation of YAML: write blanks, or quote the text"),
+        ("a: 1\nb:2\nc: 3\n", "model.yaml:2: is not YAML: could not find expected ':'; write a blank after the ':'"),
+        ("- a: 1\n  b\n  c: 3\n", "model.yaml:2: is not YAML: could not find expected ':'; "
+         "a line is `name: value`, or `- value` in a list"),
+        ("a: {b: c: d}\n", "model.yaml:1: is not YAML: expected ',' or '}', but got ':'; "
+         "a comma may be missing before; a text with ': ' in it needs quotes"),
+        ("a:\n  b: 高，低\n c: 1\n", "model.yaml:3: is not YAML: expected <block end>, but found "
+         "'<block mapping start>'; is it indented as the lines above that belong with it?"),
+        ("a: b: c\n", "model.yaml:1: is not YAML: mapping values are not allowed here; "
+         "is it indented as the lines above that belong with it? A text with ': ' in it needs quotes"),
+        ('a: "\\d+"\n', "model.yaml:1: is not YAML: found unknown escape character 'd'; "
+         "write patterns in single quotes, in which a backslash is itself: '(\\d+)'"),
+        ('a: {b: "c}\nd: {e: "%"}\n', "model.yaml:2: is not YAML: found character '%' that cannot start any token; "
+         "a quote in line 1 has no end"),
         ("a: [1,\nb: 2\n", "model.yaml:3: is not YAML: expected ',' or ']', but got '<stream end>'"),
         ("a: \x07\n", "model.yaml:1: is not YAML: the character U+0007 is not allowed"),
         ("a: 1\n---\nb: 2\n", "model.yaml:2: is a second document: one file is one profile"),

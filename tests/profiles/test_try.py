@@ -9,8 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.cli import app
+from agent.mapping import Mapper
 from agent.outcome import Row
-from agent.profiles.attempt import unmapped
+from agent.profiles.attempt import concerned, unmapped
 from firmware_profiles.library import Library
 from firmware_profiles.sources import FieldName, Reading
 from tests.profiles import http_json_server, pjlink_server
@@ -185,6 +186,18 @@ def test_what_no_reading_takes_is_found() -> None:
     readings = [Reading("a", FieldName("radio.channel"), {"interface": "{b}"}, per="c")]
     rows = [Row("1", {"a": 1, "b": 2, "c": 3, "d": 4}), Row("2", {"d": 5, "e": 6})]
     assert unmapped(readings, rows) == {"d": 4, "e": 6}
+
+
+def test_what_only_the_rows_of_another_table_have_is_not_called_absent() -> None:
+    """The radios of an access point have no state, it has no channel; a port without a speed among others misses it."""
+    state, channel = (Reading(name, FieldName("sensor.value"), {"name": name}) for name in ("state", "channel"))
+    rows = [Row("0.1", {"state": 1}), Row("1", {"channel": 6, "load": 3}), Row("2", {"load": 4})]
+    told = concerned(Mapper().trace("ap", [state, channel], rows), rows)
+    assert [(mapped.key, mapped.reading.raw, mapped.value) for mapped in told] == [
+        ("0.1", "state", 1.0),
+        ("1", "channel", 6.0),
+        ("2", "channel", None),
+    ]
 
 
 def test_an_unreadable_number_is_absent_and_no_defect(tmp_path: Path) -> None:

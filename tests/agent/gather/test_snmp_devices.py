@@ -85,6 +85,18 @@ def test_garbage_is_no_answer(way: Way) -> None:
     assert outcome.reason.startswith("what was answered is no answer of SNMP")
 
 
+def test_a_refusal_without_an_object_is_called_one(way: Way) -> None:
+    """Net-snmp sends a forbidden GETBULK back as it came, its repetitions in the place of the object's number."""
+
+    def refusing(packet: bytes) -> list[bytes]:
+        return [response(packet, [VarBind(OID(1, 3), Integer32(1))], status=16, index=10)]
+
+    with device(refusing) as port:
+        outcome = ask(way, port, timeout=0.5, get={"a": f"{SCALAR}.1.0"})
+    assert (outcome.success, outcome.stage) == (False, "answer")
+    assert outcome.reason == "the device refuses what is asked, with an error without an object"
+
+
 def test_an_answer_that_follows_garbage_counts(way: Way) -> None:
     """Stray packets do not spoil a reading."""
     right = answering(lambda request: [VarBind(b.name, Integer32(5)) for b in request.variableBindings])
