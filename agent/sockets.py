@@ -4,10 +4,11 @@ import errno
 import queue
 import socket
 import threading
+from ipaddress import IPv6Address
 from typing import Any
 
 from agent.deadline import Deadline
-from agent.outcome import Failed
+from agent.outcome import Failed, Unable
 
 _NAMES = {
     errno.ECONNREFUSED: "refused",
@@ -36,12 +37,16 @@ def addresses_of(host: str, deadline: Deadline) -> list[tuple[int, str]]:
     """
     Return family and address of each that the system has for a name; an address is its own.
 
-    Failed `resolve` (code: EAI number). A name is asked in a thread, since getaddrinfo knows no deadline of ours.
+    Failed `resolve` (code: EAI number). Unable: the address is of one link (fe80::) and does not say of which.
+    A name is asked in a thread, since getaddrinfo knows no deadline of ours.
     """
     try:
-        return _look_up(host, socket.AI_NUMERICHOST)
+        found = _look_up(host, socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
         pass
+    else:
+        _check_link(host, found)
+        return found
     answers: queue.SimpleQueue[list[tuple[int, str]] | OSError | UnicodeError] = queue.SimpleQueue()
 
     def ask() -> None:
@@ -60,6 +65,13 @@ def addresses_of(host: str, deadline: Deadline) -> list[tuple[int, str]]:
     if isinstance(answer, socket.gaierror):
         raise Failed("resolve", f"{host}: {answer.strerror}", answer.errno)
     raise Failed("resolve", f"{host}: {answer}")
+
+
+def _check_link(host: str, found: list[tuple[int, str]]) -> None:
+    """Refuse a link-local address without its interface, which the system only calls an invalid argument (RFC 4007)."""
+    for family, address in found:
+        if family == socket.AF_INET6 and "%" not in address and IPv6Address(address).is_link_local:
+            raise Unable(f"{host} is an address of one link: write the interface behind it, as {host}%eth0")
 
 
 def _look_up(host: str, flags: int) -> list[tuple[int, str]]:

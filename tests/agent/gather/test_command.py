@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.gather.command import MOST_BYTES, MOST_ROWS, pairs, read, rows, run
+from agent.gather.command import MOST_ROWS, pairs, read, rows, run
 from agent.gather.read import Read, Way
 from agent.outcome import Outcome, Row, Unable
+from agent.programs import MOST_BYTES
 from agent.worker.client import ask_once
 from agent.worker.kinds import perform
 from contract.settings import Pattern
