@@ -5,8 +5,8 @@ A version is cut into numbers and words; what stands between them, and words bef
 Then piece by piece: words of a version that is not out yet (dev, alpha, beta, pre, rc) < the end < other words (in the
 order of the alphabet, capitals or not) < numbers. So 2.3.4-rc1 < 2.3.4 < 2.3.4b < 2.3.4.1, and 6.49 = 6.49.0.
 
-A version that is known to be bad is meant with all that begins with its pieces: 5.20.1 is also 5.20.1 (RG-AP720) and
-5.20.1.3, but not 5.20.10.
+A version that is known to be bad is meant with every word behind it: 5.20.1 is also 5.20.1 (RG-AP720), but neither
+5.20.10 nor 5.20.1.3, which may be where it was mended.
 """
 
 import re
@@ -41,10 +41,11 @@ def is_compliant(version: str, rule: Firmware) -> bool | None:
 
 
 def _is_of(version: str, bad: str) -> bool:
-    """Tell whether a version is the bad one, or begins with its pieces."""
+    """Tell whether a version is the bad one, or that with a word behind it."""
     begins = [_rank(piece) for piece in _pieces(bad)]
     own = [_rank(piece) for piece in _pieces(version)]
-    return bool(begins) and (key(version) == key(bad) or own[: len(begins)] == begins)
+    has_word_next = own[len(begins) : len(begins) + 1] and own[len(begins)][0] != _NUMBER
+    return bool(begins) and (key(version) == key(bad) or (bool(has_word_next) and own[: len(begins)] == begins))
 
 
 def _pieces(version: str) -> list[str]:

@@ -82,12 +82,12 @@ def test_no_text_is_too_strange(text: str) -> None:
         ("7.0.10", Firmware("", ("7.0.1",)), True),
         ("7.0", Firmware("", ("7.0.1",)), True),
         ("5.20.1 (RG-AP720)", Firmware("", ("5.20.1 (RG-AP740)",)), True),
-        ("7.0.1.3", Firmware("", ("7.0.1",)), False),
+        ("7.0.1.3", Firmware("", ("7.0.1",)), True),
         ("7.5", Firmware("", ("7.0",)), True),
         ("7.0.2", Firmware(), None),
         ("unknown", Firmware("6.49.7"), None),
     ],
 )
 def test_a_version_is_good_bad_or_unknown(version: str, rule: Firmware, expected: bool | None) -> None:
-    """Old and known bad versions are not compliant, these with all that begins so; without a rule it is unknown."""
+    """Old and known bad versions are not compliant, these with any word behind them; without a rule it is unknown."""
     assert is_compliant(version, rule) is expected
