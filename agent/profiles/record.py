@@ -7,6 +7,7 @@ There is a whole recording in the end, or nothing: what fails on the way, or is 
 """
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from contract import __version__
 from contract.errors import ConfigError, Problem
 
 _RECORDED = b"recorded"  # the first word of SOURCE
+_QUERY = re.compile(r"([?&][^\s=&,;]+=)[^\s&]+?(?=&|[,;:]?\s|$)")  # name and value in a path
 SECOND = "second"  # the folder of a second read, for readings that need an increase
 
 
@@ -56,14 +58,23 @@ def source(told: Told, redactor: Redactor) -> str:
     replaced = ", ".join(f"{count} {name}" for name, count in redactor.counts.items()) or "nothing"
     lines = [
         f"recorded: {told.kind}, {datetime.now(UTC):%Y-%m-%d}, by santong {__version__}",
-        f"asked: {told.asked}",
+        f"asked: {_said(told.asked, redactor)}",
         f"found: {told.found}",
-        *(f"left out: {what}" for what in told.left_out),
+        *(f"left out: {_said(what, redactor)}" for what in told.left_out),
         f"replaced by stand-ins: {replaced}",
-        *([f"not whole: {told.partial}"] if told.partial else []),
-        "Private addresses (RFC 1918) are as they were; a version of four numbers may have been taken for an address.",
+        *([f"not whole: {_said(told.partial, redactor)}"] if told.partial else []),
+        "Private addresses (RFC 1918; fd00::/8, RFC 4193) are as they were.",
+        "A version of four numbers may have been taken for an address.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _said(text: str, redactor: Redactor) -> str:
+    """Return what was asked, or was not got, with stand-ins; what stands in a query is dropped."""
+    return "".join(
+        f"{redactor.text(part)}…" if part[:1] in ("?", "&") and part.endswith("=") else redactor.text(part)
+        for part in _QUERY.split(text)
+    )
 
 
 def check_target(out: Path, *, force: bool) -> None:

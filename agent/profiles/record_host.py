@@ -36,7 +36,32 @@ _SESSION = ("CLASS", "STATE", "SEAT", "ACTIVE", "REMOTE", "TYPE")  # of a sessio
 _NUMBERED = re.compile(
     r"(?:^|/)(?:[\w-]*serial[\w-]*|cid|[\w-]*uuid)$"
 )  # files that hold a number of the machine's own
+_STORED = frozenset(
+    (
+        *(
+            "ext2",
+            "ext3",
+            "ext4",
+            "xfs",
+            "btrfs",
+            "f2fs",
+            "vfat",
+            "exfat",
+            "ntfs",
+            "ntfs3",
+            "fuseblk",
+            "iso9660",
+            "jffs2",
+        ),
+        *("ubifs", "squashfs", "erofs", "overlay", "zfs", "bcachefs", "nfs", "nfs4", "cifs", "smb3", "9p", "virtiofs"),
+    )
+)  # file systems that hold files; of the others (tmpfs of each user, namespaces) only those of the system are kept
+_SYSTEM = re.compile(
+    r"/(?:(?:boot|dev|etc|home|media|mnt|opt|overlay|proc|rom|root|run|srv|sys|tmp|usr|var)(?:/"
+    r"(?:firmware|efi|lib|log|tmp|cache|local|lock|shm|pts|mqueue|hugepages))*)?"
+)
 _SERIAL_LINE = re.compile(rb"(?m)^Serial\s*:\s*(\S+)")  # of /proc/cpuinfo
+_TELLS = re.compile(r"(?:addr|mountaddr|clientaddr|username|domain|unc|password|\w*dir|\w+id)=")  # options of a mount
 
 
 class HostCaptured:
@@ -114,6 +139,8 @@ def _file(path: str, content: bytes, redactor: Redactor) -> bytes:
     if path.startswith("/run/systemd/sessions/"):
         lines = content.decode(errors="replace").splitlines()
         return "".join(f"{line}\n" for line in lines if line.partition("=")[0] in _SESSION).encode()
+    if path.endswith("/mountinfo"):
+        return _mounts(content.decode(errors="replace"), redactor).encode()
     if _NUMBERED.search(path):
         text = content.decode("latin-1")
         word = text.strip(" \t\r\n\0")
@@ -121,3 +148,39 @@ def _file(path: str, content: bytes, redactor: Redactor) -> bytes:
     for serial in _SERIAL_LINE.findall(content):
         redactor.learn(serial.decode("latin-1"))
     return redactor.octets(content)
+
+
+def _mounts(text: str, redactor: Redactor) -> str:
+    """Return the lines of /proc/self/mountinfo that tell of the machine, but for what people named (proc(5))."""
+    kept = []
+    for line in text.splitlines():
+        words = line.split(" ")
+        mark = words.index("-") if "-" in words else 0
+        if mark < 6 or len(words) < mark + 4:
+            continue
+        kind, system = words[mark + 1], _SYSTEM.fullmatch(words[4]) is not None
+        if kind.partition(".")[0] not in _STORED and not system:
+            continue
+        words[3], words[4] = (_place(word, redactor) for word in words[3:5])
+        words[mark + 2] = _mounted(words[mark + 2], redactor)
+        words[mark + 3] = ",".join(word for word in words[mark + 3].split(",") if not _TELLS.match(word)) or "rw"
+        kept.append(redactor.text(" ".join(words)) + "\n")
+    return "".join(kept)
+
+
+def _place(path: str, redactor: Redactor) -> str:
+    """Return a path of which only the system's own folders are as they were."""
+    if _SYSTEM.fullmatch(path):
+        return path
+    parts = path.split("/")
+    known = max((at for at in range(1, len(parts)) if _SYSTEM.fullmatch("/".join(parts[:at]) or "/")), default=0)
+    return "/".join([*parts[:known], *(redactor.learn(part) for part in parts[known:])])
+
+
+def _mounted(source: str, redactor: Redactor) -> str:
+    """Return what is mounted: a device as it was, of a server a stand-in in place of each name."""
+    if source.startswith("/dev/") and source.count("/") == 2:
+        return source
+    if re.match(r"//|[^/]+:|/", source):
+        return re.sub(r"[^/:]+", lambda name: name[0] if name[0] == "dev" else redactor.learn(name[0]), source)
+    return source

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -16,7 +17,7 @@ from agent.gather.web import json_of
 from agent.outcome import Failed
 from agent.profiles.record import Told
 from agent.profiles.redact import Redactor
-from agent.profiles.redact_json import as_bytes, cleaned
+from agent.profiles.redact_json import as_bytes, cleaned, is_telling
 from contract.errors import ConfigError, Problem
 from firmware_profiles.library import Library
 from firmware_profiles.sources import HttpJson, Ubus
@@ -25,6 +26,8 @@ PATIENCE_S = 5.0  # for one answer
 _WORDS = ("NAME", "SNUM")  # of PJLink: what people call the device, its serial number
 _PASSWORD = "recorded"  # noqa: S105  with which the recording is replayed
 _USER = "santong"
+_LOGINS = {"http": ["digest"], "https": ["digest", "basic"]}  # of who has a user's name
+_NO_BASIC = "HTTP Basic would show the password to all on the way: --kind https"
 _CALLS = (  # what is known to change nothing; further ones are those of the profiles
     Call("system", "board"),
     Call("system", "info"),
@@ -62,6 +65,8 @@ class JsonCaptured:
 
     def files(self, redactor: Redactor) -> Mapping[str, bytes]:
         """Return the recording."""
+        if self._name == "http.json":
+            _learn_queries(self._tree, redactor)
         tree = cleaned(self._tree, redactor)
         found: dict[str, bytes] = {}
         if self._name == "ubus.json":
@@ -72,6 +77,14 @@ class JsonCaptured:
             found["parameters.toml"] = f'{user}password_file = "password"\n'.encode()
             found["password"] = f"{_PASSWORD}\n".encode()
         return {self._name: as_bytes(tree), **found}
+
+
+def _learn_queries(paths: Iterable[str], redactor: Redactor) -> None:
+    """Learn the values in the queries of paths whose names are telling: tokens, keys, names."""
+    for path in paths:
+        for name, value in re.findall("[?&]([^=&]+)=([^&]+)", path):
+            if is_telling(name):
+                redactor.learn(value, everywhere=True)
 
 
 def pjlink(way: Way, port: int, tell: Tell) -> tuple[PjlinkCaptured, Told]:
@@ -190,8 +203,12 @@ def http(way: Way, port: int, paths: Sequence[str], scheme: str, tell: Tell) -> 
 
 
 def _page(way: Way, port: int, path: str, scheme: str) -> Any:
-    """Get one path, with the login that the device asks for."""
-    logins = ["digest", "basic"] if way.username else ["bearer"] if way.password_file else ["none"]
+    """
+    Get one path, with the login that the device asks for; Failed `auth` when that is Basic without TLS.
+
+    Digest is tried first (RFC 7616); Basic shows the password to everybody on the way (RFC 7617 §4).
+    """
+    logins = _LOGINS[scheme] if way.username else ["bearer"] if way.password_file else ["none"]
     for login in logins:
         what = HttpJson(path, {}, (), port=port, scheme=scheme, login=login, verify=False)  # type: ignore[arg-type]
         try:
@@ -199,6 +216,8 @@ def _page(way: Way, port: int, path: str, scheme: str) -> Any:
         except Failed as failed:
             if failed.stage == "auth" and login != logins[-1]:
                 continue
+            if failed.stage == "auth" and login == "digest":
+                raise Failed("auth", f"{failed.reason}; {_NO_BASIC}", failed.code) from None
             raise
         if answer.status in (401, 403) and login != logins[-1]:
             continue

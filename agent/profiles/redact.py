@@ -24,7 +24,7 @@ _FORMS = re.compile(
     (?P<jwt>eyJ[\w-]{{4,}}\.[\w-]+\.[\w-]*)
   | (?P<uuid>{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}})
   | (?P<ipv6>(?<![0-9A-Za-z:.])(?:{_HEX}{{0,4}}:){{2,7}}(?:{_HEX}{{1,4}}|[0-9.]{{7,15}})?(?![0-9A-Za-z:.]))
-  | (?P<decimal>(?<![0-9.])(?:[0-9]{{1,3}}\.){{5,}}[0-9]{{1,3}}(?![0-9A-Fa-f]|\.[0-9]))
+  | (?P<decimal>(?<![0-9.])(?:[0-9]{{1,10}}\.){{5,}}[0-9]{{1,10}}(?![0-9A-Fa-f]|\.[0-9]))
   | (?P<pairs>(?<![0-9A-Za-z]){_HEX}{{1,2}}(?P<mark>:|-|\.|_|\x20|%3A|%3a)(?:{_HEX}{{1,2}}(?P=mark)){{4,}}{_HEX}{{1,2}}
       (?![0-9A-Za-z]))
   | (?P<fours>(?<![0-9A-Za-z]){_HEX}{{4}}(?P<joint>[.:-]){_HEX}{{4}}(?P=joint){_HEX}{{4}}(?![0-9A-Za-z]))
@@ -36,9 +36,20 @@ _FORMS = re.compile(
     re.VERBOSE,
 )
 _LABELLED = re.compile(
-    r"""(?ix) (?: \bs/?n | serial(?:\s*(?:no|nr|num|number))?\.? | passw(?:or)?d | passphrase | psk | secret | token
-                | community | (?:user|login)(?:\s?name)? )
-        \s*[:=\#]\s* ["']? ([^\s"',;]{4,})"""
+    r"""(?ix) (?P<query>[?&][\w-]*)?
+        (?: \bs/?n | serial(?:\s*(?:no|nr|num|number))?\.? | passw(?:or)?d | passphrase | psk | secret | token
+          | community | (?:user|login)(?:\s?name)? | e?ssid | imei | imsi | iccid | \b(?:\w+_)?key )
+        \s*[:=\#]\s* ["']? (?P<value>(?(query)[^\s"',;&]|[^\s"',;]){4,})"""
+)
+# Without a mark the label says less: what follows must have a digit, as numbers and keys have, and words mostly not.
+_UNMARKED = re.compile(
+    r"""(?ix) (?<![\w/]) (?: s/n | sn | serial(?:\s+(?:no|nr|num|number)\.?)? | imei | imsi | iccid | psk
+          | (?:\w+[ _-])?key | passw(?:or)?d | passphrase )
+        \s+ (?:is\s+)? ["']? (?P<value> (?=[^\s"',;]*[0-9]) [^\s"',;]{6,})"""
+)
+_NETWORK = re.compile(
+    r"""(?ix) (?<![a-z]) e?ssid (?: \s*[:=]\s*["']? | \s+["'] | \s+(?=\S*[0-9-]) )
+        (?P<value>[^"',;|]{2,32}?) (?=["',;|]|\s+\w+[:=]|\s*$)"""
 )
 _VERSION_BEFORE = re.compile(r"(?i)(?:version|release|firmware|software|ver|rev|build|\bv|\br)[\s.:=_-]*$|[a-z0-9_-]$")
 _VERSION_AFTER = re.compile(r"[-_+~]?[A-Za-z]")
@@ -98,8 +109,9 @@ class Redactor:
         """Return a text in which nothing is left."""
         if folded(text.strip()) in self._keep:
             return text
-        for labelled in _LABELLED.finditer(text):
-            self.learn(labelled[1])
+        for label in (_LABELLED, _UNMARKED, _NETWORK):
+            for labelled in label.finditer(text):
+                self.learn(labelled["value"])
         made, at = [], 0
         for start, end in self._words.found(text):
             made += [self._forms(text, at, start), self.given.word(text[start:end])]
@@ -112,6 +124,8 @@ class Redactor:
             return self.given.mac(data)
         if is_text(data):
             return self.text(data.decode()).encode()
+        if len(data) == 4 and data in self.given.addresses:
+            return self.given.addresses[data]
         if len(data) == 16 and (is_public(data) or data[:2] == b"\xfe\x80"):
             return self.given.address(data)
         known = bytes(self._known(data, 0))
@@ -120,7 +134,7 @@ class Redactor:
 
     def arcs(self, oid: Sequence[int], fixed: int = _FIRST_ARC) -> tuple[int, ...]:
         """Return an object identifier in whose index no address and no word is left; the first `fixed` arcs stay."""
-        arcs = self._known(oid, fixed)
+        arcs = self._known(oid, fixed, is_index=True)
         letters = "".join(chr(arc) if 32 <= arc < 127 else "\0" for arc in arcs)
         for start, end in self._words.found(letters, anywhere=_SHORTEST + 1):
             if start >= fixed:
@@ -139,16 +153,16 @@ class Redactor:
             return self.survives(value.decode("latin-1")) or self.octets(value) != value
         return self.arcs(value) != tuple(value)
 
-    def _known(self, octets: Sequence[int], start: int) -> list[int]:
+    def _known(self, octets: Sequence[int], start: int, *, is_index: bool = False) -> list[int]:
         """Replace the addresses that are known within octets or arcs."""
         made, at = list(octets), start
-        while at + 6 <= len(made):
-            at += self._replaced(made, at) or 1
+        while at + 4 <= len(made):
+            at += self._replaced(made, at, is_index=is_index) or 1
         return made
 
-    def _replaced(self, made: list[int], at: int) -> int:
+    def _replaced(self, made: list[int], at: int, *, is_index: bool) -> int:
         """Replace the address that begins here, if one does; return how many octets it has."""
-        for length in (16, 8, 6):
+        for length in (16, 8, 6, 4):
             window = made[at : at + length]
             if len(window) < length or max(window) > 255:
                 continue
@@ -159,6 +173,8 @@ class Redactor:
                 made[at : at + 8] = eui64(self.given.macs[mac])
             elif length == 6 and octets in self.given.macs and _is_telling(octets):
                 made[at : at + 6] = self.given.macs[octets]
+            elif length == 4 and is_index and octets in self.given.addresses and _is_telling(octets):
+                made[at : at + 4] = self.given.addresses[octets]
             else:
                 continue
             return length
@@ -263,7 +279,7 @@ def is_text(data: bytes) -> bool:
 
 
 def _is_telling(mac: bytes) -> bool:
-    """Tell whether an address is unlike what stands anywhere by chance."""
+    """Tell whether an address, of a device or of the Internet, is unlike what stands anywhere by chance."""
     return sum(octet >= 16 for octet in mac) >= 2
 
 

@@ -149,6 +149,21 @@ def test_an_address_in_an_index_is_replaced_whole_and_nothing_beside_it(
     assert (one.oid, lost) == ((*above, *bytes.fromhex("00005e005300")), 0)
 
 
+def test_a_public_address_found_elsewhere_is_known_in_an_index_and_in_octets() -> None:
+    """A vendor's table of DNS servers by address, and a string of four octets, have the stand-in that the text has."""
+    column = (1, 3, 6, 1, 4, 1, 9999, 3, 7, 1, 2)
+    address = bytes([119, 29, 29, 29])
+    rows = [
+        Varbind((*column, *address), 2, 1),
+        Varbind((*column[:-1], 3, 1), 2, 5),
+        Varbind((*column[:-1], 4, 1), 4, b"\xca" + address[1:]),
+        Varbind((*column[:-1], 5, 1), 4, b"dns 119.29.29.29 and 202.29.29.29"),
+    ]
+    made, _ = redacted(rows, Redactor())
+    assert made[0].oid == (*column, 192, 0, 2, 1)
+    assert made[2].value == bytes([192, 0, 2, 2])
+
+
 @pytest.mark.parametrize("before", [(), (6,)])
 @pytest.mark.parametrize("after", [(0,), (1,), (2, 5)])
 def test_the_number_of_a_radio_after_an_address_stays(before: tuple[int, ...], after: tuple[int, ...]) -> None:
@@ -409,6 +424,52 @@ def test_pages_of_json_are_recorded(tmp_path: Path) -> None:
     assert "not whole: /api/none: answers 404" in (out / "SOURCE").read_text()
 
 
+def test_source_tells_nothing_of_what_was_asked(tmp_path: Path) -> None:
+    """Paths may hold a token, a name or an address: SOURCE has them as little as the pages."""
+    device, out = tmp_path / "device", tmp_path / "out"
+    device.mkdir()
+    path = f"/api/zhang-office/{OTHER.upper()}?token=abc123&page=2"
+    (device / "http.json").write_text(json.dumps({path: {"hostname": "zhang-office"}}))
+    with http_json_server.serving(device) as port:
+        roots = ["--root", path, "--root", "/api/none?sid=xyz789", "--root", f"/none/{OTHER}"]
+        run("127.0.0.1", "--kind", "http", "--port", port, "--out", out, *roots)
+    text = "".join(file.read_text() for file in out.iterdir()).lower()
+    assert not [word for word in ("zhang", OTHER, "abc123", "xyz789") if word in text]
+    assert "?token=…&page=…, /api/none?sid=…, /none/00005e0053" in (out / "SOURCE").read_text()
+    assert "not whole: /api/none?sid=…: answers 404" in (out / "SOURCE").read_text()
+
+
+def test_source_has_no_address_where_a_walk_ended(tmp_path: Path, device: Path, community: Path) -> None:
+    """After which object it ended: in its index too there are stand-ins."""
+    out = tmp_path / "out"
+    with snmp_server.serving(device) as port:
+        run("127.0.0.1", "--port", port, "--community-file", community, "--out", out, "--most", 15)
+    assert ARCS not in (out / "SOURCE").read_text()
+    assert "0.0.94.0.83." in (out / "SOURCE").read_text()
+
+
+def asks_for(challenge: str, seen: list[str]) -> http_json_server.Script:
+    """Return a device that asks for a login, and writes down what it is shown."""
+
+    def script(asked: http_json_server.Handler) -> None:
+        seen.append(asked.headers.get("Authorization", ""))
+        asked.reply(401, b"", ("WWW-Authenticate", challenge))
+
+    return script
+
+
+def test_a_password_is_not_shown_without_tls(tmp_path: Path) -> None:
+    """A device that asks for Basic over plain HTTP gets nothing; the message says what to do."""
+    seen: list[str] = []
+    (tmp_path / "password").write_text("sesame99")
+    login = ["--user", "agent-7", "--password-file", tmp_path / "password"]
+    with http_json_server.answering(asks_for('Basic realm="x"', seen)) as port:
+        arguments = ["--kind", "http", "--port", port, "--root", "/a", "--out", tmp_path / "out"]
+        done = run("127.0.0.1", *arguments, *login)
+    assert (done.exit_code, set(seen)) == (1, {""})
+    assert "HTTP Basic would show the password to all on the way: --kind https" in done.output
+
+
 def test_this_machine_is_recorded_as_a_tree(tmp_path: Path) -> None:
     """The files that profiles read, without serial numbers, accounts and who is logged in."""
     root = tmp_path / "machine"
@@ -434,6 +495,29 @@ def test_this_machine_is_recorded_as_a_tree(tmp_path: Path) -> None:
     everything = b"".join(made.values())
     assert not [word for word in (b"xiaoming", b"7XK2PQ3", b"a1b2c3d4") if word in everything]
     assert told.kind == "files of a machine"
+
+
+def test_mounts_tell_of_the_machine_and_of_nobody(tmp_path: Path) -> None:
+    """Real file systems and the system's own mounts stay; servers, shares, people's folders and containers do not."""
+    mounts = """\
+28 1 259:2 / / rw,relatime shared:1 - ext4 /dev/nvme0n1p2 rw,errors=remount-ro
+29 28 259:1 / /boot/firmware rw - vfat /dev/mmcblk0p1 rw
+31 28 0:24 / /run rw,nosuid shared:5 - tmpfs tmpfs rw,size=788864k
+40 28 0:50 / /mnt/lessons rw - nfs4 nas7.wangschool.lan:/export/lessons rw,addr=192.168.1.9
+41 28 0:51 / /home/zhangwei/share rw - cifs //fileserver/staff rw,username=zhangwei,domain=WANGSCHOOL
+42 31 0:52 / /run/user/1000 rw - tmpfs tmpfs rw,uid=1000
+43 28 0:53 / /var/lib/docker/overlay2/gradebook/merged rw - overlay overlay rw,lowerdir=/var/lib/docker/gradebook
+44 31 0:4 net:[4026532] /run/netns/gradebook rw - nsfs nsfs rw
+"""
+    file = tmp_path / "proc/self/mountinfo"
+    file.parent.mkdir(parents=True)
+    file.write_text(mounts)
+    captured, _ = record_host.capture(Library(), tmp_path)
+    lines = record.written([captured], Redactor(numbers=True))["root/proc/self/mountinfo"].decode().splitlines()
+    assert lines[:3] == mounts.splitlines()[:3]
+    assert [line.split(" ")[0] for line in lines] == ["28", "29", "31", "40", "41", "43"]
+    private = ("wang", "nas7", "lessons", "zhang", "staff", "fileserver", "gradebook")
+    assert not [word for word in private if word in str(lines).lower()]
 
 
 def test_a_device_that_goes_round_in_a_circle_ends() -> None:

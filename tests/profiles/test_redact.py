@@ -148,6 +148,44 @@ def test_what_is_labelled_as_secret_is_learned() -> None:
     assert not [text for text in made if "Sommer2026" in text or "AB12CD34" in text]
 
 
+@pytest.mark.parametrize(
+    ("text", "private"),
+    [
+        ("SSID: Wang-Home, key wangkey123", ("Wang-Home", "wangkey123")),
+        ('ssid "Wang Home"; psk: abcd', ("Wang Home", "abcd")),
+        ("WPA key=wangkey", ("wangkey",)),
+        ("S/N CNB1234567 up", ("CNB1234567",)),
+        ("serial 2102351BTU10K8000123", ("2102351BTU10K8000123",)),
+        ("Serial No. AB12CD34", ("AB12CD34",)),
+        ("IMEI 864123049876543", ("864123049876543",)),
+        ("password hunter22", ("hunter22",)),
+    ],
+)
+def test_labels_without_a_mark_are_known(text: str, private: tuple[str, ...]) -> None:
+    """In running text a colon is often missing: what follows is gone all the same, and in other texts too."""
+    redactor = Redactor()
+    for _ in range(2):
+        made = [redactor.text(text), redactor.text(f"of {' '.join(private)}.")]
+    assert not [word for word in private for one in made if word in one]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "serial port RS-232",
+        "key exchange failed",
+        "password wrong",
+        "SSID",
+        "4 SSIDs",
+        "SSID broadcast on",
+        "hotkey F12",
+    ],
+)
+def test_a_label_alone_replaces_nothing(text: str) -> None:
+    """What only speaks of serial lines, keys and passwords is as it was."""
+    assert Redactor().text(text) == text
+
+
 def test_short_and_common_words_are_replaced_in_their_own_place_alone() -> None:
     """A device that is called `ap` or `switch` does not lose these letters everywhere."""
     redactor = Redactor()
