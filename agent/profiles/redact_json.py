@@ -46,13 +46,16 @@ def cleaned(value: Any, redactor: Redactor, key: str = "") -> Any:
     if isinstance(value, Mapping):
         are_names = _NAMES_AS_KEYS.fullmatch(_split(key)) is not None
         return {
-            _key(name, redactor, is_name=are_names and isinstance(inner, Mapping | str)): cleaned(
-                inner, redactor, name if is_telling(name) or not _ALL_BELOW.search(_split(key)) else key
-            )
+            _key(
+                name,
+                redactor,
+                is_name=are_names and (isinstance(inner, Mapping) or re.search("[.-]", name) is not None),
+            ): cleaned(inner, redactor, name if is_telling(name) or not _ALL_BELOW.search(_split(key)) else key)
             for name, inner in value.items()
         }
     if isinstance(value, list):
-        return [cleaned(inner, redactor, key) for inner in value]
+        is_table = _NAMES_AS_KEYS.fullmatch(_split(key)) is not None  # the keys of its rows are columns
+        return [cleaned(inner, redactor, "" if is_table and isinstance(inner, Mapping) else key) for inner in value]
     if isinstance(value, str):
         is_part = _OF_PARTS.fullmatch(_split(key)) and _PARTS.fullmatch(value)
         return redactor.learn(value) if is_telling(key) and not is_part else redactor.text(value)

@@ -271,6 +271,13 @@ def test_names_that_are_keys_are_replaced() -> None:
     assert made["clients"] == tree["clients"]
 
 
+def test_columns_of_a_table_are_no_names() -> None:
+    """In a list of clients the keys are columns: the name of one is replaced, the keys stay."""
+    made = cleaned({"clients": [{"name": "zhang phone", "ip": "10.0.0.4", "radio": {"channel": 6}}]}, Redactor())
+    assert list(made["clients"][0]) == ["name", "ip", "radio"]
+    assert "zhang" not in str(made)
+
+
 def test_where_a_device_stands_is_replaced_and_numbers_of_its_own_too() -> None:
     """Coordinates become 0, a PIN another number; what is counted stays."""
     tree = {"lat": 31.2304, "lon": 121, "gps": {"x": "31.2304N"}, "pin": 123, "uid": 50123, "users": 1500, "auth": True}
