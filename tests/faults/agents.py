@@ -24,6 +24,7 @@ _FILES = (MAIN, WAL, "spool.mark")
 _PRODUCER = Path(__file__).with_name("producer.py")
 _SETTINGS = {
     "SANTONG_CLOCK_TRUST": "kernel",  # the producer's clock, which can lose its voucher
+    "SANTONG_PROFILE_ID": "none",  # what profiles read has values of its own, which the ledger cannot tell apart
     "SANTONG_ROUND_EVERY": "500ms",
     "SANTONG_PUBLISH_EVERY": "500ms",
     "SANTONG_PUBLISH_REPLAY_PER_SECOND": "50",
