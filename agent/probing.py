@@ -30,7 +30,7 @@ IDLE_S = 90.0  # a worker that is not needed for longer is ended: its memory is 
 _LONGEST_WAIT_S = 5.0
 _LEAST_WAIT_S = 0.05
 _ANSWER_WAIT_S = 0.5  # an agent that is told to stop waits no longer than this
-_MOST_KEPT = 5000
+MOST_KEPT = 5000
 _STOP_S = 10.0
 _MINUTE_S = 60.0
 _SILENCE_MS = 1000.0
@@ -58,7 +58,7 @@ class Probing:
         self._asked: dict[int, int] = {}  # the place of a question by the number of its answer
         tests = [question.tag for question in self._questions if isinstance(question.ask, Throughput)]
         self._turns = Turns(device, folder, tests)
-        self._kept: deque[tuple[Question, Answer]] = deque(maxlen=_MOST_KEPT)
+        self._kept: deque[tuple[Question, Answer]] = deque(maxlen=MOST_KEPT)
         self._is_full = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="probing", daemon=True)
@@ -184,9 +184,9 @@ class Probing:
         self._asked[self._client.ask(question.kind, ask)] = place
 
     def _keep(self, question: Question, answer: Answer) -> None:
-        if len(self._kept) == _MOST_KEPT and not self._is_full:
+        if len(self._kept) == MOST_KEPT and not self._is_full:
             self._is_full = True
-            log.warning("more than %d answers since the last round: the oldest are lost", _MOST_KEPT)
+            log.warning("more than %d answers since the last round: the oldest are lost", MOST_KEPT)
         self._kept.append((question, answer))
 
     def _take(self, answer: Answer) -> None:

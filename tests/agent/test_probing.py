@@ -13,7 +13,7 @@ from agent.outcome import Outcome
 from agent.probe import budget
 from agent.probe.settings import Http, Icmp, ProbeSettings, Tcp, Throughput
 from agent.probe.values import Host, HostPort, Url, Window
-from agent.probing import MOST_SILENT, Probing
+from agent.probing import MOST_KEPT, MOST_SILENT, Probing
 from agent.questions import Question, probes_of, samples_of
 from agent.worker.client import Answer, Client
 from contract.errors import ConfigError
@@ -417,7 +417,7 @@ def test_answers_that_nobody_takes_are_not_lost_in_silence(tmp_path: Path, caplo
     question = Question("tcp", "a", CLOSED, DEVICE)
     for _ in range(2):
         caplog.clear()
-        for number in range(1003):
+        for number in range(MOST_KEPT + 3):
             source._keep(question, Answer(number, number, Outcome(True)))
-        assert len(list(source.take())) == 1000
+        assert len(list(source.take())) == MOST_KEPT
         assert caplog.text.count("the oldest are lost") == 1

@@ -100,6 +100,7 @@ class AgentOnMachine(AgentProcess):
     def __init__(self, folder: Path, device: str, broker_url: str) -> None:
         settings = {
             "SANTONG_CLOCK_TRUST": "kernel",
+            "SANTONG_PROFILE_ID": "none",  # what a worker reads has the time of this computer, not the machine's
             "SANTONG_ROUND_EVERY": "20s",
             "SANTONG_PUBLISH_EVERY": "20s",
             "SANTONG_PUBLISH_REPLAY_PER_SECOND": "20",
