@@ -201,7 +201,7 @@ def test_after_a_killed_run(ready: Wifi) -> None:
     ready.open.dns.stop()  # so that it stays a while where everything is laid
     words = ["santong-agent", "probe", "wifi_join", OPEN.ssid, "--set", f"interface={CLIENT}"]
     running = ready.guest.start(words)
-    ready.guest.wait_until(lambda: f"oif {CLIENT}" in ready.guest.run(["ip", "rule"]).stdout, 60)
+    ready.guest.wait_until(lambda: f"oif {CLIENT}" in ready.guest.run(["ip", "rule"]).stdout, 120)
     running.kill()
     assert state(ready) != before
     ready.open.restore()
