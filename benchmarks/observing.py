@@ -31,6 +31,8 @@ from tests.profiles import pjlink_server, snmp_server
 
 SITE = "441802-3144001234"
 ACCESS_POINTS, PROJECTORS = 40, 10
+ACCESS_POINT_IDS = [f"{SITE}.ap-{n}" for n in range(ACCESS_POINTS)]
+PROJECTOR_IDS = [f"{SITE}.c07{n:02}-p" for n in range(PROJECTORS)]
 RECORDINGS = Path(__file__).parents[1] / "tests/fixtures/hosts"
 
 
@@ -68,13 +70,13 @@ name = "controller"
     else:
         (folder / "community").write_text(snmp_server.COMMUNITY)
         text += f'community_file = "{folder}/community"\n'
-    for n in range(ACCESS_POINTS):
-        text += f'[[observe]]\ndevice = "{SITE}.ap-{n}"\nprofile = "huawei-ac-ap"\n'
+    for n, device in enumerate(ACCESS_POINT_IDS):
+        text += f'[[observe]]\ndevice = "{device}"\nprofile = "huawei-ac-ap"\n'
         text += f'address = "127.0.0.1"\nport = {ports[0]}\n'
         text += f'credentials = "controller"\nparameters = {{ ap_mac = "00e0-fc10-01{n:02x}" }}\n'
-    for n in range(PROJECTORS):
-        text += f'[[observe]]\ndevice = "{SITE}.c07{n:02}-p"\nprofile = "pjlink-projector"\n'
-        text += f'address = "127.0.0.1"\nport = {ports[1 + n]}\n'
+    for device, port in zip(PROJECTOR_IDS, ports[1:], strict=True):
+        text += f'[[observe]]\ndevice = "{device}"\nprofile = "pjlink-projector"\n'
+        text += f'address = "127.0.0.1"\nport = {port}\n'
     return text
 
 
@@ -139,67 +141,69 @@ def silence(port: int) -> Iterator[None]:
         yield
 
 
+def all_answer(gateway: Gateway, folder: Path, minutes: int) -> list[Figure]:
+    """Measure an agent whose devices all answer."""
+    before, begun_ns = gateway.processor_s(), time.time_ns()
+    time.sleep(60 * minutes)
+    own_s, worker_s = ((b - a) * 60 / minutes for a, b in zip(before, gateway.processor_s(), strict=True))
+    private_kb, rss_kb = memory_kb(gateway.process.pid)
+    worker_kb = own_memory_kb(gateway.worker())
+    found = probes(folder, ACCESS_POINT_IDS, "ap", begun_ns) | probes(folder, PROJECTOR_IDS, "display", begun_ns)
+    answers = [row for some in found.values() for row in some]
+    failed = sum(row.fields.get("success") != 1 for row in answers)
+    took = sorted(float(row.fields["duration_ms"]) for row in answers)
+    return [
+        Figure("agent's own process: private memory", private_kb / 1024, 24, "MiB"),
+        Figure("agent's own process: resident memory", rss_kb / 1024, 31, "MiB"),
+        Figure("agent's own process: processor seconds an hour", own_s, 36, "s/h"),
+        Figure("worker and its children: memory, shared pages once", worker_kb / 1024, 80, "MiB"),
+        Figure("worker: processor seconds an hour", worker_s, 180, "s/h"),
+        Figure("readings without success", failed, 0, ""),
+        Figure("longest time between two readings of one device", longest_gap_s(found), 65, "s"),
+        Figure("a reading takes, p50", took[len(took) // 2], 100, "ms"),
+        Figure("a reading takes, p99", took[len(took) * 99 // 100], 500, "ms"),
+    ]
+
+
+def controller_is_silent(gateway: Gateway, folder: Path, minutes: int) -> list[Figure]:
+    """Measure the same agent while no access point answers."""
+    before, begun_ns = gateway.processor_s(), time.time_ns()
+    time.sleep(60 * minutes)
+    own_s, worker_s = ((b - a) * 60 / minutes for a, b in zip(before, gateway.processor_s(), strict=True))
+    well = probes(folder, PROJECTOR_IDS, "display", begun_ns)
+    silent = probes(folder, ACCESS_POINT_IDS, "ap", begun_ns + 60 * 10**9)
+    wrong = sum(row.fields.get("success") != 1 for some in well.values() for row in some)
+    right = sum(row.fields.get("success") == 1 for some in silent.values() for row in some)
+    took = sorted(float(row.fields["duration_ms"]) for some in well.values() for row in some)
+    return [
+        Figure("longest time between two readings of a projector", longest_gap_s(well), 65, "s"),
+        Figure("readings of projectors without success", wrong, 0, ""),
+        Figure("a projector's reading takes, p99", took[len(took) * 99 // 100], 500, "ms"),
+        Figure("access points said to answer", right, 0, ""),
+        Figure("longest time between two tries of a silent one", longest_gap_s(silent), 75, "s"),
+        Figure("worker: processor seconds an hour", worker_s, 180, "s/h"),
+        Figure("agent's own process: processor seconds an hour", own_s, 36, "s/h"),
+    ]
+
+
 def measure(folder: Path, broker_port: int, minutes: int, version: int) -> None:
     """Measure both phases and print them."""
     write_controller(folder)
-    access_points = [f"{SITE}.ap-{n}" for n in range(ACCESS_POINTS)]
-    projectors = [f"{SITE}.c07{n:02}-p" for n in range(PROJECTORS)]
     with contextlib.ExitStack() as stack:
         controller = stack.enter_context(contextlib.ExitStack())
         snmp_port = controller.enter_context(snmp_server.serving(folder))
-        ports = [snmp_port]
         projector = pjlink_server.projector(pjlink_server.recorded(RECORDINGS / "pjlink-projector"))
-        ports += [stack.enter_context(pjlink_server.playing(projector)) for _ in range(PROJECTORS)]
-        gateway = Gateway(folder, settings(folder, broker_port, ports, version))
+        ports = [stack.enter_context(pjlink_server.playing(projector)) for _ in PROJECTOR_IDS]
+        gateway = Gateway(folder, settings(folder, broker_port, [snmp_port, *ports], version))
         stack.callback(gateway.stop)
         time.sleep(75)  # everything was read once, the worker has loaded what it needs
-        before, begun_ns = gateway.processor_s(), time.time_ns()
-        time.sleep(60 * minutes)
-        own_s, worker_s = ((b - a) * 60 / minutes for a, b in zip(before, gateway.processor_s(), strict=True))
-        private_kb, rss_kb = memory_kb(gateway.process.pid)
-        worker_kb = own_memory_kb(gateway.worker())
-        found = probes(folder, access_points, "ap", begun_ns) | probes(folder, projectors, "display", begun_ns)
-        answers = [row for some in found.values() for row in some]
-        failed = sum(row.fields.get("success") != 1 for row in answers)
-        took = sorted(float(row.fields["duration_ms"]) for row in answers)
-        print_figures(
-            f"one agent, {ACCESS_POINTS} access points by SNMP v{version}{'c' if version == 2 else ''} and "
-            f"{PROJECTORS} projectors by PJLink a minute",
-            [
-                Figure("agent's own process: private memory", private_kb / 1024, 24, "MiB"),
-                Figure("agent's own process: resident memory", rss_kb / 1024, 31, "MiB"),
-                Figure("agent's own process: processor seconds an hour", own_s, 36, "s/h"),
-                Figure("worker and its children: memory, shared pages once", worker_kb / 1024, 80, "MiB"),
-                Figure("worker: processor seconds an hour", worker_s, 180, "s/h"),
-                Figure("readings without success", failed, 0, ""),
-                Figure("longest time between two readings of one device", longest_gap_s(found), 65, "s"),
-                Figure("a reading takes, p50", took[len(took) // 2], 100, "ms"),
-                Figure("a reading takes, p99", took[len(took) * 99 // 100], 500, "ms"),
-            ],
-        )
+        asked = f"{ACCESS_POINTS} access points by SNMP v{version}{'c' if version == 2 else ''}"
+        title = f"one agent, {asked} and {PROJECTORS} projectors by PJLink a minute"
+        print_figures(title, all_answer(gateway, folder, minutes))
         controller.close()
         stack.enter_context(silence(snmp_port))
-        silent_ns = time.time_ns()
-        before = gateway.processor_s()
-        time.sleep(60 * (minutes + 1))
-        own_s, worker_s = ((b - a) * 60 / (minutes + 1) for a, b in zip(before, gateway.processor_s(), strict=True))
-        well = probes(folder, projectors, "display", silent_ns)
-        silent = probes(folder, access_points, "ap", silent_ns + 60 * 10**9)
-        wrong = sum(row.fields.get("success") != 1 for some in well.values() for row in some)
-        right = sum(row.fields.get("success") == 1 for some in silent.values() for row in some)
-        took = sorted(float(row.fields["duration_ms"]) for some in well.values() for row in some)
-        print_figures(
-            f"the same, the controller of {ACCESS_POINTS} silent",
-            [
-                Figure("longest time between two readings of a projector", longest_gap_s(well), 65, "s"),
-                Figure("readings of projectors without success", wrong, 0, ""),
-                Figure("a projector's reading takes, p99", took[len(took) * 99 // 100], 500, "ms"),
-                Figure("access points said to answer", right, 0, ""),
-                Figure("longest time between two tries of a silent one", longest_gap_s(silent), 75, "s"),
-                Figure("worker: processor seconds an hour", worker_s, 180, "s/h"),
-                Figure("agent's own process: processor seconds an hour", own_s, 36, "s/h"),
-            ],
-        )
+        title = f"the same, the controller of {ACCESS_POINTS} silent"
+        print_figures(title, controller_is_silent(gateway, folder, minutes + 1))
 
 
 def main() -> None:

@@ -229,6 +229,10 @@ def _section(kind: Any, tree: object, path: str, problems: list[Problem]) -> Any
     if not isinstance(tree, Mapping):
         problems.append(Problem(path, f"is a section, not {hide_password(repr(tree))}"))
         return None
+    if isinstance(kind, OneOf):
+        kind = _kind_of(kind, tree, path, problems)
+    if kind is None:
+        return None
     hints = _hints(kind)
     for name in tree.keys() - hints.keys():
         hint = _did_you_mean(name, hints) or f"; there are {', '.join(hints)}"
@@ -254,7 +258,7 @@ def _value(hint: Any, value: object, path: str, problems: list[Problem]) -> Any:
     if _is_section(hint):
         return _section(hint, value, path, problems)
     if get_origin(hint) is Annotated and isinstance(get_args(hint)[1], OneOf):
-        return _one_of(get_args(hint)[1], value, path, problems)
+        return _section(get_args(hint)[1], value, path, problems)
     if get_origin(hint) is Mapping and isinstance(value, Mapping):
         inside = get_args(hint)[1]
         return {str(name): _value(inside, inner, _join(path, str(name)), problems) for name, inner in value.items()}
@@ -269,20 +273,18 @@ def _value(hint: Any, value: object, path: str, problems: list[Problem]) -> Any:
         return None
 
 
-def _one_of(mark: OneOf, value: object, path: str, problems: list[Problem]) -> Any:
-    """Check the section whose kind its own key tells."""
-    if not isinstance(value, Mapping):
-        return _section(mark, value, path, problems)
+def _kind_of(mark: OneOf, value: Mapping[str, Any], path: str, problems: list[Problem]) -> Any:
+    """Return the kind of section that its own key tells; None where that is wrong."""
     name = str(value.get(mark.key))
     if name in mark.kinds:
-        return _section(mark.kinds[name], value, path, problems)
+        return mark.kinds[name]
     known = f"; there are {', '.join(mark.kinds)}"
-    message = (
+    wrong = (
         f"{name!r} is not known{_did_you_mean(name, mark.kinds) or known}"
         if mark.key in value
         else f"is missing{known}"
     )
-    problems.append(Problem(_join(path, mark.key), message))
+    problems.append(Problem(_join(path, mark.key), wrong))
     return None
 
 

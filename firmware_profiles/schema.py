@@ -12,8 +12,6 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 from contract.settings import OneOf, Seconds
 from firmware_profiles.sources import SOURCES, FieldName, Scalar, Source
 
-ROLES = ("classroom", "access-point", "projector", "gateway", "switch", "controller", "other")
-
 
 class Slug(str):
     """A name in a-z, 0-9 and '-'."""
