@@ -4,11 +4,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -28,14 +26,14 @@ from agent.probe.show import as_json as as_json_of
 from agent.probe.show import as_text
 from agent.probing import NOT_HERE
 from agent.profiles.cli import app as profiles_app
-from agent.profiles.show import fit_of_machine
+from agent.profiles.cli_errors import fail, one_line_errors
 from agent.resolved import profiles_for
 from agent.sign import signer
 from agent.spoolfile import peek, repair
 from agent.worker.client import ask_once
 from contract import __version__
 from contract.broker import address, tls_context
-from contract.errors import ConfigError, SantongError
+from contract.errors import ConfigError
 from contract.settings import load
 
 app = typer.Typer(
@@ -57,22 +55,6 @@ SpoolFolder = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def _fail(error: object, code: int) -> NoReturn:
-    typer.echo(str(error), err=True)
-    raise typer.Exit(code)
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Turn the product's own errors into one line each and exit code 2."""
-    try:
-        yield
-    except SantongError as error:
-        _fail(error, 2)
-    except OSError as error:
-        _fail(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), 2)
-
-
 def _settings(config: Path | None) -> Settings:
     return load(Settings, _file(config), os.environ)
 
@@ -91,7 +73,7 @@ def run(
     check: Annotated[bool, typer.Option("--check", help="Check the settings and stop.")] = False,
 ) -> None:
     """Measure and publish until stopped. Exit code 2: settings, 3: spool."""
-    with _one_line_errors():
+    with one_line_errors():
         settings = _settings(config)
         if check:  # else the loop leaves out those that do not work
             devices = devices_of(settings, profiles_for)
@@ -116,7 +98,7 @@ def run(
 @app.command()
 def sample(config: Config = None, as_json: AsJson = False) -> None:
     """Read every source and every profile's readings once and print them; nothing is sent or kept."""
-    with _one_line_errors():
+    with one_line_errors():
         settings = _settings(config)
         samples = one_round(settings, devices_of(settings, profiles_for))
     if as_json:
@@ -149,7 +131,7 @@ def probe(
         typer.echo(kinds_as_text())
         return
     kind = kind.replace("-", "_")
-    with _one_line_errors():
+    with one_line_errors():
         ask = ask_of(kind, target, given or [])
     outcome = NOT_HERE if sys.platform == "win32" else ask_once(kind, ask)
     shown = as_json_of(kind, ask.target, outcome) if as_json else None
@@ -160,6 +142,8 @@ def probe(
 @app.command()
 def detect(as_json: AsJson = False) -> None:
     """Say what this machine is: hardware, serial number, network, interfaces; which profile fits it, and why."""
+    from agent.profiles.show import fit_of_machine  # noqa: PLC0415  YAML is not for every start of the agent
+
     gateway = default_gateway()
     facts: dict[str, object] = {
         **Identity().read(),
@@ -184,7 +168,7 @@ def health(
     as_json: AsJson = False,
 ) -> None:
     """Exit 0 when the centre stored something of this agent lately, 1 when not, with the reason."""
-    with _one_line_errors():
+    with one_line_errors():
         state = health_file.read(_spool_folder(config, spool))
     age_s = time.time() - state.stored if state.stored else None
     healthy = age_s is not None and age_s <= within
@@ -203,18 +187,18 @@ def stopped(
     reason: Annotated[str, typer.Option(help="Why; systemd's own words where they are set.")] = "",
 ) -> None:
     """Leave a stop mark: for the supervisor to run after each end of the agent (systemd: ExecStopPost=)."""
-    with _one_line_errors():
+    with one_line_errors():
         folder = _spool_folder(config, spool)
     try:
         stopmark.write(folder, reason or stopmark.reason_from_systemd(os.environ))
     except OSError as error:
-        _fail(f"stop mark not written: {folder}: {error.strerror}", 1)
+        fail(f"stop mark not written: {folder}: {error.strerror}", 1)
 
 
 @spool_app.command("status")
 def spool_status(config: Config = None, spool: SpoolFolder = None, as_json: AsJson = False) -> None:
     """Count what waits, what was refused and what was dropped."""
-    with _one_line_errors():
+    with one_line_errors():
         status, refused = peek(_spool_folder(config, spool))
     if as_json:
         rows = [dict(zip(("epoch", "seq", "device", "reason"), row, strict=True)) for row in refused]
@@ -244,7 +228,7 @@ def spool_export(
     The agent may be running; nothing is removed, and the centre stores once what comes twice. What the agent measured
     in its last minute is not in the file yet.
     """
-    with _one_line_errors():
+    with one_line_errors():
         settings = _settings(config)
         key = None if unsigned else signer(settings.broker, settings.agent)
         done = export(spool or settings.spool.path, settings.agent, out, key, with_refused=refused)
@@ -264,7 +248,7 @@ def spool_export(
 @spool_app.command("repair")
 def spool_repair(config: Config = None, spool: SpoolFolder = None) -> None:
     """Examine the spool of an agent that is stopped, and mend it. The agent does the same when it starts."""
-    with _one_line_errors():
+    with one_line_errors():
         folder = _spool_folder(config, spool)
         mended, bad_rows, status = repair(folder)
     if mended:

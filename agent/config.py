@@ -21,6 +21,7 @@ if sys.platform == "win32":
 else:
     DEFAULT_FILE, _SPOOL, _DISK = Path("/etc/santong/agent.toml"), Path("/var/lib/santong-agent"), Path("/")
     _NOT_INTERESTING = ("lo", "veth*", "docker*", "br-*", "virbr*", "ifb*")
+PROFILES_FOLDER = Path("/etc/santong/profiles.d")
 
 
 class Reference(str):
@@ -117,7 +118,7 @@ class ProfileSettings(NamedTuple):
     """
 
     id: str = "auto"
-    folder: Path = Path("/etc/santong/profiles.d")
+    folder: Path = PROFILES_FOLDER
     parameters: Mapping[str, str] = {}
     credentials: str = ""
 

@@ -1,24 +1,22 @@
 """`santong-agent profiles`, and `santong profiles`: the profiles there are, whether they are right, which one fits."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent.config import PROFILES_FOLDER
 from agent.profiles import cli_device
-from agent.profiles import show as shown
-from agent.profiles.facts import facts
-from agent.profiles.resolve import DEFAULT_FOLDER, library, matched
-from contract.errors import ConfigError, Problem, SantongError
+from agent.profiles.cli_errors import fail, one_line_errors
+from contract.errors import ConfigError, Problem
 from contract.settings import plain
-from firmware_profiles.check_readings import near
-from firmware_profiles.library import Library
-from firmware_profiles.match import best
 from firmware_profiles.schema import Match
 
+if TYPE_CHECKING:
+    from firmware_profiles.library import Library
+
+# YAML, and all that reads it, is imported by the commands that need it: others of the agent start without.
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -31,25 +29,12 @@ Folder = Annotated[Path, typer.Option("--folder", help="Your own profiles, which
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def _fail(error: object, code: int = 2) -> NoReturn:
-    typer.echo(str(error), err=True)
-    raise typer.Exit(code)
-
-
-@contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Turn the product's own errors into a line for each mistake and exit code 2."""
-    try:
-        yield
-    except SantongError as error:
-        _fail(error)
-    except OSError as error:
-        _fail(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
-
-
 @app.command("list")
-def list_(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
+def list_(folder: Folder = PROFILES_FOLDER, as_json: AsJson = False) -> None:
     """List every profile: its role, whether it was tried on the hardware itself, where it comes from."""
+    from agent.profiles import show as shown  # noqa: PLC0415
+    from agent.profiles.resolve import library  # noqa: PLC0415
+
     rows, broken = [], []
     with one_line_errors():
         profiles = library(folder)
@@ -60,16 +45,19 @@ def list_(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
                 broken.append(str(error))
     typer.echo(json.dumps(rows, ensure_ascii=False, indent=2) if as_json else "\n".join(shown.as_table(rows)))
     if broken:
-        _fail("\n".join(broken))
+        fail("\n".join(broken))
 
 
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(metavar="ID", help="The profile's id.")],
-    folder: Folder = DEFAULT_FOLDER,
+    folder: Folder = PROFILES_FOLDER,
     as_json: AsJson = False,
 ) -> None:
     """Show a profile with all that it inherits, and in which file each part stands."""
+    from agent.profiles import show as shown  # noqa: PLC0415
+    from agent.profiles.resolve import library  # noqa: PLC0415
+
     with one_line_errors():
         profiles = library(folder)
         if as_json:
@@ -84,7 +72,7 @@ def show(
 @app.command()
 def check(
     files: Annotated[list[Path] | None, typer.Argument(metavar="FILE…", help="Files, or folders of them.")] = None,
-    folder: Folder = DEFAULT_FOLDER,
+    folder: Folder = PROFILES_FOLDER,
 ) -> None:
     """Say everything that is wrong with profiles, with file and line. Without FILE: all. Exit code 1: errors."""
     with one_line_errors():
@@ -98,8 +86,10 @@ def check(
     typer.echo("1 profile is fine" if count == 1 else f"{count} profiles are fine")
 
 
-def _chosen(given: list[Path], folder: Path) -> tuple[Library, list[str] | None]:
+def _chosen(given: list[Path], folder: Path) -> "tuple[Library, list[str] | None]":
     """Return the library with the given files above it, and their ids."""
+    from agent.profiles.resolve import library  # noqa: PLC0415
+
     files = [file for path in given for file in (sorted(path.glob("*.yaml")) if path.is_dir() else [path])]
     if not given:
         return library(folder), None
@@ -117,7 +107,7 @@ def match(
         list[str] | None,
         typer.Option("--fact", "-f", metavar="NAME=VALUE", help="What is known of a device; can be repeated."),
     ] = None,
-    folder: Folder = DEFAULT_FOLDER,
+    folder: Folder = PROFILES_FOLDER,
     as_json: AsJson = False,
     with_all: Annotated[bool, typer.Option("--all", help="Also why the others do not fit.")] = False,
 ) -> None:
@@ -126,6 +116,11 @@ def match(
 
     Facts are what `match` of a profile can name: system, device_tree, dmi_product, sys_object_id, pjlink_model …
     """
+    from agent.profiles import show as shown  # noqa: PLC0415
+    from agent.profiles.facts import facts  # noqa: PLC0415
+    from agent.profiles.resolve import library, matched  # noqa: PLC0415
+    from firmware_profiles.match import best  # noqa: PLC0415
+
     with one_line_errors():
         found = matched(library(folder), facts_of(given) if given else facts())
     top = best(found)
@@ -138,6 +133,8 @@ def match(
 
 def facts_of(given: list[str]) -> dict[str, str]:
     """Return the facts of `name=value` texts; ConfigError lists what is strange."""
+    from firmware_profiles.check_readings import near  # noqa: PLC0415
+
     known: dict[str, str] = {}
     strange = []
     for text in given:

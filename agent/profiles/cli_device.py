@@ -1,15 +1,14 @@
 """`santong-agent profiles try` and `record`: a profile on a real device, and a device into a recording."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
+from agent.config import PROFILES_FOLDER
 from agent.outcome import Failed, Unable
-from agent.profiles.resolve import DEFAULT_FOLDER
+from agent.profiles.cli_errors import fail, one_line_errors
 from contract.errors import ConfigError, Problem
 
 Port = Annotated[int | None, typer.Option(help="The port, instead of the usual one.", show_default=False)]
@@ -54,7 +53,7 @@ def try_(
     ] = None,
     twice: Annotated[bool, typer.Option("--twice", help="Read again, for what needs an increase.")] = False,
     wait: Annotated[str, typer.Option(help="How long after the first read.")] = "10s",
-    folder: Annotated[Path, typer.Option("--folder", help="Your own profiles.")] = DEFAULT_FOLDER,
+    folder: Annotated[Path, typer.Option("--folder", help="Your own profiles.")] = PROFILES_FOLDER,
     as_json_: AsJson = False,
 ) -> None:
     """
@@ -65,7 +64,7 @@ def try_(
     from agent.profiles.attempt_show import as_json, as_text  # noqa: PLC0415  not at every start of the agent
     from agent.profiles.device import Shown, tried, way_of  # noqa: PLC0415
 
-    with _one_line_errors():
+    with one_line_errors():
         way = way_of(host, Shown(community, user, auth, auth_file, privacy, privacy_file, password))
         found = tried(file, folder, way, given or [], port, wait if twice else None)
     if as_json_:
@@ -105,7 +104,7 @@ def record(
         list[str] | None, typer.Option(metavar="TEXT", help="A text that is no address or name; can be repeated.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a recording that is there.")] = False,
-    folder: Annotated[Path, typer.Option("--folder", help="Your own profiles.")] = DEFAULT_FOLDER,
+    folder: Annotated[Path, typer.Option("--folder", help="Your own profiles.")] = PROFILES_FOLDER,
 ) -> None:
     """
     Record what a device says, to run a profile against; names, numbers and addresses are replaced by stand-ins.
@@ -115,7 +114,7 @@ def record(
     from agent.profiles.device import Limits, Shown, recorded, way_of  # noqa: PLC0415
     from agent.profiles.recording import Wanted  # noqa: PLC0415
 
-    with _one_line_errors():
+    with one_line_errors():
         if out is None:
             raise ConfigError("--out", [Problem("", "is missing: which folder is to be made?")])
         way = way_of(host, Shown(community, user, auth, auth_file, privacy, privacy_file, password))
@@ -125,24 +124,11 @@ def record(
             source, is_whole = recorded(wanted, out, folder, limits, (hide or (), keep or ()), force=force)
         except Failed as failed:
             reason = failed.reason.removeprefix(f"{host}: ")
-            _stop(f"{host}: fails at {failed.stage}: {reason}; nothing was written", 1)
+            fail(f"{host}: fails at {failed.stage}: {reason}; nothing was written", 1)
         except Unable as unable:
-            _stop(f"{host}: {unable}; nothing was written", 2)
+            fail(f"{host}: {unable}; nothing was written", 2)
     typer.echo(f"{out}:\n{source}", nl=False)
     typer.echo(
         "Look through the texts in it before you hand it on: what has no form of its own is not found.", err=True
     )
     raise typer.Exit(0 if is_whole else 1)
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    from agent.profiles.cli import one_line_errors  # noqa: PLC0415  it imports this module
-
-    with one_line_errors():
-        yield
-
-
-def _stop(text: str, code: int) -> NoReturn:
-    typer.echo(text, err=True)
-    raise typer.Exit(code)

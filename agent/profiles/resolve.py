@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent.config import ProfileSettings
+from agent.config import PROFILES_FOLDER
 from agent.profiles.facts import facts
 from agent.profiles.probes import problems_of_probe
 from contract.errors import ConfigError, Problem
@@ -22,12 +22,10 @@ from firmware_profiles.load import Refusal
 from firmware_profiles.match import Fit, best, fits
 from firmware_profiles.schema import Profile
 
-DEFAULT_FOLDER = ProfileSettings().folder
 
-
-def library(folder: Path = DEFAULT_FOLDER, files: tuple[Path, ...] = ()) -> Library:
+def library(folder: Path = PROFILES_FOLDER, files: tuple[Path, ...] = ()) -> Library:
     """Return all profiles; the default folder need not be there, another one must."""
-    folders = [] if folder == DEFAULT_FOLDER and not _is_there(folder) else [folder]
+    folders = [] if folder == PROFILES_FOLDER and not _is_there(folder) else [folder]
     return Library(folders, files, problems_of_probe)
 
 
