@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -196,3 +197,11 @@ def test_the_centre_has_the_same_commands(folder: Path) -> None:
     assert "Usage: santong profiles " in run("--help", by=CENTRE)[0]
     run("check", folder / "none.yaml", by=CENTRE, code=1)
     run("show", "nothing-like-it", by=CENTRE, code=2)
+
+
+def test_the_agents_commands_start_without_yaml() -> None:
+    """A stop mark or a look at the queue does not wait for what only commands about profiles need."""
+    program = "import sys, agent.cli; print(*sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True).stdout
+    assert {"agent.cli", "agent.profiles.cli"} <= set(loaded.split())
+    assert not {"yaml", "firmware_profiles.load"} & set(loaded.split())
