@@ -52,6 +52,21 @@ def is_right(table: str, row: Sequence[Any]) -> bool:
     return bool(has_its_size and checksum(table, values, body) == crc)
 
 
+def of_record(rowid: int | None, values: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
+    """Return the table (none: empty) and the row of what was read from a file: a column that is the rowid is None."""
+    row = (rowid, *values[1:]) if rowid is not None and values and values[0] is None else tuple(values)
+    return TABLE_OF_COLUMNS.get(len(values), ""), row
+
+
+def is_right_record(record: tuple[int | None, Sequence[Any]]) -> bool:
+    """Tell whether a record of a file is a row of ours that fits its checksum; nonsense is none."""
+    table, row = of_record(*record)
+    try:
+        return bool(table) and is_right(table, row)
+    except (TypeError, ValueError, OverflowError):  # nonsense that looks like a row
+        return False
+
+
 def text(data: bytes) -> str:
     """Read a damaged text too: the checksum of its row tells that it is damaged."""
     return data.decode(errors="replace")

@@ -5,15 +5,15 @@ Reading rows out of a damaged SQLite file, page by page, whatever its structure 
     (file, then the write-ahead log)
 
 An intact database is read by SQLite. Here a page that cannot be read costs only its own rows: tables are told apart by
-their number of columns, and whoever takes the rows checks each one's own checksum. Of a page that stands in the log the
-newest committed image counts; older ones, and an image that was never committed, are read as well where it is damaged
-or where it might have moved rows to a page that did not get there.
+their number of columns, and each one's own checksum is asked for. Of a page that stands in the log the newest committed
+image counts; older ones, and an image that was never committed, are read as well where it is damaged, where one of its
+rows is not right, or where it might have moved rows to a page that did not get there.
 
 Format: "Database File Format", https://sqlite.org/fileformat2.html, sections 1.5, 1.6, 2.1 and 4.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -25,6 +25,7 @@ _USUAL_PAGE_SIZE = 4096
 _TABLE_LEAF, _INDEX_LEAF, _INDEX_INTERIOR, _TABLE_INTERIOR = 0x0D, 0x0A, 0x02, 0x05
 _WAL_HEADER, _FRAME_HEADER = 32, 24
 _LARGEST_RECORD = 4 << 20
+_OLDEST_OVERFLOW = 4  # how many images of an overflow page are tried: a batch is written a few times while it is open
 
 
 class _Flaw(Exception):
@@ -127,12 +128,14 @@ class Salvage:
     """
     Reads the rows of a damaged database file and its log. `flaws` counts the page images that could not be read.
 
-    With `every_image` also what an intact newer image of its page stands above: for a log that was cut off, behind
+    `is_right` tells whether a row fits its own checksum: a changed byte may leave a page that reads well. With
+    `every_image` also what an intact newer image of its page stands above: for a log that was cut off, behind
     which the file may be the newer of the two.
     """
 
-    def __init__(self, file: Path, *, every_image: bool = False) -> None:
+    def __init__(self, file: Path, is_right: Callable[[Record], bool], *, every_image: bool = False) -> None:
         self._file = file
+        self.is_right = is_right
         self._every_image = every_image
         self._committed: dict[int, list[int]] = {}
         self._uncommitted: dict[int, list[int]] = {}
@@ -192,7 +195,7 @@ class Salvage:
         for stream, offset in [*committed, (self._main, (number - 1) * self._size)]:
             found = _read_leaf(self, self._read(stream, offset))
             yield from found.records
-            if found.whole and not self._every_image:
+            if found.whole and all(map(self.is_right, found.records)) and not self._every_image:
                 return
             self.flaws += not found.whole
 
@@ -200,10 +203,11 @@ class Salvage:
         stream.seek(offset)
         return stream.read(self._size)
 
-    def page_image(self, number: int) -> bytes:
-        """Return the newest committed image of a page."""
-        if offsets := self._committed.get(number):
-            return self._read(self._log, offsets[-1])
+    def page_image(self, number: int, older: int = 0) -> bytes:
+        """Return the newest committed image of a page, or one that is so many older; at last that of the file."""
+        offsets = self._committed.get(number, [])
+        if older < len(offsets):
+            return self._read(self._log, offsets[-1 - older])
         return self._read(self._main, (number - 1) * self._size)
 
     @property
@@ -260,26 +264,44 @@ def _read_cell(source: Salvage, image: bytes, at: int, kind: int) -> Record:
         rowid = number - (1 << 64) if number >= 1 << 63 else number
     if size > _LARGEST_RECORD:
         raise _Flaw
-    return Record(rowid, _values(_payload(source, image, at, size, kind)))
+    local = _local_size(source.usable, size, kind)
+    if local == size:
+        return Record(rowid, _values(image[at : at + size]))
+    return _read_long_cell(source, rowid, image[at : at + local + 4], size)
 
 
-def _payload(source: Salvage, image: bytes, at: int, size: int, kind: int) -> bytes:
-    """Return a cell's payload, from its page and from the chain of overflow pages (section 1.6)."""
-    usable = source.usable
+def _local_size(usable: int, size: int, kind: int) -> int:
+    """Return how much of a payload lies in its leaf (section 1.6)."""
     most = usable - 35 if kind == _TABLE_LEAF else (usable - 12) * 64 // 255 - 23
     if size <= most:
-        return image[at : at + size]
+        return size
     least = (usable - 12) * 32 // 255 - 23
     local = least + (size - least) % (usable - 4)
-    local = local if local <= most else least
-    parts, left = [image[at : at + local]], size - local
-    number = int.from_bytes(image[at + local : at + local + 4], "big")
+    return local if local <= most else least
+
+
+def _read_long_cell(source: Salvage, rowid: int | None, local: bytes, size: int) -> Record:
+    """Return a row that goes on in overflow pages: of the older images of these too, where the newest are damaged."""
+    for older in range(_OLDEST_OVERFLOW):
+        try:
+            record = Record(rowid, _values(_chain(source, local, size, older)))
+        except (_Flaw, IndexError, struct.error, UnicodeDecodeError, OverflowError):
+            continue
+        if source.is_right(record):
+            return record
+    raise _Flaw
+
+
+def _chain(source: Salvage, local: bytes, size: int, older: int) -> bytes:
+    """Return a cell's payload, from its page and from the chain of overflow pages."""
+    parts, left = [local[:-4]], size - len(local) + 4
+    number = int.from_bytes(local[-4:], "big")
     while left > 0:
-        page = source.page_image(number) if number > 1 else b""
-        if len(page) < usable:
+        page = source.page_image(number, older) if number > 1 else b""
+        if len(page) < source.usable:
             raise _Flaw
-        parts.append(page[4 : 4 + min(left, usable - 4)])
-        left -= usable - 4
+        parts.append(page[4 : 4 + min(left, source.usable - 4)])
+        left -= source.usable - 4
         number = int.from_bytes(page[:4], "big")
     return b"".join(parts)
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from agent import mark
-from agent.rows import CREATE, SCHEMA, TABLE_OF_COLUMNS, checksum, is_right, text
+from agent.rows import CREATE, SCHEMA, checksum, is_right, is_right_record, of_record, text
 from contract.batch import Batch, encode
 from contract.errors import SantongError
 from contract.sample import Sample
@@ -386,12 +386,9 @@ class Spool:
         Rows may come in several versions, in any order: a closed batch stands above an open one, the longer above the
         shorter, a later fact above an earlier one.
         """
-        table = TABLE_OF_COLUMNS.get(len(values), "")
-        if not table:
+        if not is_right_record((rowid, values)):
             return False
-        row = (rowid, *values[1:]) if rowid is not None and values[0] is None else tuple(values)
-        if not is_right(table, row):
-            return False
+        table, row = of_record(rowid, values)
         if self._is_newer(table, row):
             marks = ", ".join("?" * len(row))
             self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", row)  # noqa: S608  names of ours

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent import files, mark
-from agent.rows import TABLE_OF_COLUMNS
+from agent.rows import TABLE_OF_COLUMNS, is_right_record
 from agent.spool import FILE, Spool, SpoolDamaged, SpoolError, Status
 
 if TYPE_CHECKING:
@@ -224,7 +224,8 @@ def _rebuild(directory: Path, verdict: str) -> Mended:
         _forget_oldest(directory)
         spool = Spool(building, 1)
         try:
-            rows, lost = _read_into(spool, Salvage(directory / FILE, every_image=_CUT_OFF in verdict))
+            salvage = Salvage(directory / FILE, is_right_record, every_image=_CUT_OFF in verdict)
+            rows, lost = _read_into(spool, salvage)
         finally:
             spool.close()
         aside = set_aside(directory, "damaged")
@@ -240,10 +241,7 @@ def _read_into(spool: Spool, salvage: "Salvage") -> tuple[int, int]:
     rows = lost = 0
     with spool.transaction():
         for record in salvage.records():
-            is_row = False
-            with contextlib.suppress(TypeError, ValueError, OverflowError):  # nonsense that looks like a row
-                is_row = spool.adopt(record.rowid, record.values)
-            if is_row:
+            if spool.adopt(record.rowid, record.values):
                 rows += 1
             elif len(record.values) in TABLE_OF_COLUMNS:
                 lost += 1
