@@ -94,6 +94,18 @@ _ROWS = (
         "unverified:i",
         from_agent=False,
     ),
+    # A batch that came long after its newest sample: whoever judged its day before must judge it again. Its time is
+    # that of the reception, so that what came since then is one range.
+    _row(_E, "late", "newest:i:ms oldest:i:ms", from_agent=False),
+    # A device-day as it was judged by one criterion; its time is the day's local midnight.
+    _row(
+        _E,
+        "availability",
+        "working:i:min service_down:i:min wan_down:i:min lan_down:i:min power_off:i:min asleep:i:min agent_down:i:min "
+        "unknown:i:min excluded:i:min runs:s open:i judged:i:ms inputs:s",
+        "criterion",
+        from_agent=False,
+    ),
     _row(_T, "host", "cpu_percent:f:% memory_used_percent:f:% disk_used_percent:f:% load1:f temperature_celsius:f:°C"),
     _row(_T, "interface", "rx_bytes:i:B tx_bytes:i:B rx_errors:i tx_errors:i speed_mbps:i:Mbit/s up:i", "name"),
     _row(

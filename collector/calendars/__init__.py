@@ -1,0 +1,1 @@
+"""Calendars: when a site owes its service, and when its lessons are."""

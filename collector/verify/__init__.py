@@ -1,0 +1,1 @@
+"""Verification: from evidence to verdicts. Pure: no clock, no files, no network."""

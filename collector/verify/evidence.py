@@ -1,0 +1,73 @@
+"""What the store knows of a device around a day, as the verifier reads it. Times are unix nanoseconds."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from collector.verify.causes import Run
+
+
+class Presence(NamedTuple):
+    """A presence of an agent: it proves the minute before `time_ns`, as far as it had run and was awake."""
+
+    time_ns: int
+    boot: str
+    uptime_s: float
+    asleep_s: float = 0.0
+    lan: int | None = None
+    wan: int | None = None
+
+
+class Stop(NamedTuple):
+    """A stop mark: the agent ended then; `reason` in the supervisor's words."""
+
+    time_ns: int
+    boot: str
+    reason: str = ""
+
+
+class Reading(NamedTuple):
+    """A reading of a condition: its value, and the stage that it says it failed at."""
+
+    time_ns: int
+    value: float | str
+    stage: str = ""
+
+
+class Evidence(NamedTuple):
+    """
+    All that is known around a day. Every sequence is sorted by time.
+
+    `presence` is that of the agent that speaks for the device: of the day, with the last one before it and the first
+    one after it, however far away. `stops` are that agent's marks between these. `readings` are those of the device, by
+    (number of the proof, number of the condition) in `Criterion.good_when`, for conditions that are not about presence,
+    from one interval before the day. `unsynced_ns` are the times at which batches of boots without any clock arrived,
+    to the first presence after the day. `doubted` are periods whose evidence does not count until somebody has looked
+    (findings of integrity).
+    """
+
+    presence: Sequence[Presence]
+    stops: Sequence[Stop] = ()
+    readings: Mapping[tuple[int, int], Sequence[Reading]] = {}
+    unsynced_ns: Sequence[int] = ()
+    doubted: Sequence[tuple[int, int]] = ()
+
+
+class DayRecord(NamedTuple):
+    """
+    A device-day as it was judged by one criterion.
+
+    `is_open` says that later evidence may still explain minutes of it: it ends within a gap that has no end yet.
+    """
+
+    device: str
+    day_start_ns: int
+    criterion: str
+    runs: tuple[Run, ...]
+    is_open: bool = False
+
+    def minutes(self) -> dict[str, int]:
+        """Return how many minutes each cause has; causes without any are left out."""
+        found: dict[str, int] = {}
+        for run in self.runs:
+            found[run.cause] = found.get(run.cause, 0) + run.minutes
+        return found

@@ -1,0 +1,1 @@
+"""A city of pretend agents whose truth is known."""
