@@ -9,18 +9,29 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NamedTuple, NoReturn
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from collector import up as up_room
+from collector.commands.common import (
+    DEFAULT_DATA,
+    DEFAULT_ZONE,
+    AsJson,
+    Data,
+    Lang,
+    StoreOption,
+    Zone,
+    fail,
+    language_of,
+    one_line_errors,
+    open_for_reading,
+    zone_of,
+)
 from collector.foreign import Foreign, Rule, rules_of
 from collector.migrate import migrate as migrate_stores
 from collector.pipeline import Collector, wait_until_prepared
@@ -28,9 +39,9 @@ from collector.quarantine import FILE as QUARANTINE_FILE
 from collector.quarantine import Quarantine
 from collector.screen import console, device_table, import_table, quarantine_table
 from collector.status import iso, read_status
-from collector.store.base import Store, StoreError
+from collector.store.base import StoreError
 from collector.store.open import StoreUrl, open_store
-from collector.words import Language, default_language, word
+from collector.words import word
 from contract import __version__
 from contract.broker import BrokerSettings, BrokerUrl
 from contract.errors import ConfigError, Problem, SantongError
@@ -46,17 +57,6 @@ app = typer.Typer(
     help="The centre: collects the evidence of a city's classrooms and hotspots, and shows it.",
 )
 
-Data = Annotated[Path, typer.Option("--data", envvar="SANTONG_DATA", help="Folder of store and quarantine.")]
-StoreOption = Annotated[
-    str | None,
-    typer.Option("--store", help="influxdb://user:password@host:8086/santong or sqlite:///path; else DATA's own."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Lang = Annotated[str | None, typer.Option("--lang", help="zh or en; else that of the terminal.")]
-Zone = Annotated[str, typer.Option("--zone", envvar="SANTONG_ZONE", help="Time zone of what is shown.")]
-DEFAULT_DATA = Path("santong-data")
-DEFAULT_ZONE = "Asia/Shanghai"
-
 
 class CollectSettings(NamedTuple):
     """Settings of `santong collect`: TOML, `SANTONG_*` variables, flags."""
@@ -65,35 +65,6 @@ class CollectSettings(NamedTuple):
     store: StoreUrl
     data: Path = DEFAULT_DATA
     foreign: tuple[Foreign, ...] = ()
-
-
-def _fail(error: object, code: int = 2) -> NoReturn:
-    typer.echo(str(error), err=True)
-    raise typer.Exit(code)
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Turn the product's own errors, and the system's, into one line and exit code 2."""
-    try:
-        yield
-    except (SantongError, sqlite3.Error) as error:
-        _fail(error)
-    except OSError as error:
-        _fail(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
-
-
-def _language(text: str | None) -> Language:
-    if text not in (None, "zh", "en"):
-        _fail(f"--lang: {text!r} is none of zh, en")
-    return default_language() if text is None else text  # type: ignore[return-value]
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        _fail(f"--zone: {name!r} is not a time zone such as Asia/Shanghai")
 
 
 def _log_to_stderr() -> None:
@@ -110,13 +81,6 @@ def _on_stop_signals() -> threading.Event:
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     return stopping
-
-
-def _open_for_reading(data: Path, store: str | None) -> Store:
-    url = store or os.environ.get("SANTONG_STORE") or up_room.store_url(data)
-    opened = open_store(url, create=False)
-    opened.ready()
-    return opened
 
 
 @app.command()
@@ -137,7 +101,7 @@ def up(
         try:
             BrokerUrl.parse(broker)
         except ValueError as error:
-            _fail(f"--broker: {error}")
+            fail(f"--broker: {error}")
     plan = up_room.Plan(
         data,
         port,
@@ -146,11 +110,11 @@ def up(
         broker=broker if is_url else "",
         broker_kind="auto" if is_url else broker,
         store=store,
-        language=_language(lang),
-        zone=_zone(zone),
+        language=language_of(lang),
+        zone=zone_of(zone),
     )
     screen = console()
-    with _one_line_errors():
+    with one_line_errors():
         up_room.run(plan, screen, stopping.is_set)
     screen.print(word("ended", plan.language), style="dim")
 
@@ -178,7 +142,7 @@ def collect(
     }
     _log_to_stderr()
     stopping = _on_stop_signals()
-    with _one_line_errors():
+    with one_line_errors():
         settings = load(CollectSettings, config, os.environ, flags)
         rules = _foreign_rules(settings, str(config or "settings"))
         opened = open_store(settings.store)
@@ -219,10 +183,10 @@ def status(
     zone: Zone = DEFAULT_ZONE,
 ) -> None:
     """Show each device: last seen, minutes proven, interfaces, completeness of delivery."""
-    language, place = _language(lang), _zone(zone)
+    language, place = language_of(lang), zone_of(zone)
     now_ns = time.time_ns()
-    with _one_line_errors():
-        opened = _open_for_reading(data, store)
+    with one_line_errors():
+        opened = open_for_reading(data, store)
         devices = read_status(opened, now_ns - int(hours * 3600e9), now_ns + 60 * 10**9)
         opened.close()
     if as_json:
@@ -240,8 +204,8 @@ def migrate(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Move all evidence to another store, counted on both sides. Can be repeated. Exit code 1: something is left."""
-    with _one_line_errors():
-        old, new = _open_for_reading(data, source), open_store(target)
+    with one_line_errors():
+        old, new = open_for_reading(data, source), open_store(target)
         new.prepare()
         screen = console(stderr=True)
         complete = True
@@ -282,10 +246,10 @@ def import_files(
     """
     from collector.by_hand import Importer, Trust  # noqa: PLC0415  brings 9 MB that no other command needs
 
-    language, place = _language(lang), _zone(zone)
-    with _one_line_errors():
+    language, place = language_of(lang), zone_of(zone)
+    with one_line_errors():
         # The store that is there already: evidence must not end in a new one that nobody reads.
-        opened = _open_for_reading(data, store)
+        opened = open_for_reading(data, store)
         opened.prepare()
         importer = Importer(opened, data, Trust(ca, trust))
     outcomes = [(file, _import_file(importer, file)) for file in files]
@@ -335,10 +299,10 @@ def quarantine(
     zone: Zone = DEFAULT_ZONE,
 ) -> None:
     """List what was refused, with the reason."""
-    language, place = _language(lang), _zone(zone)
+    language, place = language_of(lang), zone_of(zone)
     if not (data / QUARANTINE_FILE).is_file():
-        _fail(f"{data / QUARANTINE_FILE}: no quarantine here (--data names its folder)")
-    with _one_line_errors():
+        fail(f"{data / QUARANTINE_FILE}: no quarantine here (--data names its folder)")
+    with one_line_errors():
         opened = Quarantine(data)
         entries = opened.newest(most, device)
         opened.close()

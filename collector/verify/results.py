@@ -49,8 +49,8 @@ class UnitResult(NamedTuple):
     One unit of a target: a site, a class or a device.
 
     `id` is its site, room or device id, `title` its name in people's language. `minutes` are those of the period by
-    cause; `figures` are further numbers by name (`days`, `days_good`, `never_on`, `goodput_mbps` …). `why` is the key of
-    the sentence that says what decided: its words are in `collector/words.py`.
+    cause; `figures` are further numbers by name (`days`, `days_good`, `never_on`, `goodput_mbps` …). `why` is the key
+    of the sentence that says what decided: its words are in `collector/words.py`.
     """
 
     id: str

@@ -1,0 +1,1 @@
+"""Commands of `santong`, a file a subject; `collector/cli.py` mounts them."""
