@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from contract.errors import ConfigError, Problem
-from contract.settings import checked
 from firmware_profiles.check import ProbeCheck, check
 from firmware_profiles.inherit import merged
 from firmware_profiles.load import Document, Flaw, Place, Refusal, load
 from firmware_profiles.schema import Profile
+from firmware_profiles.typed import flaw_of, typed
 
 SHIPPED = Path(__file__).parent
 MOST_ANCESTORS = 4
@@ -65,14 +65,14 @@ class Library:
         """Return a profile with all that it inherits; ConfigError lists every mistake in it."""
         if name not in self._profiles:
             document = self.document(name)
-            profile = _typed(document)
+            profile = typed(Profile, document)
             problems = check(profile, self._probes)
             if profile.id != document.file.stem:
                 stem = document.file.stem
                 call = f"call it {stem}, or the file" if re.fullmatch("[a-z0-9-]{1,64}", stem) else "call the file"
                 problems.append(Problem("id", f"{profile.id} is not the file's name: {call} {profile.id}.yaml"))
             if problems:
-                raise Refusal(_flaw(document, problem) for problem in problems)
+                raise Refusal(flaw_of(document, problem) for problem in problems)
             self._profiles[name] = profile
         return self._profiles[name]
 
@@ -155,25 +155,3 @@ def _files(folder: Path) -> list[Path]:
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
     raise ConfigError(str(folder), [Problem("", reason)])
-
-
-def _typed(document: Document) -> Profile:
-    """Return the profile; ConfigError names file and line of each value that has the wrong type."""
-    try:
-        return checked(Profile, document.tree, str(document.file))
-    except ConfigError as error:
-        raise Refusal(_flaw(document, problem) for problem in error.problems) from None
-
-
-def _flaw(document: Document, problem: Problem) -> Flaw:
-    place, message = document.place(problem.path), problem.message
-    if message.endswith("is not text") and place.text is not None:
-        message = f'{place.text} is not text: write it in quotes, "{place.text}"'
-    if brace := re.fullmatch(r"\{'([a-z0-9_]+)': None\} is not text", message):
-        message = f'{{{brace[1]}}} without quotes is a section: write "{{{brace[1]}}}"'
-    if message.startswith("is a section, not") and re.search(r"(^|\.)title$", place.path):
-        message += ": write {zh: …, en: …}"
-    if message.startswith("is a list of sections"):
-        message = "is a list: each entry begins with '- '"
-    is_inherited = place.file != str(document.file)
-    return Flaw(place, message, document.file.stem if is_inherited else "")

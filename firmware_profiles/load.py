@@ -81,10 +81,10 @@ class Refusal(ConfigError):
         super().__init__(self.flaws[0].place.file, problems, places)
 
 
-def load(file: Path) -> Document:
-    """Read a file; ConfigError lists every mistake."""
+def load(file: Path, what: str = "profile", example: str = "id: my-model") -> Document:
+    """Read a file; ConfigError lists every mistake. `what` the file is, and an `example` of a line, are for these."""
     text = _text_of(file)
-    builder = _Builder(str(file))
+    builder = _Builder(str(file), what)
     try:
         tree = builder.build(_events(text))
     except yaml.YAMLError as error:
@@ -94,7 +94,7 @@ def load(file: Path) -> Document:
         builder.refuse(bound.line, "", str(bound))
     else:
         if not isinstance(tree, dict) and not builder.flaws:
-            builder.refuse(0, "", "is not a profile: lines such as `id: my-model` are needed")
+            builder.refuse(0, "", f"is not a {what}: lines such as `{example}` are needed")
         elif isinstance(tree, dict) and not builder.flaws:
             return Document(file, tree, builder.places)
     raise Refusal(builder.flaws)
@@ -167,7 +167,7 @@ def _line(event: _Event) -> int:
 
 
 class _Bound(Exception):
-    """More than a profile can be; nothing further of the file is read."""
+    """More than a file can be; nothing further of the file is read."""
 
     def __init__(self, event: _Event, message: str) -> None:
         super().__init__(message)
@@ -177,7 +177,8 @@ class _Bound(Exception):
 class _Builder:
     """Makes values of a parser's events."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, what: str) -> None:
+        self._what = what
         self.places = {"": Place(file, 1, "")}
         self.flaws: list[Flaw] = []
         self._file = file
@@ -193,7 +194,7 @@ class _Builder:
         """Return the value of the one document that there should be."""
         starts = [event for event in events if isinstance(event, yaml.DocumentStartEvent)]
         if len(starts) > 1:
-            self.refuse(_line(starts[1]), "", "is a second document: one file is one profile")
+            self.refuse(_line(starts[1]), "", f"is a second document: one file is one {self._what}")
         self._events = iter(events)
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):

@@ -43,8 +43,9 @@ class Window(NamedTuple):
 
 class DaySchedule(NamedTuple):
     """
-    One day of one calendar at one site. `title` says why it is what it is (the holiday's name, the closure's reason).
+    One day of one calendar at one site.
 
+    `title` says why it is what it is (the holiday's name, the closure's reason), `title_en` the same in English.
     `service` and `lessons` are sorted and do not overlap; on a day off both are empty unless the calendar owes service
     every day. `excluded` are agreed interruptions (maintenance 维护): their minutes count neither for nor against.
     """
@@ -57,6 +58,7 @@ class DaySchedule(NamedTuple):
     service: tuple[Window, ...] = ()
     lessons: tuple[Window, ...] = ()
     excluded: tuple[Window, ...] = ()
+    title_en: str = ""
 
     def windows(self, hours: Hours) -> tuple[Window, ...]:
         """Return the hours that count."""

@@ -9,27 +9,15 @@ NamedTuples that `contract.settings` checks. `docs/targets.md` explains them wit
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import date
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple
 
 from collector.calendars.schedule import Hours
+from collector.dates import Day as Day  # noqa: PLC0414  one of these types
 from collector.verify.causes import Cause
 from contract.settings import POSITIVE, Seconds, plain
 from firmware_profiles.schema import Slug, Title
 
 Counted = Literal["good", "bad", "unknown", "excluded"]
-
-
-class Day(date):
-    """A date, `2016-12-31`."""
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Return the date; ValueError says how one is written."""
-        try:
-            return cls.fromisoformat(text)
-        except ValueError:
-            raise ValueError(f"{text!r} is not a date such as 2016-12-31") from None
 
 
 class Scope(NamedTuple):
