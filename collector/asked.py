@@ -1,0 +1,137 @@
+"""
+What a period asks: for each device the days that count, and the criteria that each is judged by.
+
+    targets in scope ─▶ criteria of a device        roster of the day ─▶ does it count?        calendar ─▶ its hours
+
+A device-day that nothing asks about is never read.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from collector.calendars.schedule import DaySchedule
+from collector.roster.schema import Device, Roster, Site
+from collector.targets.schema import Criterion, Scope, Target
+
+# Goes up with every change of the rules that gives another record for the same evidence: all days are judged again.
+RULES = 1
+
+RosterOn = Callable[[date], Roster]
+ScheduleOf = Callable[[Site, date], DaySchedule]
+Doubts = Mapping[str, Sequence[tuple[int, int]]]
+
+
+class Promise(NamedTuple):
+    """What was promised: the roster in force on a day, what a day is at a site, and the targets."""
+
+    roster_on: RosterOn
+    schedule_of: ScheduleOf
+    targets: tuple[Target, ...]
+
+
+class Period(NamedTuple):
+    """Days, both included."""
+
+    first: date
+    last: date
+
+    def days(self) -> Iterator[date]:
+        """Yield each day."""
+        for number in range((self.last - self.first).days + 1):
+            yield self.first + timedelta(days=number)
+
+
+class Asked(NamedTuple):
+    """
+    One device-day and the criterion that it is judged by.
+
+    `inputs` is a short hash of all that goes into the judgement besides the evidence and the criterion: the rules, the
+    hours, who speaks for the device, its profile, the periods in doubt. A stored day with other inputs is judged again.
+    """
+
+    device: Device
+    schedule: DaySchedule
+    criterion: Criterion
+    inputs: str
+    doubted: tuple[tuple[int, int], ...] = ()
+
+
+def is_measured(target: Target) -> bool:
+    """Tell whether a target is decided by minutes."""
+    return target.evidence == "measured" and (target.rule.availability is not None or target.rule.days is not None)
+
+
+class Questions:
+    """The questions of a promise over a period, device by device."""
+
+    def __init__(self, promise: Promise, period: Period, doubts: Doubts | None = None) -> None:
+        self._promise = promise
+        self._doubts = doubts or {}
+        self._days = [(day, promise.roster_on(day)) for day in period.days()]
+        self._targets = [(target.scope, target.criterion) for target in promise.targets if is_measured(target)]
+        self._criteria: dict[tuple[str, ...], tuple[Criterion, ...]] = {}
+        self._hours: dict[tuple[int, str], str] = {}
+
+    def devices(self) -> list[str]:
+        """Return the ids of all devices of the period, sorted; the roster may have changed within it."""
+        rosters = {id(roster): roster for _, roster in self._days}
+        return sorted(set().union(*(roster.devices for roster in rosters.values())))
+
+    def of(self, device_id: str) -> Iterator[Asked]:
+        """Yield what is asked about a device, day by day."""
+        for day, roster in self._days:
+            device = roster.devices.get(device_id)
+            if device is None or not device.counts_on(day):
+                continue
+            site = roster.sites[device.site]
+            criteria = self._criteria_of(device, site)
+            if not criteria:
+                continue
+            schedule = self._promise.schedule_of(site, day)
+            doubted = self._doubted(device, schedule)
+            for criterion in criteria:
+                if schedule.windows(criterion.hours):
+                    inputs = self._inputs(device, schedule, criterion, doubted)
+                    yield Asked(device, schedule, criterion, inputs, doubted)
+
+    def _criteria_of(self, device: Device, site: Site) -> tuple[Criterion, ...]:
+        """Return the distinct criteria of the targets that a device is in scope of."""
+        key = (device.role, device.profile, site.id, site.kind, site.area or "")
+        if key not in self._criteria:
+            found = {one.id: one for scope, one in self._targets if in_scope(scope, device, site)}
+            self._criteria[key] = tuple(found[name] for name in sorted(found))
+        return self._criteria[key]
+
+    def _doubted(self, device: Device, schedule: DaySchedule) -> tuple[tuple[int, int], ...]:
+        """Return the periods of a day in which the evidence of a device or of its speaker is in doubt."""
+        if not self._doubts:
+            return ()
+        names = {device.id, device.speaker}
+        found = {period for name in names for period in self._doubts.get(name, ())}
+        touching = ((a, b) for a, b in found if a < schedule.end_ns and b > schedule.start_ns)
+        return tuple(sorted((max(a, schedule.start_ns), min(b, schedule.end_ns)) for a, b in touching))
+
+    def _inputs(
+        self, device: Device, schedule: DaySchedule, criterion: Criterion, doubted: tuple[tuple[int, int], ...]
+    ) -> str:
+        key = (id(schedule), criterion.hours)
+        if key not in self._hours:
+            windows = (*schedule.windows(criterion.hours), "x", *schedule.excluded)
+            self._hours[key] = ",".join(str(tuple(window)) for window in windows)
+        text = f"{RULES};{self._hours[key]};{device.speaker};{device.profile};{doubted}"
+        return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def in_scope(scope: Scope, device: Device, site: Site) -> bool:
+    """Tell whether a device is one that a target is about."""
+    pairs = (
+        (scope.role, device.role),
+        (scope.profile, device.profile),
+        (scope.kind, site.kind),
+        (scope.area, site.area or ""),
+        (scope.county, site.county),
+        (scope.site, site.id),
+    )
+    return all(value in wanted for wanted, value in pairs if wanted)
