@@ -9,8 +9,8 @@ Reads identify a series by device, source (the agent that observed) and own tags
 and `county` follow from the device id and are not repeated.
 """
 
-from collections.abc import Collection, Iterator
-from typing import NamedTuple, Protocol
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from contract.errors import SantongError
 from contract.measurements import Retention
@@ -65,6 +65,73 @@ class Summary(NamedTuple):
     last_ns: int
 
 
+# Tag -> pattern of its value, in which `*` is any text and `?` any one character; all of them must fit.
+Patterns = Mapping[str, str]
+NO_PATTERNS: Patterns = {}
+DAY_NS = 86_400_000_000_000
+REACH_NS = 90 * DAY_NS
+
+
+class Track(NamedTuple):
+    """
+    The points of one series as lean tuples: (time_ns, one value for each field asked for), sorted by time.
+
+    A field that a point does not have is None. A number comes as the store gave it: a float without a fraction may be
+    an int.
+    """
+
+    device: str
+    source: str
+    tags: tuple[tuple[str, str], ...]
+    points: list[tuple[Any, ...]]
+
+
+class Life(NamedTuple):
+    """What a presence says of the life of its agent: since when it has run, and how long of that it slept."""
+
+    time_ns: int
+    boot: str
+    uptime_s: float
+    asleep_s: float
+
+
+class PresenceSummary(NamedTuple):
+    """
+    The presences of one series that prove minutes of a window: how many, the first and the last.
+
+    `lan` and `wan` say for how many of these minutes the gateway, and the internet, answered. Presences are labelled
+    with whole minutes, one at most a label: a window of n minutes is proven without a gap when there are n.
+    """
+
+    device: str
+    source: str
+    presences: int
+    lan: int
+    wan: int
+    first: Life
+    last: Life
+
+
+class ReadingSummary(NamedTuple):
+    """
+    One field of one series in a period: how many values, which ones, and how far apart at most.
+
+    `values` are the different ones, at most MOST_VALUES of them, sorted; of more only the least and the greatest, and
+    `is_range` says so. `gap_ns` is the longest time between neighbours, 0 for a single one; what is before the first
+    and behind the last is for the reader to judge.
+    """
+
+    device: str
+    source: str
+    tags: tuple[tuple[str, str], ...]
+    count: int
+    values: tuple[Value, ...]
+    is_range: bool
+    first_ns: int
+    last_ns: int
+    gap_ns: int
+
+
 class Store(Protocol):
     """
     A store of evidence. Times are unix nanoseconds, periods are [start_ns, end_ns).
@@ -97,6 +164,55 @@ class Store(Protocol):
 
     def summarise(self, measurement: str, start_ns: int, end_ns: int) -> Iterator[Summary]:
         """Yield a summary for each device with points of `measurement` in the period, sorted by device."""
+
+    def tracks(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        start_ns: int,
+        end_ns: int,
+        devices: Collection[str] | None = None,
+        where: Patterns = NO_PATTERNS,
+    ) -> Iterator[Track]:
+        """
+        Yield what `select` does as lean tuples of `fields`, a series at a time; points with none of them are left out.
+
+        Several times as fast as `select`. Sorted by device, source, own tags; holds one device at a time. A series
+        without such points in the period does not come. Few fields, and short ones, cost less: name only what is used.
+        """
+
+    def last_before(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        at_ns: int,
+        devices: Collection[str] | None = None,
+        reach_ns: int = REACH_NS,
+    ) -> Iterator[Track]:
+        """Yield for each series its last point before `at_ns`, no more than `reach_ns` before: one point each."""
+
+    def first_from(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        at_ns: int,
+        devices: Collection[str] | None = None,
+        reach_ns: int = REACH_NS,
+    ) -> Iterator[Track]:
+        """Yield for each series its first point at or after `at_ns`, less than `reach_ns` after: one point each."""
+
+    def presences(self, start_ns: int, end_ns: int) -> Iterator[PresenceSummary]:
+        """
+        Yield a summary of each series of presence that proves any minute of the window, sorted by device, source.
+
+        The window is one of service minutes: a presence labelled T proves [T − 60 s, T), so those of
+        `start_ns` < T ≤ `end_ns` are looked at.
+        """
+
+    def readings(
+        self, measurement: str, field: str, start_ns: int, end_ns: int, where: Patterns = NO_PATTERNS
+    ) -> Iterator[ReadingSummary]:
+        """Yield a summary of `field` for each series that has it in the period, sorted by device, source, tags."""
 
     def close(self) -> None:
         """Release files and connections; may be called twice."""
