@@ -40,9 +40,11 @@ class Evidence(NamedTuple):
     `presence` is that of the agent that speaks for the device: of the day, with the last one before it and the first
     one after it, however far away. `stops` are that agent's marks between these. `readings` are those of the device, by
     (number of the proof, number of the condition) in `Criterion.good_when`, for conditions that are not about presence,
-    from one interval before the day. `unsynced_ns` are the times at which batches of boots without any clock arrived,
-    to the first presence after the day. `doubted` are periods whose evidence does not count until somebody has looked
-    (findings of integrity).
+    from one and a half intervals before the day. `unsynced_ns` are the times at which batches of boots without any
+    clock were released: they say so only once a later boot has the time, so from the last presence before the day to a
+    day after the first one after it. `doubted` are periods whose evidence does not count until somebody has looked
+    (findings of integrity). `has_marks`: the agent has a supervisor that writes stop marks; without one a gap that ends
+    in another boot is not known to be a power cut.
     """
 
     presence: Sequence[Presence]
@@ -50,6 +52,49 @@ class Evidence(NamedTuple):
     readings: Mapping[tuple[int, int], Sequence[Reading]] = {}
     unsynced_ns: Sequence[int] = ()
     doubted: Sequence[tuple[int, int]] = ()
+    has_marks: bool = True
+
+
+class ReadingSummary(NamedTuple):
+    """
+    The readings of one condition in [start − 1.5 × `every`, end) of the day's hours.
+
+    `fitting` of `count` fit the condition; `widest_gap_ns` is the longest time between two that follow each other.
+    """
+
+    count: int
+    fitting: int
+    first_ns: int
+    last_ns: int
+    widest_gap_ns: int
+
+
+class DaySummary(NamedTuple):
+    """
+    The little of a device-day from which `day.perfect` tells that it needs no look at its minutes.
+
+    Of the speaker's presences labelled from the first minute's start to the last minute's end of the hours, both
+    included: how many, the first and the last of them, the sums of `lan` and `wan` (wanted only where the criterion has
+    conditions on them) and of `uptime_s` (optional: it gives away another machine under the same number, in the middle
+    of the day). `readings` as in `Evidence`, for each condition that has any.
+    """
+
+    count: int
+    first: Presence | None = None
+    last: Presence | None = None
+    lan_sum: int = 0
+    wan_sum: int = 0
+    uptime_sum: float | None = None
+    readings: Mapping[tuple[int, int], ReadingSummary] = {}
+
+
+class Identified(NamedTuple):
+    """What an agent said of its hardware and its place; empty: not seen then."""
+
+    time_ns: int
+    serial: str = ""
+    gateway_mac: str = ""
+    subnet: str = ""
 
 
 class DayRecord(NamedTuple):
