@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from collector.calendars.schedule import DaySchedule
+from collector.calendars.schedule import DaySchedule, Window
 from collector.roster.schema import Device, Roster, Site
 from collector.targets.schema import Criterion, Scope, Target
 
@@ -32,10 +32,12 @@ class Promise(NamedTuple):
 
 
 class Period(NamedTuple):
-    """Days, both included."""
+    """Days, both included, and the instants that they begin and end at."""
 
     first: date
     last: date
+    start_ns: int
+    end_ns: int
 
     def days(self) -> Iterator[date]:
         """Yield each day."""
@@ -67,12 +69,13 @@ class Questions:
     """The questions of a promise over a period, device by device."""
 
     def __init__(self, promise: Promise, period: Period, doubts: Doubts | None = None) -> None:
+        self.period = period
         self._promise = promise
         self._doubts = doubts or {}
         self._days = [(day, promise.roster_on(day)) for day in period.days()]
         self._targets = [(target.scope, target.criterion) for target in promise.targets if is_measured(target)]
         self._criteria: dict[tuple[str, ...], tuple[Criterion, ...]] = {}
-        self._hours: dict[tuple[int, str], str] = {}
+        self._hours: dict[tuple[tuple[Window, ...], tuple[Window, ...]], str] = {}
 
     def devices(self) -> list[str]:
         """Return the ids of all devices of the period, sorted; the roster may have changed within it."""
@@ -116,10 +119,9 @@ class Questions:
     def _inputs(
         self, device: Device, schedule: DaySchedule, criterion: Criterion, doubted: tuple[tuple[int, int], ...]
     ) -> str:
-        key = (id(schedule), criterion.hours)
+        key = (schedule.windows(criterion.hours), schedule.excluded)
         if key not in self._hours:
-            windows = (*schedule.windows(criterion.hours), "x", *schedule.excluded)
-            self._hours[key] = ",".join(str(tuple(window)) for window in windows)
+            self._hours[key] = str([[tuple(window) for window in windows] for windows in key])
         text = f"{RULES};{self._hours[key]};{device.speaker};{device.profile};{doubted}"
         return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 

@@ -1,0 +1,134 @@
+"""
+The evidence around device-days, read minute by minute: presences with their neighbours, stop marks, readings.
+
+Some hundred devices are read at a time, so that memory stays bounded whatever the city.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from collector.asked import Asked
+from collector.store.base import Store, Track
+from collector.targets.schema import Condition
+from collector.verify.causes import MINUTE_NS
+from collector.verify.evidence import Evidence, Presence, Reading, Stop
+from contract.measurements import TABLE
+
+PRESENCE = ("boot", "uptime_s", "asleep_s", "lan", "wan")
+_STOP = ("boot", "reason")
+_HOLDS = 1.5  # intervals that a reading holds for, tolerance included
+
+Dateless = Mapping[str, Sequence[int]]  # agent -> when batches of boots without any clock came
+
+
+class _Lives(NamedTuple):
+    """What an agent left around a day."""
+
+    presence: Sequence[Presence]
+    stops: Sequence[Stop] = ()
+
+
+_NOBODY = _Lives(())
+
+
+class Around:
+    """What is known around the hours of one day, of some devices."""
+
+    def __init__(self, store: Store, asked: Sequence[Asked], dateless: Dateless) -> None:
+        hours = [one.schedule.windows(one.criterion.hours) for one in asked]
+        self._store = store
+        self._dateless = dateless
+        self._start_ns = min(windows[0].start_ns for windows in hours)
+        self._end_ns = max(windows[-1].end_ns for windows in hours)
+        self._lives = self._read_lives(sorted({one.device.speaker for one in asked}))
+        self._readings = self._read_conditions(asked)
+
+    def evidence(self, asked: Asked) -> Evidence:
+        """Return the evidence of one device-day."""
+        lives = self._lives.get(asked.device.speaker, _NOBODY)
+        readings = {
+            (n, m): found
+            for n, m, condition in _own_conditions(asked)
+            if (found := self._readings[_key(condition)].get(asked.device.id))
+        }
+        dateless = self._dateless.get(asked.device.speaker, ())
+        return Evidence(lives.presence, lives.stops, readings, dateless, asked.doubted)
+
+    def _read_lives(self, speakers: list[str]) -> dict[str, _Lives]:
+        start_ns, end_ns = self._start_ns, self._end_ns + MINUTE_NS
+        inside = self._presences(self._store.tracks("presence", PRESENCE, start_ns, end_ns, speakers))
+        came = [one for one in speakers if one not in inside or inside[one][0].time_ns > start_ns]
+        left = [one for one in speakers if one not in inside or inside[one][-1].time_ns < self._end_ns]
+        before = self._presences(self._store.last_before("presence", PRESENCE, start_ns, came)) if came else {}
+        behind = self._presences(self._store.first_from("presence", PRESENCE, end_ns, left)) if left else {}
+        joined = {one: [*before.get(one, ()), *inside.get(one, ()), *behind.get(one, ())] for one in speakers}
+        stops = self._read_stops(joined)
+        return {one: _Lives(presence, stops.get(one, ())) for one, presence in joined.items()}
+
+    def _presences(self, tracks: Iterable[Track]) -> dict[str, list[Presence]]:
+        return {one.device: list(map(_presence, one.points)) for one in tracks if one.device == one.source}
+
+    def _read_stops(self, presence: Mapping[str, Sequence[Presence]]) -> dict[str, list[Stop]]:
+        """Return the stop marks between the first and the last presence of each agent that has a gap."""
+        first_ns = min((some[0].time_ns for some in presence.values() if some), default=self._start_ns)
+        last_ns = max((some[-1].time_ns for some in presence.values() if some), default=self._end_ns)
+        start_ns, end_ns = min(first_ns, self._start_ns), max(last_ns, self._end_ns) + MINUTE_NS
+        tracks = self._store.tracks("stop", _STOP, start_ns, end_ns, sorted(presence))
+        return {
+            one.device: [Stop(time_ns, boot or "", reason or "") for time_ns, boot, reason in one.points]
+            for one in tracks
+            if one.device == one.source
+        }
+
+    def _read_conditions(self, asked: Sequence[Asked]) -> dict[str, dict[str, list[Reading]]]:
+        """Return the readings of each condition by device, from a little before the hours."""
+        devices: dict[str, set[str]] = defaultdict(set)
+        conditions: dict[str, Condition] = {}
+        for one in asked:
+            for _, _, condition in _own_conditions(one):
+                devices[_key(condition)].add(one.device.id)
+                conditions[_key(condition)] = condition
+        return {key: self._read(condition, devices[key]) for key, condition in conditions.items()}
+
+    def _read(self, condition: Condition, devices: set[str]) -> dict[str, list[Reading]]:
+        has_stage = TABLE[condition.measurement].kind_of("stage") is not None
+        fields = [condition.field, "stage"] if has_stage else [condition.field]
+        start_ns = self._start_ns - int(condition.every * _HOLDS * 1e9)
+        found: dict[str, list[Reading]] = defaultdict(list)
+        for track in self._store.tracks(
+            condition.measurement, fields, start_ns, self._end_ns + MINUTE_NS, sorted(devices), condition.where
+        ):
+            found[track.device] += _readings(track.points)
+        return {device: sorted(some) if _is_mixed(some) else some for device, some in found.items()}
+
+
+def _own_conditions(asked: Asked) -> Iterator[tuple[int, int, Condition]]:
+    """Yield the conditions that are about readings of the device itself, with their places in the criterion."""
+    for n, proof in enumerate(asked.criterion.good_when):
+        if not proof.profile or asked.device.profile in proof.profile:
+            for m, condition in enumerate(proof.all):
+                if condition.measurement != "presence":
+                    yield n, m, condition
+
+
+def _key(condition: Condition) -> str:
+    """Return what a condition reads, as a text."""
+    return f"{condition.reading} {sorted(condition.where.items())} {condition.every}"
+
+
+def _presence(point: tuple[Any, ...]) -> Presence:
+    time_ns, boot, uptime_s, asleep_s, lan, wan = point
+    return Presence(time_ns, boot or "", uptime_s or 0.0, asleep_s or 0.0, lan, wan)
+
+
+def _readings(points: Iterable[tuple[Any, ...]]) -> Iterator[Reading]:
+    """Yield readings; a probe that could not be asked has a stage and no value, and says nothing."""
+    for time_ns, value, *stage in points:
+        if value is not None:
+            yield Reading(time_ns, value, (stage[0] or "") if stage else "")
+
+
+def _is_mixed(readings: Sequence[Reading]) -> bool:
+    """Tell whether readings of several series are out of order."""
+    return any(a.time_ns > b.time_ns for a, b in zip(readings, readings[1:], strict=False))

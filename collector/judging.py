@@ -1,0 +1,77 @@
+"""
+From device-days without a valid record to records.
+
+    perfect by one summarising query ──▶ record ─┐
+    all others, some hundred at a time           ├─▶ written as `availability`, piece by piece
+      └▶ evidence minute by minute ──▶ record ───┘
+
+A piece is written whole or fails as a whole with StoreError: what was written before it is right, and stays.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, islice
+from typing import NamedTuple, TypeVar
+
+from collector.around import Around, Dateless
+from collector.asked import Asked
+from collector.days import Judged, write_days
+from collector.perfect import Perfect
+from collector.store.base import Store
+from collector.verify.day import all_working, judge
+from collector.verify.evidence import DayRecord
+
+DEVICES_AT_ONCE = 500
+# Fewer device-days than this are read at once: a sum over the whole city would cost more.
+WORTH_A_SUM = 100
+_WRITTEN_AT_ONCE = 5000
+
+T = TypeVar("T")
+
+
+class Judge:
+    """Judges the device-days of one day after the other, with what evidence there is at `now_ns`, and writes them."""
+
+    def __init__(self, store: Store, dateless: Dateless, now_ns: int) -> None:
+        self._store = store
+        self._dateless = dateless
+        self._now_ns = now_ns
+
+    def day(self, asked: Sequence[Asked]) -> Iterator[DayRecord]:
+        """Yield the records of one day, in the order in which they are written."""
+        for piece in _pieces(self._judged(asked), _WRITTEN_AT_ONCE):
+            write_days(self._store, piece)
+            yield from (judged.record for judged in piece)
+
+    def _judged(self, asked: Sequence[Asked]) -> Iterator[Judged]:
+        others: Sequence[Asked] = asked
+        if len(asked) >= WORTH_A_SUM:
+            perfect = Perfect(self._store, asked)
+            others = []
+            for one in asked:
+                if one in perfect:
+                    yield self._of(all_working(one.device, one.schedule, one.criterion), one)
+                else:
+                    others.append(one)
+        for group in _groups(others):
+            around = Around(self._store, group, self._dateless)
+            for one in group:
+                evidence = around.evidence(one)
+                yield self._of(judge(one.device, one.schedule, one.criterion, evidence, self._now_ns), one)
+
+    def _of(self, record: DayRecord, asked: Asked) -> Judged:
+        return Judged(record, self._now_ns // 10**6, asked.inputs)
+
+
+def _groups(asked: Iterable[Asked]) -> Iterator[list[Asked]]:
+    """Yield device-days of DEVICES_AT_ONCE devices, sorted by site so that a gateway is read once or twice."""
+    ordered = sorted(asked, key=lambda one: (one.device.id, one.criterion.id))
+    by_device = (list(some) for _, some in groupby(ordered, key=lambda one: one.device.id))
+    for devices in _pieces(by_device, DEVICES_AT_ONCE):
+        yield [one for some in devices for one in some]
+
+
+def _pieces(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(values)
+    while piece := list(islice(iterator, size)):
+        yield piece

@@ -1,0 +1,165 @@
+"""
+The records of a period: those that the store has and that still hold, all others judged now.
+
+Held in memory, device by device: days with the same runs share them, so that a month of a city stays small.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import groupby
+
+from collector.around import Dateless
+from collector.asked import Asked, Questions
+from collector.days import StoredDay, late_batches, read_days, unsynced_ns
+from collector.judging import Judge
+from collector.known import Marks, still_valid
+from collector.store.base import DAY_NS, REACH_NS, Store
+from collector.verify.causes import Run, from_text
+from collector.verify.evidence import DayRecord
+
+Progress = Callable[[int, int], None]  # device-days done, of how many
+
+
+class Records:
+    """Records by device; iterating yields all of them by device, criterion, day."""
+
+    def __init__(self) -> None:
+        self.reused = 0
+        self.judged = 0
+        self._by_device: dict[str, list[DayRecord]] = defaultdict(list)
+
+    def add(self, record: DayRecord) -> None:
+        """Take in a record."""
+        self._by_device[record.device].append(record)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_device.values()))
+
+    def __iter__(self) -> Iterator[DayRecord]:
+        for device in sorted(self._by_device):
+            yield from sorted(self._by_device[device], key=lambda record: (record.criterion, record.day_start_ns))
+
+
+def read_records(
+    store: Store, questions: Questions, now_ns: int, progress: Progress, *, recompute: bool = False
+) -> Records:
+    """
+    Return a record for all that is asked, and write those that had none, or none that holds.
+
+    `now_ns` is the horizon of the evidence, and when the days are said to be judged. With `recompute` stored days are
+    not looked at. StoreError: nothing is half written, and what was written before it is right.
+    """
+    records = Records()
+    missing: dict[int, list[Asked]] = defaultdict(list)
+    for asked, record in _all_missing(questions) if recompute else _valid(store, questions, now_ns):
+        if record is None:
+            missing[asked.schedule.start_ns].append(asked)
+        else:
+            records.add(record)
+    records.reused = len(records)
+    total = records.reused + sum(map(len, missing.values()))
+    progress(records.reused, total)
+    if not missing:
+        return records
+    judge = Judge(store, _dateless(store, min(missing) - REACH_NS, now_ns), now_ns)
+    for start_ns in sorted(missing):
+        for record in judge.day(missing.pop(start_ns)):
+            records.add(record)
+            records.judged += 1
+            progress(records.reused + records.judged, total)
+    return records
+
+
+def _all_missing(questions: Questions) -> Iterator[tuple[Asked, None]]:
+    for device in questions.devices():
+        for asked in questions.of(device):
+            yield asked, None
+
+
+def _valid(store: Store, questions: Questions, now_ns: int) -> Iterator[tuple[Asked, DayRecord | None]]:
+    """Yield all that is asked, each with its stored record when that still holds."""
+    period = questions.period
+    stored = _Stored(store, period.start_ns, period.end_ns)
+    marks = Marks(late_batches(store, period.start_ns, now_ns + DAY_NS))
+    newest = _Newest(store, now_ns)
+    for device in questions.devices():
+        days = stored.of(device)
+        by_criterion = groupby(sorted(questions.of(device), key=_criterion), key=_criterion)
+        for criterion, some in by_criterion:
+            asked = list(some)
+            yield from _with_records(asked, days.get(criterion, {}), marks, newest)
+
+
+def _with_records(
+    asked: Sequence[Asked], stored: dict[int, StoredDay], marks: Marks, newest: "_Newest"
+) -> Iterator[tuple[Asked, DayRecord | None]]:
+    speakers = [one.device.speaker for one in asked]
+    spoke_ns = max(map(newest.of, speakers)) if any(day.is_open for day in stored.values()) else 0
+    valid = still_valid(asked, stored, marks.of(asked[0].device.id, *speakers), spoke_ns) if stored else set()
+    for one in asked:
+        start_ns = one.schedule.start_ns
+        yield one, _record(stored[start_ns]) if start_ns in valid else None
+
+
+def _criterion(asked: Asked) -> str:
+    return asked.criterion.id
+
+
+def _record(day: StoredDay) -> DayRecord:
+    """Return the record of a stored day, which shares its runs with others of the same text."""
+    return DayRecord(day.device, day.day_start_ns, day.criterion, _runs(day.runs, day.day_start_ns), day.is_open)
+
+
+@lru_cache(maxsize=1 << 14)
+def _runs(text: str, day_start_ns: int) -> tuple[Run, ...]:
+    return from_text(text, day_start_ns)
+
+
+def _is_whole(day: StoredDay) -> bool:
+    """Tell whether the runs of a stored day can be read; one that somebody spoilt is judged again."""
+    try:
+        _runs(day.runs, day.day_start_ns)
+    except ValueError:
+        return False
+    return True
+
+
+class _Stored:
+    """Stored days, device by device in order, as the store yields them."""
+
+    def __init__(self, store: Store, start_ns: int, end_ns: int) -> None:
+        self._groups = groupby(read_days(store, start_ns, end_ns), key=lambda day: day.device)
+        self._next: tuple[str, Iterable[StoredDay]] | None = next(self._groups, None)
+
+    def of(self, device: str) -> dict[str, dict[int, StoredDay]]:
+        """Return the days of a device by criterion and start; devices are asked for in order."""
+        while self._next and self._next[0] < device:
+            self._next = next(self._groups, None)
+        found: dict[str, dict[int, StoredDay]] = defaultdict(dict)
+        if self._next and self._next[0] == device:
+            for day in filter(_is_whole, self._next[1]):
+                found[day.criterion][day.day_start_ns] = day
+            self._next = next(self._groups, None)
+        return found
+
+
+class _Newest:
+    """When each agent spoke last; the store is asked when the first open day comes."""
+
+    def __init__(self, store: Store, now_ns: int) -> None:
+        self._store = store
+        self._now_ns = now_ns
+        self._found: dict[str, int] | None = None
+
+    def of(self, agent: str) -> int:
+        """Return the time of an agent's newest presence, 0 without any."""
+        if self._found is None:
+            tracks = self._store.last_before("presence", ("uptime_s",), self._now_ns)
+            self._found = {one.device: one.points[-1][0] for one in tracks if one.device == one.source}
+        return self._found.get(agent, 0)
+
+
+def _dateless(store: Store, start_ns: int, end_ns: int) -> Dateless:
+    """Return when batches of boots without any clock came, by agent."""
+    return {source: times for device, source, times in unsynced_ns(store, start_ns, end_ns) if device == source}
