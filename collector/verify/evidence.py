@@ -59,10 +59,10 @@ class ReadingSummary(NamedTuple):
     """
     The readings of one condition in [start − 1.5 × `every`, end) of the day's hours.
 
-    `fitting` of `count` fit the condition; `widest_gap_ns` is the longest time between two that follow each other.
+    `fitting` of `total` fit the condition; `widest_gap_ns` is the longest time between two that follow each other.
     """
 
-    count: int
+    total: int
     fitting: int
     first_ns: int
     last_ns: int
@@ -73,13 +73,13 @@ class DaySummary(NamedTuple):
     """
     The little of a device-day from which `day.perfect` tells that it needs no look at its minutes.
 
-    Of the speaker's presences labelled from the first minute's start to the last minute's end of the hours, both
-    included: how many, the first and the last of them, the sums of `lan` and `wan` (wanted only where the criterion has
-    conditions on them) and of `uptime_s` (optional: it gives away another machine under the same number, in the middle
-    of the day). `readings` as in `Evidence`, for each condition that has any.
+    Of the speaker's presences labelled from a minute before the first minute's start to the last minute's end of the
+    hours, both included: how many, the first and the last of them, the sums of `lan` and `wan` (wanted only where the
+    criterion has conditions on them) and of `uptime_s` (optional: it gives away another machine under the same number,
+    in the middle of the day). `readings` as in `Evidence`, for each condition that has any.
     """
 
-    count: int
+    presences: int
     first: Presence | None = None
     last: Presence | None = None
     lan_sum: int = 0

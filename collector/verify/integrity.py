@@ -32,7 +32,7 @@ class Finding(NamedTuple):
 
 
 class Adjudication(NamedTuple):
-    """What somebody decided about a finding, told by kind, begin and one of its devices: does its evidence count?"""
+    """What somebody decided about a finding, told by kind, begin and one of its devices: its evidence counts or not."""
 
     kind: Concern
     device: str
