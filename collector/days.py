@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from collector.store.base import Store
-from collector.verify.causes import Run, as_text, from_text
+from collector.verify.causes import Run, from_text
 from collector.verify.evidence import DayRecord
 
 
@@ -57,9 +57,7 @@ def write_days(store: Store, days: Iterable[Judged]) -> int:
     raise NotImplementedError
 
 
-def read_days(
-    store: Store, start_ns: int, end_ns: int, devices: Collection[str] | None = None
-) -> Iterator[StoredDay]:
+def read_days(store: Store, start_ns: int, end_ns: int, devices: Collection[str] | None = None) -> Iterator[StoredDay]:
     """Yield the stored days that begin in the period, sorted by device, criterion, day."""
     raise NotImplementedError
 

@@ -65,11 +65,12 @@ class Summary(NamedTuple):
     last_ns: int
 
 
-# Tag -> pattern of its value, in which `*` is any text and `?` any one character; all of them must fit.
+# Own tag -> pattern of its value, in which `*` is any text and `?` any one character; all of them must fit.
 Patterns = Mapping[str, str]
 NO_PATTERNS: Patterns = {}
 DAY_NS = 86_400_000_000_000
 REACH_NS = 90 * DAY_NS
+MOST_VALUES = 16
 
 
 class Track(NamedTuple):
@@ -101,6 +102,7 @@ class PresenceSummary(NamedTuple):
 
     `lan` and `wan` say for how many of these minutes the gateway, and the internet, answered. Presences are labelled
     with whole minutes, one at most a label: a window of n minutes is proven without a gap when there are n.
+    `uptime_sum_s`, the sum of `uptime_s`, is presences × (first + last) ÷ 2 as long as one boot is seen.
     """
 
     device: str
@@ -108,6 +110,7 @@ class PresenceSummary(NamedTuple):
     presences: int
     lan: int
     wan: int
+    uptime_sum_s: float
     first: Life
     last: Life
 
@@ -116,20 +119,34 @@ class ReadingSummary(NamedTuple):
     """
     One field of one series in a period: how many values, which ones, and how far apart at most.
 
-    `values` are the different ones, at most MOST_VALUES of them, sorted; of more only the least and the greatest, and
-    `is_range` says so. `gap_ns` is the longest time between neighbours, 0 for a single one; what is before the first
-    and behind the last is for the reader to judge.
+    `values` are the different ones, sorted; of more than MOST_VALUES the least and the greatest alone, and `is_range`
+    says so. `gap_ns` is the longest time between neighbours, 0 for a single one; what is before the first and behind
+    the last is for the reader to judge.
     """
 
     device: str
     source: str
     tags: tuple[tuple[str, str], ...]
-    count: int
+    points: int
     values: tuple[Value, ...]
     is_range: bool
     first_ns: int
     last_ns: int
     gap_ns: int
+
+
+class Late(NamedTuple):
+    """
+    Batches of one device that were stored long after their samples were taken, those of one hour together.
+
+    `stored_ns` is the time of the last of them, or later but within that hour; `oldest_ns` and `newest_ns` are those of
+    all their samples, to the ms and not narrower.
+    """
+
+    device: str
+    stored_ns: int
+    oldest_ns: int
+    newest_ns: int
 
 
 class Store(Protocol):
@@ -177,8 +194,9 @@ class Store(Protocol):
         """
         Yield what `select` does as lean tuples of `fields`, a series at a time; points with none of them are left out.
 
-        Several times as fast as `select`. Sorted by device, source, own tags; holds one device at a time. A series
-        without such points in the period does not come. Few fields, and short ones, cost less: name only what is used.
+        Several times as fast as `select`. Sorted by device, source, own tags; bounded in memory, but for one series.
+        Few fields, and short ones, cost less: name only what is used. A field that few points have costs little,
+        however many points there are: `tracks("delivery", ["held"], …)`.
         """
 
     def last_before(
@@ -189,7 +207,12 @@ class Store(Protocol):
         devices: Collection[str] | None = None,
         reach_ns: int = REACH_NS,
     ) -> Iterator[Track]:
-        """Yield for each series its last point before `at_ns`, no more than `reach_ns` before: one point each."""
+        """
+        Yield for each device the last point before `at_ns`, no more than `reach_ns` before: one point a track.
+
+        Of what a device said itself (source = device), of measurements without own tags. Sorted by device. What is
+        near is found soon: name the devices, and only those without any nearby are looked for further off.
+        """
 
     def first_from(
         self,
@@ -199,20 +222,29 @@ class Store(Protocol):
         devices: Collection[str] | None = None,
         reach_ns: int = REACH_NS,
     ) -> Iterator[Track]:
-        """Yield for each series its first point at or after `at_ns`, less than `reach_ns` after: one point each."""
+        """Yield for each device the first point at or after `at_ns`, less than `reach_ns` after; see `last_before`."""
 
     def presences(self, start_ns: int, end_ns: int) -> Iterator[PresenceSummary]:
         """
         Yield a summary of each series of presence that proves any minute of the window, sorted by device, source.
 
         The window is one of service minutes: a presence labelled T proves [T − 60 s, T), so those of
-        `start_ns` < T ≤ `end_ns` are looked at.
+        `start_ns` < T ≤ `end_ns` are looked at. Presences without `uptime_s` prove nothing.
         """
 
     def readings(
-        self, measurement: str, field: str, start_ns: int, end_ns: int, where: Patterns = NO_PATTERNS
+        self,
+        measurement: str,
+        field: str,
+        start_ns: int,
+        end_ns: int,
+        where: Patterns = NO_PATTERNS,
+        devices: Collection[str] | None = None,
     ) -> Iterator[ReadingSummary]:
         """Yield a summary of `field` for each series that has it in the period, sorted by device, source, tags."""
+
+    def late(self, since_ns: int, until_ns: int) -> Iterator[Late]:
+        """Yield what was stored late in [since, until), by device and hour, sorted so."""
 
     def close(self) -> None:
         """Release files and connections; may be called twice."""

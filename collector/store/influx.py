@@ -14,11 +14,10 @@ not run against those servers.
 import json
 import re
 import zlib
-from collections.abc import Collection, Container, Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from ipaddress import ip_address
-from itertools import groupby
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -28,8 +27,9 @@ from influxdb_client.domain.bucket_retention_rules import BucketRetentionRules
 from influxdb_client.rest import ApiException
 
 from collector.store import influxql
-from collector.store.base import Poison, Row, StoreMisconfigured, StoreUnavailable, Summary
-from contract.measurements import TABLE, Retention
+from collector.store.base import Poison, StoreMisconfigured, StoreUnavailable
+from collector.store.influx_reads import InfluxReads
+from contract.measurements import Retention
 
 MAX_LINES = 5000
 CONNECT_TIMEOUT_MS = 5_000
@@ -241,7 +241,7 @@ def _is_loopback(host: str) -> bool:
 # ---- the store
 
 
-class InfluxStore:
+class InfluxStore(InfluxReads):
     """
     A store in one database of an InfluxDB server (`http://host:8086`), in two retention policies.
 
@@ -289,55 +289,6 @@ class InfluxStore:
         single = [line + b"\n" for line in lines.split(b"\n") if line]
         pieces = (single[at : at + MAX_LINES] for at in range(0, len(single), MAX_LINES))
         return [poison for piece in pieces for poison in self._write(retention, piece)]
-
-    def devices(self, start_ns: int, end_ns: int) -> list[str]:
-        """Return the ids of all devices that have any presence or delivery in the period, sorted."""
-        (period,) = influxql.periods(start_ns, end_ns)
-        pieces = self._query(Retention.EVIDENCE, influxql.devices(period))
-        return sorted({piece["tags"]["device"] for piece in pieces})
-
-    def select(
-        self, measurement: str, start_ns: int, end_ns: int, devices: Collection[str] | None = None
-    ) -> Iterator[Row]:
-        """
-        Yield rows sorted by device, source, own tags, time; of all devices or of `devices`.
-
-        Holds the rows of one device at a time. InfluxDB sorts groups by the names of their tags, `agent` first: so
-        only the device groups, agent and own tags are read as columns, and each device is sorted here.
-        """
-        row = TABLE[measurement]
-        for period in influxql.periods(start_ns, end_ns, devices):
-            before = ""
-            pieces = self._query(row.retention, influxql.select(row, period))
-            for device, series in groupby(pieces, key=lambda piece: piece["tags"]["device"]):
-                if device < before:
-                    raise StoreUnavailable(f"{self.server}: {device} came after {before}, out of order")
-                before = device
-                yield from influxql.canonical(found for piece in series for found in influxql.rows_of(row, piece))
-
-    def latest(
-        self, measurement: str, start_ns: int, end_ns: int, devices: Collection[str] | None = None
-    ) -> Iterator[Row]:
-        """Yield the newest row of each series in the period, sorted as `select` does; holds them all."""
-        row = TABLE[measurement]
-        for period in influxql.periods(start_ns, end_ns, devices):
-            pieces = self._query(row.retention, influxql.latest(row, period))
-            tagged = (influxql.with_tags(row, piece) for piece in pieces)
-            found = influxql.canonical(found for piece in tagged for found in influxql.rows_of(row, piece))
-            for _, same in groupby(found, key=lambda row: row[:3]):
-                *_, newest = same
-                yield newest
-
-    def summarise(self, measurement: str, start_ns: int, end_ns: int) -> Iterator[Summary]:
-        """Yield a summary for each device with points of `measurement` in the period, sorted by device."""
-        row = TABLE[measurement]
-        (period,) = influxql.periods(start_ns, end_ns)
-        counts, firsts, lasts = (
-            {series["tags"]["device"]: series["values"][0] for series in self._query(row.retention, text)}
-            for text in influxql.summarise(row, period)
-        )
-        for device in sorted(counts.keys() & firsts.keys() & lasts.keys()):
-            yield Summary(device, counts[device][1], firsts[device][0], lasts[device][0])
 
     def close(self) -> None:
         """Close the connections; may be called twice."""

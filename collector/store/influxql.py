@@ -8,15 +8,20 @@ Values in a text are the names of the measurement table and escaped device ids, 
 
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from collector.store.base import Row
+from collector.store.base import Patterns, Row
+from collector.store.tracks import is_exact, regular
 from contract.measurements import RETENTION_DAYS, Kind, Measurement, Retention
 
 # Bounds the text of a query: 50 ids of at most 64 characters stay within the 8 KiB that proxies allow a URL.
 DEVICES_A_QUERY = 50
+
+# The tags by which series are told apart, before their own.
+IDENTITY = ("device", "agent", "site", "county")
+OLDEST, NEWEST = " ORDER BY time ASC LIMIT 1", " ORDER BY time DESC LIMIT 1"
 
 Series = dict[str, Any]  # {"name": …, "tags": {…}, "columns": […], "values": [[…], …]}
 
@@ -34,20 +39,44 @@ def _literal(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
+def _some(fields: Iterable[str]) -> str:
+    return ", ".join(f"{name(field)}::field" for field in fields)
+
+
 def _fields(row: Measurement) -> str:
-    return ", ".join(f"{name(field.name)}::field" for field in row.fields)
+    return _some(field.name for field in row.fields)
+
+
+def period(start_ns: int, end_ns: int) -> str:
+    """Return the condition of a period."""
+    return f"time >= {start_ns} AND time < {end_ns}"
+
+
+def among(ids: Collection[str]) -> str:
+    """Return the condition that the device is one of some."""
+    some = " OR ".join(f'"device" = {_literal(device)}' for device in ids)
+    return f"({some})"
+
+
+def fitting(where: Patterns) -> str:
+    """Return conditions on tags, each behind an AND; a tag is equal to a text, or fits a regular expression."""
+    return "".join(
+        f" AND {name(tag)} = {_literal(pattern)}"
+        if is_exact(pattern)
+        else f" AND {name(tag)} =~ /^{regular(pattern)}$/"
+        for tag, pattern in where.items()
+    )
 
 
 def periods(start_ns: int, end_ns: int, devices: Collection[str] | None = None) -> Iterator[str]:
     """Yield conditions on time and device, DEVICES_A_QUERY ids each, in the order of the ids."""
-    period = f"time >= {start_ns} AND time < {end_ns}"
+    condition = period(start_ns, end_ns)
     if devices is None:
-        yield period
+        yield condition
         return
     ids = sorted(set(devices))
     for at in range(0, len(ids), DEVICES_A_QUERY):
-        some = " OR ".join(f'"device" = {_literal(device)}' for device in ids[at : at + DEVICES_A_QUERY])
-        yield f"{period} AND ({some})"
+        yield f"{condition} AND {among(ids[at : at + DEVICES_A_QUERY])}"
 
 
 def select(row: Measurement, period: str) -> str:
@@ -82,6 +111,45 @@ def summarise(row: Measurement, period: str) -> tuple[str, str, str]:
     points = f'SELECT {_fields(row)}, "device"::tag FROM {name(row.name)} WHERE {period}'
     one = f'SELECT {_fields(row)} FROM {name(row.name)} WHERE {period} GROUP BY "device" ORDER BY time'
     return f'SELECT count("device") FROM ({points}) GROUP BY "device"', f"{one} ASC LIMIT 1", f"{one} DESC LIMIT 1"
+
+
+def tracks(row: Measurement, fields: Sequence[str], condition: str, order: str = "") -> str:
+    """Return the query for some fields of each series, with all its tags but site and county as its group."""
+    groups = ", ".join(map(name, ("device", "agent", *row.tags)))
+    return f"SELECT {_some(fields)} FROM {name(row.name)} WHERE {condition} GROUP BY {groups}{order}"
+
+
+def devices_with(row: Measurement, fields: Sequence[str], condition: str) -> str:
+    """Return the query for one row of each device that has any of the fields."""
+    return f'SELECT {_some(fields)} FROM {name(row.name)} WHERE {condition} GROUP BY "device" LIMIT 1'
+
+
+def presences(row: Measurement, condition: str, life: Sequence[str]) -> tuple[str, str, str, str]:
+    """
+    Return the queries for the sums of presences, two and two, and for the first and the last of each series.
+
+    Several, since influxd computes one query on one core; first and last are rows: selectors would mix instants.
+    """
+    groups = ", ".join(map(name, IDENTITY))
+    source = f"FROM {name(row.name)} WHERE {condition} GROUP BY {groups}"
+    one = f"SELECT {_some(life)} {source} ORDER BY time"
+    return (
+        f'SELECT count("uptime_s"), sum("lan") {source}',
+        f'SELECT sum("wan"), sum("uptime_s") {source}',
+        f"{one} ASC LIMIT 1",
+        f"{one} DESC LIMIT 1",
+    )
+
+
+def late(row: Measurement, condition: str) -> str:
+    """Return the query for what is late, by device and hour."""
+    wanted = 'min("oldest"), max("newest")'
+    return f'SELECT {wanted} FROM {name(row.name)} WHERE {condition} GROUP BY time(1h), "device" fill(none)'
+
+
+def newest_late(row: Measurement, condition: str) -> str:
+    """Return the query for the last mark of each device."""
+    return f'SELECT "newest" FROM {name(row.name)} WHERE {condition} GROUP BY "device"{NEWEST}'
 
 
 def seconds(duration: str) -> float:

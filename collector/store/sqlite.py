@@ -16,14 +16,15 @@ import sqlite3
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import cache, lru_cache
-from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from collector.store.base import Poison, Row, StoreError, StoreMisconfigured, StoreUnavailable, Summary
+from collector.store import sql
+from collector.store.base import Poison, StoreError, StoreMisconfigured, StoreUnavailable
+from collector.store.sqlite_reads import SqliteReads, columns, series_of
 from contract.lines import INTEGER_RANGE
 from contract.measurements import IDENTITY_TAGS, RETENTION_DAYS, TABLE, Kind, Measurement, Retention
 from contract.sample import Value
@@ -31,7 +32,6 @@ from contract.sample import Value
 BUSY_TIMEOUT_S = 5.0
 EXPIRY_INTERVAL_S = 3600.0
 _DAY_NS = 86_400_000_000_000
-_COLUMN_TYPES = {Kind.FLOAT: "REAL", Kind.INTEGER: "INTEGER", Kind.STRING: "TEXT"}
 # By primary result code, https://sqlite.org/rescode.html
 _REMEDIES = {
     sqlite3.SQLITE_FULL: "free space on its disk",
@@ -140,70 +140,10 @@ def _float(_text: bytes, number: bytes) -> Value | None:
 _READERS = {Kind.STRING: _string, Kind.INTEGER: _integer, Kind.FLOAT: _float}
 
 
-# ---- SQL
-
-
-def _key_columns(row: Measurement) -> tuple[str, ...]:
-    return ("device", "source", *row.tags)
-
-
-def _names(columns: Iterable[str]) -> str:
-    return ", ".join(f'"{column}"' for column in columns)
-
-
-def _create_sql(row: Measurement) -> str:
-    keys = "".join(f'"{key}" TEXT NOT NULL, ' for key in _key_columns(row))
-    fields = "".join(f'"{field.name}" {_COLUMN_TYPES[field.kind]}, ' for field in row.fields)
-    primary = _names((*_key_columns(row), "time"))
-    return (
-        f'CREATE TABLE IF NOT EXISTS "{row.name}" ({keys}"time" INTEGER NOT NULL, {fields}PRIMARY KEY ({primary}))'
-        " WITHOUT ROWID"
-    )
-
-
-def _upsert_sql(row: Measurement) -> str:
-    keys = (*_key_columns(row), "time")
-    fields = [field.name for field in row.fields]
-    columns = _names((*keys, *fields))
-    marks = ", ".join("?" * (len(keys) + len(fields)))
-    merged = ", ".join(f'"{name}" = COALESCE(excluded."{name}", "{name}")' for name in fields)
-    return (
-        f'INSERT INTO "{row.name}" ({columns}) VALUES ({marks})'  # noqa: S608  names of the table only
-        f" ON CONFLICT ({_names(keys)}) DO UPDATE SET {merged}"
-    )
-
-
-def _where_series(row: Measurement) -> str:
-    return " AND ".join(f'"{key}" = ?' for key in _key_columns(row))
-
-
-def _select_sql(row: Measurement, what: str, order: str = "") -> str:
-    """Return the query for one series and period: its arguments are the key, the start and the end."""
-    return f'SELECT {what} FROM "{row.name}" WHERE {_where_series(row)} AND time >= ? AND time < ? {order}'  # noqa: S608
-
-
-def _columns(connection: sqlite3.Connection, row: Measurement) -> set[str]:
-    """Return the columns that the file has; none when it was never prepared for this measurement."""
-    return {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (row.name,))}
-
-
-def _series(
-    connection: sqlite3.Connection, row: Measurement, devices: Collection[str] | None
-) -> Iterator[tuple[str, ...]]:
-    """Yield the key of every series in canonical order, one seek each; a DISTINCT would read the whole table."""
-    keys = _names(_key_columns(row))
-    marks = ", ".join("?" * len(_key_columns(row)))
-    step = f'SELECT {keys} FROM "{row.name}" WHERE ({keys}) > ({marks}) ORDER BY {keys} LIMIT 1'  # noqa: S608
-    for device in [""] if devices is None else sorted(set(devices)):
-        key = (device, "", *("" for _ in row.tags))  # comes before every key of the device
-        while (key := connection.execute(step, key).fetchone()) and (devices is None or key[0] == device):
-            yield key
-
-
 # ---- the store
 
 
-class SqliteStore:
+class SqliteStore(SqliteReads):
     """
     A store in the file `path`; with `create=False` a file that does not exist is StoreMisconfigured.
 
@@ -226,18 +166,18 @@ class SqliteStore:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
         with self._transaction() as connection:
             for row in TABLE.values():
-                connection.execute(_create_sql(row))
-                have = _columns(connection, row)
+                connection.execute(sql.create(row))
+                have = columns(connection, row)
                 for field in row.fields:
                     if field.name not in have:
-                        column = f'"{field.name}" {_COLUMN_TYPES[field.kind]}'
+                        column = f'"{field.name}" {sql.COLUMN_TYPES[field.kind]}'
                         connection.execute(f'ALTER TABLE "{row.name}" ADD COLUMN {column}')
         self._expire()
 
     def ready(self) -> None:
         """Return when the file can be read and has the tables; raise StoreError when not."""
         with self._read() as connection:
-            if missing := [name for name, row in TABLE.items() if not _columns(connection, row)]:
+            if missing := [name for name, row in TABLE.items() if not columns(connection, row)]:
                 raise StoreMisconfigured(f"{self.path}: has no table {missing[0]}; start the collector once")
 
     def write(self, retention: Retention, lines: bytes) -> list[Poison]:
@@ -254,39 +194,10 @@ class SqliteStore:
                 rows[row.name].append(values)
         with self._transaction() as connection:
             for name, points in rows.items():
-                connection.executemany(_upsert_sql(TABLE[name]), points)
+                connection.executemany(sql.upsert(TABLE[name]), points)
         if time.monotonic() >= self._next_expiry:
             self._expire()
         return poison
-
-    def devices(self, start_ns: int, end_ns: int) -> list[str]:
-        """Return the ids of all devices that have any presence or delivery in the period, sorted."""
-        return sorted({row.device for name in ("presence", "delivery") for row in self.latest(name, start_ns, end_ns)})
-
-    def select(
-        self, measurement: str, start_ns: int, end_ns: int, devices: Collection[str] | None = None
-    ) -> Iterator[Row]:
-        """Yield rows sorted by device, source, own tags, time; of all devices or of `devices`."""
-        return self._rows(TABLE[measurement], (start_ns, end_ns), devices, "ORDER BY time")
-
-    def latest(
-        self, measurement: str, start_ns: int, end_ns: int, devices: Collection[str] | None = None
-    ) -> Iterator[Row]:
-        """Yield the newest row of each series in the period, sorted as `select` does."""
-        return self._rows(TABLE[measurement], (start_ns, end_ns), devices, "ORDER BY time DESC LIMIT 1")
-
-    def summarise(self, measurement: str, start_ns: int, end_ns: int) -> Iterator[Summary]:
-        """Yield a summary for each device with points of `measurement` in the period, sorted by device."""
-        row = TABLE[measurement]
-        text = _select_sql(row, "count(*), min(time), max(time)")
-        with self._read() as connection:
-            if not _columns(connection, row):
-                return
-            for device, keys in groupby(_series(connection, row, None), key=lambda key: key[0]):
-                found = [connection.execute(text, (*key, start_ns, end_ns)).fetchone() for key in keys]
-                if points := sum(count for count, _, _ in found):
-                    firsts, lasts = zip(*(span for count, *span in found if count), strict=True)
-                    yield Summary(device, points, min(firsts), max(lasts))
 
     def close(self) -> None:
         """Close the writing connection; may be called twice."""
@@ -295,23 +206,6 @@ class SqliteStore:
                 self._connection.close()
                 self._connection = None
 
-    def _rows(
-        self, row: Measurement, period: tuple[int, int], devices: Collection[str] | None, order: str
-    ) -> Iterator[Row]:
-        with self._read() as connection:
-            have = _columns(connection, row)
-            if not have:
-                return
-            # A reader may be newer than the file: fields that it lacks are absent from every row.
-            fields = [field.name for field in row.fields if field.name in have]
-            text = _select_sql(row, _names(("time", *fields)), order)
-            for key in _series(connection, row, devices):
-                device, source, *own = key
-                tags = tuple(zip(row.tags, own, strict=True))
-                for time_ns, *values in connection.execute(text, (*key, *period)):
-                    present = {name: value for name, value in zip(fields, values, strict=True) if value is not None}
-                    yield Row(device, source, tags, time_ns, present)
-
     def _expire(self) -> None:
         """Delete what is past its retention: a range of each series."""
         self._next_expiry = time.monotonic() + EXPIRY_INTERVAL_S
@@ -319,8 +213,8 @@ class SqliteStore:
         with self._transaction() as connection:
             for row in TABLE.values():
                 oldest_ns = now_ns - RETENTION_DAYS[row.retention] * _DAY_NS
-                text = f'DELETE FROM "{row.name}" WHERE {_where_series(row)} AND time < ?'  # noqa: S608
-                connection.executemany(text, [(*key, oldest_ns) for key in _series(connection, row, None)])
+                keys = series_of(connection, row, None)
+                connection.executemany(sql.expire(row), [(*key, oldest_ns) for key in keys])
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

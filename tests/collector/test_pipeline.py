@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Never
 
 import pytest
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5
@@ -155,6 +156,11 @@ class StoreDouble:
     def summarise(self, *_: object, **__: object) -> Iterator[Summary]:
         """Yield nothing."""
         return iter(())
+
+    def _nothing(self, *_: object, **__: object) -> Iterator[Never]:
+        return iter(())
+
+    tracks = last_before = first_from = presences = readings = late = _nothing
 
     def close(self) -> None:
         """Hold nothing."""

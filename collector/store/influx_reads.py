@@ -1,0 +1,305 @@
+"""
+What is read from InfluxDB, from the text of a query to rows, tracks and summaries; `influx` has the connection.
+
+influxd works at one query on little more than one core. So questions about many devices are asked in pieces, two at a
+time, while the piece before is read: that also bounds what is in memory.
+"""
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby, pairwise
+from typing import Any, TypeVar
+
+from collector.store import influxql
+from collector.store.base import (
+    DAY_NS,
+    NO_PATTERNS,
+    REACH_NS,
+    Late,
+    Patterns,
+    PresenceSummary,
+    ReadingSummary,
+    Row,
+    StoreUnavailable,
+    Summary,
+    Track,
+)
+from collector.store.tracks import (
+    HOUR_NS,
+    LIFE,
+    check_names,
+    check_single,
+    late_of,
+    presence_summary,
+    single,
+    summary_of,
+)
+from contract.measurements import TABLE, Measurement, Retention
+
+READERS = 2
+# Of a piece: what a query costs besides its points is little then, and 100,000 points are some 20 MB.
+POINTS_A_PIECE = 100_000
+MINUTE_NS = 60_000_000_000
+# How far off neighbours are looked for at first, and then: most are there, and each shard more costs.
+_NEAR_NS = (2 * DAY_NS, 14 * DAY_NS)
+# Beyond, it is cheaper to ask for all devices and drop some.
+_MOST_NAMED = 500
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+def ahead(work: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+    """Yield `work` of each item in order, READERS at a time; what is given up half-way ends with what is under way."""
+    waiting: deque[Future[B]] = deque()
+    pool = ThreadPoolExecutor(READERS, "store-read")
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > READERS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+class _Pieces:
+    """Sorted devices in pieces that grow and shrink with the points that are found."""
+
+    def __init__(self, devices: Collection[str], period_ns: int) -> None:
+        self._devices = sorted(set(devices))
+        # One a minute is the most that is usual; what is rarer shows with the first pieces.
+        self._size = self._bounded(POINTS_A_PIECE * MINUTE_NS // max(period_ns, 1))
+
+    def __iter__(self) -> Iterator[list[str]]:
+        at = 0
+        while some := self._devices[at : at + self._size]:
+            at += len(some)
+            yield some
+
+    def learn(self, devices: int, points: int) -> None:
+        """Make the next pieces such that they have the points of one, at most twice as large."""
+        self._size = self._bounded(min(2 * devices, devices * POINTS_A_PIECE // max(points, 1)))
+
+    @staticmethod
+    def _bounded(size: int) -> int:
+        return max(1, min(influxql.DEVICES_A_QUERY, size))
+
+
+class InfluxReads:
+    """The questions of a store, over `_query`."""
+
+    server: str
+
+    def _query(self, retention: Retention, text: str) -> Iterator[influxql.Series]:
+        raise NotImplementedError
+
+    def devices(self, start_ns: int, end_ns: int) -> list[str]:
+        """Return the ids of all devices that have any presence or delivery in the period, sorted."""
+        (period,) = influxql.periods(start_ns, end_ns)
+        pieces = self._query(Retention.EVIDENCE, influxql.devices(period))
+        return sorted({piece["tags"]["device"] for piece in pieces})
+
+    def select(
+        self, measurement: str, start_ns: int, end_ns: int, devices: Collection[str] | None = None
+    ) -> Iterator[Row]:
+        """
+        Yield rows sorted by device, source, own tags, time; of all devices or of `devices`.
+
+        Holds the rows of one device at a time. InfluxDB sorts groups by the names of their tags, `agent` first: so
+        only the device groups, agent and own tags are read as columns, and each device is sorted here.
+        """
+        row = TABLE[measurement]
+        for period in influxql.periods(start_ns, end_ns, devices):
+            before = ""
+            pieces = self._query(row.retention, influxql.select(row, period))
+            for device, series in groupby(pieces, key=lambda piece: piece["tags"]["device"]):
+                if device < before:
+                    raise StoreUnavailable(f"{self.server}: {device} came after {before}, out of order")
+                before = device
+                yield from influxql.canonical(found for piece in series for found in influxql.rows_of(row, piece))
+
+    def latest(
+        self, measurement: str, start_ns: int, end_ns: int, devices: Collection[str] | None = None
+    ) -> Iterator[Row]:
+        """Yield the newest row of each series in the period, sorted as `select` does; holds them all."""
+        row = TABLE[measurement]
+        for period in influxql.periods(start_ns, end_ns, devices):
+            pieces = self._query(row.retention, influxql.latest(row, period))
+            tagged = (influxql.with_tags(row, piece) for piece in pieces)
+            found = influxql.canonical(found for piece in tagged for found in influxql.rows_of(row, piece))
+            for _, same in groupby(found, key=lambda row: row[:3]):
+                *_, newest = same
+                yield newest
+
+    def summarise(self, measurement: str, start_ns: int, end_ns: int) -> Iterator[Summary]:
+        """Yield a summary for each device with points of `measurement` in the period, sorted by device."""
+        row = TABLE[measurement]
+        (period,) = influxql.periods(start_ns, end_ns)
+        counts, firsts, lasts = (
+            {series["tags"]["device"]: series["values"][0] for series in self._query(row.retention, text)}
+            for text in influxql.summarise(row, period)
+        )
+        for device in sorted(counts.keys() & firsts.keys() & lasts.keys()):
+            yield Summary(device, counts[device][1], firsts[device][0], lasts[device][0])
+
+    # ---- for verification
+
+    def tracks(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        start_ns: int,
+        end_ns: int,
+        devices: Collection[str] | None = None,
+        where: Patterns = NO_PATTERNS,
+    ) -> Iterator[Track]:
+        """Yield what `select` does as lean tuples, a series at a time; points with none of `fields` are left out."""
+        row = TABLE[measurement]
+        check_names(row, fields, where)
+        period = influxql.period(start_ns, end_ns) + influxql.fitting(where)
+        if devices is None:
+            devices = self._devices_with(row, fields, period)
+        pieces = _Pieces(devices, end_ns - start_ns)
+
+        def read(some: list[str]) -> list[Track]:
+            found = self._read(row, fields, f"{period} AND {influxql.among(some)}")
+            pieces.learn(len(some), sum(len(track.points) for track in found))
+            return found
+
+        for found in ahead(read, pieces):
+            yield from found
+
+    def last_before(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        at_ns: int,
+        devices: Collection[str] | None = None,
+        reach_ns: int = REACH_NS,
+    ) -> Iterator[Track]:
+        """Yield for each device the last point before `at_ns`, no more than `reach_ns` before: one point a track."""
+        steps = [0, *(step for step in _NEAR_NS if step < reach_ns), reach_ns]
+        spans = [(at_ns - far, at_ns - near) for near, far in pairwise(steps)]
+        return self._nearest(TABLE[measurement], fields, spans, devices, influxql.NEWEST)
+
+    def first_from(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        at_ns: int,
+        devices: Collection[str] | None = None,
+        reach_ns: int = REACH_NS,
+    ) -> Iterator[Track]:
+        """Yield for each device the first point at or after `at_ns`, less than `reach_ns` after."""
+        steps = [0, *(step for step in _NEAR_NS if step < reach_ns), reach_ns]
+        spans = [(at_ns + near, at_ns + far) for near, far in pairwise(steps)]
+        return self._nearest(TABLE[measurement], fields, spans, devices, influxql.OLDEST)
+
+    def presences(self, start_ns: int, end_ns: int) -> Iterator[PresenceSummary]:
+        """
+        Yield a summary of each series of presence that proves any minute of the window, sorted by device, source.
+
+        Series of one device and source that others wrote under another site are not added up, since the same minute may
+        be in both: the one with the most presences counts.
+        """
+        row = TABLE["presence"]
+        texts = influxql.presences(row, influxql.period(start_ns + 1, end_ns + 1), LIFE)
+        groups = list(ahead(lambda text: self._values(row, text), texts))
+        found: dict[tuple[str, str], PresenceSummary] = {}
+        for key in set.intersection(*map(set, groups)):
+            *sums, first, last = (group[key] for group in groups)
+            name = (key[0], key[1] or key[0])
+            summary = presence_summary(name, [value for _, *values in sums for value in values], first, last)
+            if summary and (name not in found or summary.presences > found[name].presences):
+                found[name] = summary
+        yield from (found[name] for name in sorted(found))
+
+    def readings(
+        self,
+        measurement: str,
+        field: str,
+        start_ns: int,
+        end_ns: int,
+        where: Patterns = NO_PATTERNS,
+        devices: Collection[str] | None = None,
+    ) -> Iterator[ReadingSummary]:
+        """
+        Yield a summary of `field` for each series that has it in the period, sorted by device, source, tags.
+
+        From the readings themselves: what `elapsed`, `distinct` and `count` cost together in influxd is more.
+        """
+        return map(summary_of, self.tracks(measurement, [field], start_ns, end_ns, devices, where))
+
+    def late(self, since_ns: int, until_ns: int) -> Iterator[Late]:
+        """Yield what was stored late in [since, until), by device and hour, sorted so; of the last hour to the ns."""
+        row = TABLE["late"]
+        period = influxql.period(since_ns, until_ns)
+        newest = {
+            series["tags"]["device"]: series["values"][0][0]
+            for series in self._query(row.retention, influxql.newest_late(row, period))
+        }
+        marks: dict[str, list[tuple[int, int, int]]] = {}
+        for series in self._query(row.retention, influxql.late(row, period)):
+            device = series["tags"]["device"]
+            if last_ns := newest.get(device):
+                marks.setdefault(device, []).extend(
+                    (min(hour_ns + HOUR_NS - 1, last_ns), oldest, latest)
+                    for hour_ns, oldest, latest in series["values"]
+                    if oldest is not None and latest is not None and hour_ns <= last_ns
+                )
+        for device in sorted(marks):
+            yield from late_of(device, marks[device])
+
+    def _devices_with(self, row: Measurement, fields: Sequence[str], period: str) -> list[str]:
+        pieces = self._query(row.retention, influxql.devices_with(row, fields, period))
+        return sorted({piece["tags"]["device"] for piece in pieces})
+
+    def _read(self, row: Measurement, fields: Sequence[str], condition: str, order: str = "") -> list[Track]:
+        """Return the tracks of one query, sorted."""
+        found: dict[tuple[str, str, tuple[tuple[str, str], ...]], list[tuple[Any, ...]]] = {}
+        for series in self._query(row.retention, influxql.tracks(row, fields, condition, order)):
+            tags = series["tags"]
+            own = tuple((tag, tags.get(tag) or "") for tag in row.tags)
+            key = (tags["device"], tags.get("agent") or tags["device"], own)
+            found.setdefault(key, []).extend(map(tuple, series["values"]))
+        return [Track(*key, single(found[key])) for key in sorted(found)]
+
+    def _nearest(
+        self,
+        row: Measurement,
+        fields: Sequence[str],
+        spans: list[tuple[int, int]],
+        devices: Collection[str] | None,
+        order: str,
+    ) -> Iterator[Track]:
+        """Yield the nearest point of each device, looking for those without one in the next span."""
+        check_names(row, fields)
+        check_single(row)
+        if devices is None:
+            edges = [edge for span in spans for edge in span]
+            spans = [(min(edges), max(edges))]
+        missing = None if devices is None else set(devices)
+        found: dict[str, Track] = {}
+        for span in spans:
+            period = influxql.period(*span)
+            conditions = [period]
+            if missing is not None and len(missing) <= _MOST_NAMED:
+                conditions = list(influxql.periods(*span, missing))
+            for tracks in ahead(lambda condition: self._read(row, fields, condition, order), conditions):
+                for track in tracks:
+                    if track.device == track.source and (missing is None or track.device in missing):
+                        found[track.device] = track
+            if missing is not None:
+                missing -= found.keys()
+        yield from (found[device] for device in sorted(found))
+
+    def _values(self, row: Measurement, text: str) -> dict[tuple[str, ...], list[Any]]:
+        """Return the one row of each group, by device, agent, site, county."""
+        tags = influxql.IDENTITY
+        return {
+            tuple(series["tags"].get(tag) or "" for tag in tags): series["values"][0]
+            for series in self._query(row.retention, text)
+        }

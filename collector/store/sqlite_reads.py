@@ -1,0 +1,207 @@
+"""What is read from SQLite, series by series: each is one range of the file, its key a seek from the one before."""
+
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
+from itertools import groupby
+from typing import Any
+
+from collector.store import sql
+from collector.store.base import (
+    NO_PATTERNS,
+    REACH_NS,
+    Late,
+    Patterns,
+    PresenceSummary,
+    ReadingSummary,
+    Row,
+    Summary,
+    Track,
+)
+from collector.store.tracks import (
+    HOUR_NS,
+    LIFE,
+    check_names,
+    check_single,
+    fitting,
+    late_of,
+    presence_summary,
+    summary_of,
+)
+from contract.measurements import TABLE, Measurement
+
+
+def columns(connection: sqlite3.Connection, row: Measurement) -> set[str]:
+    """Return the columns that the file has; none when it was never prepared for this measurement."""
+    return {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (row.name,))}
+
+
+def series_of(
+    connection: sqlite3.Connection, row: Measurement, devices: Collection[str] | None
+) -> Iterator[tuple[str, ...]]:
+    """Yield the key of every series in canonical order, one seek each; a DISTINCT would read the whole table."""
+    step = sql.next_series(row)
+    for device in [""] if devices is None else sorted(set(devices)):
+        key = (device, "", *("" for _ in row.tags))  # comes before every key of the device
+        while (key := connection.execute(step, key).fetchone()) and (devices is None or key[0] == device):
+            yield key
+
+
+class SqliteReads:
+    """The questions of a store, over `_read`."""
+
+    def _read(self) -> AbstractContextManager[sqlite3.Connection]:
+        raise NotImplementedError
+
+    def devices(self, start_ns: int, end_ns: int) -> list[str]:
+        """Return the ids of all devices that have any presence or delivery in the period, sorted."""
+        return sorted({row.device for name in ("presence", "delivery") for row in self.latest(name, start_ns, end_ns)})
+
+    def select(
+        self, measurement: str, start_ns: int, end_ns: int, devices: Collection[str] | None = None
+    ) -> Iterator[Row]:
+        """Yield rows sorted by device, source, own tags, time; of all devices or of `devices`."""
+        return self._rows(TABLE[measurement], (start_ns, end_ns), devices, "ORDER BY time")
+
+    def latest(
+        self, measurement: str, start_ns: int, end_ns: int, devices: Collection[str] | None = None
+    ) -> Iterator[Row]:
+        """Yield the newest row of each series in the period, sorted as `select` does."""
+        return self._rows(TABLE[measurement], (start_ns, end_ns), devices, "ORDER BY time DESC LIMIT 1")
+
+    def summarise(self, measurement: str, start_ns: int, end_ns: int) -> Iterator[Summary]:
+        """Yield a summary for each device with points of `measurement` in the period, sorted by device."""
+        row = TABLE[measurement]
+        text = sql.select(row, "count(*), min(time), max(time)")
+        with self._read() as connection:
+            if not columns(connection, row):
+                return
+            for device, keys in groupby(series_of(connection, row, None), key=lambda key: key[0]):
+                found = [connection.execute(text, (*key, start_ns, end_ns)).fetchone() for key in keys]
+                if points := sum(count for count, _, _ in found):
+                    firsts, lasts = zip(*(span for count, *span in found if count), strict=True)
+                    yield Summary(device, points, min(firsts), max(lasts))
+
+    def _rows(
+        self, row: Measurement, period: tuple[int, int], devices: Collection[str] | None, order: str
+    ) -> Iterator[Row]:
+        with self._read() as connection:
+            have = columns(connection, row)
+            if not have:
+                return
+            # A reader may be newer than the file: fields that it lacks are absent from every row.
+            fields = [field.name for field in row.fields if field.name in have]
+            text = sql.select(row, sql.names(("time", *fields)), order)
+            for key in series_of(connection, row, devices):
+                device, source, *own = key
+                tags = tuple(zip(row.tags, own, strict=True))
+                for time_ns, *values in connection.execute(text, (*key, *period)):
+                    present = {name: value for name, value in zip(fields, values, strict=True) if value is not None}
+                    yield Row(device, source, tags, time_ns, present)
+
+    # ---- for verification
+
+    def tracks(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        start_ns: int,
+        end_ns: int,
+        devices: Collection[str] | None = None,
+        where: Patterns = NO_PATTERNS,
+    ) -> Iterator[Track]:
+        """Yield what `select` does as lean tuples, a series at a time; points with none of `fields` are left out."""
+        row = TABLE[measurement]
+        check_names(row, fields, where)
+        fits = fitting(where)
+        with self._read() as connection:
+            if not (have := columns(connection, row)):
+                return
+            text = sql.points(row, fields, have, "ORDER BY time")
+            for key in series_of(connection, row, devices):
+                tags = tuple(zip(row.tags, key[2:], strict=True))
+                if fits(dict(tags)) and (points := connection.execute(text, (*key, start_ns, end_ns)).fetchall()):
+                    yield Track(key[0], key[1], tags, points)
+
+    def last_before(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        at_ns: int,
+        devices: Collection[str] | None = None,
+        reach_ns: int = REACH_NS,
+    ) -> Iterator[Track]:
+        """Yield for each device the last point before `at_ns`, no more than `reach_ns` before: one point a track."""
+        return self._nearest(TABLE[measurement], fields, (at_ns - reach_ns, at_ns), devices, "DESC")
+
+    def first_from(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        at_ns: int,
+        devices: Collection[str] | None = None,
+        reach_ns: int = REACH_NS,
+    ) -> Iterator[Track]:
+        """Yield for each device the first point at or after `at_ns`, less than `reach_ns` after."""
+        return self._nearest(TABLE[measurement], fields, (at_ns, at_ns + reach_ns), devices, "ASC")
+
+    def presences(self, start_ns: int, end_ns: int) -> Iterator[PresenceSummary]:
+        """Yield a summary of each series of presence that proves any minute of the window, sorted by device, source."""
+        row = TABLE["presence"]
+        sums = sql.select(row, "count(uptime_s), sum(lan), sum(wan), total(uptime_s)")
+        with self._read() as connection:
+            if not (have := columns(connection, row)):
+                return
+            first, last = (sql.points(row, LIFE, have, f"ORDER BY time {order} LIMIT 1") for order in ("ASC", "DESC"))
+            for key in series_of(connection, row, None):
+                bound = (*key, start_ns + 1, end_ns + 1)
+                found = [connection.execute(text, bound).fetchone() for text in (sums, first, last)]
+                if found[1] and (summary := presence_summary((key[0], key[1]), *found)):
+                    yield summary
+
+    def readings(
+        self,
+        measurement: str,
+        field: str,
+        start_ns: int,
+        end_ns: int,
+        where: Patterns = NO_PATTERNS,
+        devices: Collection[str] | None = None,
+    ) -> Iterator[ReadingSummary]:
+        """Yield a summary of `field` for each series that has it in the period, sorted by device, source, tags."""
+        return map(summary_of, self.tracks(measurement, [field], start_ns, end_ns, devices, where))
+
+    def late(self, since_ns: int, until_ns: int) -> Iterator[Late]:
+        """Yield what was stored late in [since, until), by device and hour, sorted so."""
+        row = TABLE["late"]
+        text = sql.select(row, "max(time), min(oldest), max(newest)", f"GROUP BY time / {HOUR_NS}")
+        with self._read() as connection:
+            if not columns(connection, row):
+                return
+            for device, keys in groupby(series_of(connection, row, None), key=lambda key: key[0]):
+                hours = [hour for key in keys for hour in connection.execute(text, (*key, since_ns, until_ns))]
+                joined = groupby(sorted(hours), key=lambda hour: hour[0] // HOUR_NS)
+                yield from late_of(device, (_joined(list(same)) for _, same in joined))
+
+    def _nearest(
+        self,
+        row: Measurement,
+        fields: Sequence[str],
+        period: tuple[int, int],
+        devices: Collection[str] | None,
+        order: str,
+    ) -> Iterator[Track]:
+        check_names(row, fields)
+        check_single(row)
+        with self._read() as connection:
+            if not (have := columns(connection, row)):
+                return
+            text = sql.points(row, fields, have, f"ORDER BY time {order} LIMIT 1")
+            for device, source in series_of(connection, row, devices):
+                if device == source and (points := connection.execute(text, (device, source, *period)).fetchall()):
+                    yield Track(device, source, (), points)
+
+
+def _joined(hours: list[tuple[Any, ...]]) -> tuple[int, int, int]:
+    stored, oldest, newest = zip(*hours, strict=True)
+    return max(stored), min(oldest), max(newest)
