@@ -158,8 +158,8 @@ class Importer:
 
     def _write(self, retention: Retention, lines: bytes) -> list[Poison]:
         poison = self._store.write(retention, lines)
-        if own := [p for p in poison if p.line.startswith(b"delivery,")]:
-            raise StoreMisconfigured(f"the store refuses delivery points: {own[0].message}")
+        if own := [p for p in poison if p.line.startswith((b"delivery,", b"late,"))]:
+            raise StoreMisconfigured(f"the store refuses points of the centre: {own[0].message}")
         return poison
 
 

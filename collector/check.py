@@ -11,7 +11,7 @@ right type, each once.
 
 import math
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ DAY_NS = 86_400_000_000_000
 HOUR_NS = DAY_NS // 24
 # A wrong clock at the centre must not turn good evidence away for ever: a whole day of tolerance.
 FUTURE_NS = DAY_NS
+LATE_NS = HOUR_NS // 4
 
 _TEXT = rb'"[^"\\\x00-\x1f\x7f]*+"'
 _TAG_TEXT = rb"(?:[^ ,=\\\"\x00-\x1f\x7f]|\\[ ,=])++"
@@ -69,8 +70,8 @@ class Checked(NamedTuple):
     """
     What is left of a batch after the check: tagged lines by retention class, each body ending with a line feed.
 
-    `newest_ns` is the time of the newest sample that was not refused, 0 without any. `expired` counts good telemetry
-    that is older than its retention: acknowledged and not stored.
+    `newest_ns` is the time of the newest sample that was not refused, `oldest_ns` that of the oldest one to be stored;
+    0 without any. `expired` counts good telemetry that is older than its retention: acknowledged and not stored.
     """
 
     batch: Batch
@@ -81,6 +82,7 @@ class Checked(NamedTuple):
     newest_ns: int
     refused: tuple[BadLine, ...] = ()
     expired: int = 0
+    oldest_ns: int = 0
 
 
 def check(agent: str, device: str, batch: Batch, now_ns: int) -> Checked:
@@ -102,7 +104,7 @@ def check(agent: str, device: str, batch: Batch, now_ns: int) -> Checked:
         is_in_time = oldest_ns >= _oldest(Retention.TELEMETRY, now_ns) and newest_ns <= now_ns + FUTURE_NS
         if is_in_time and max(map(len, single)) <= MAX_LINE_BYTES:
             bodies = _bodies(evidence, telemetry, identity_tags(agent, device))
-            return Checked(batch, device, agent, bodies, len(times), newest_ns)
+            return Checked(batch, device, agent, bodies, len(times), newest_ns, oldest_ns=oldest_ns)
     return _check_each(agent, device, batch, now_ns)
 
 
@@ -174,8 +176,8 @@ def _check_each(agent: str, device: str, batch: Batch, now_ns: int) -> Checked:
             good[verdict.retention].append(line + b"\n")
     evidence, telemetry = (b"".join(good[kind]) for kind in (Retention.EVIDENCE, Retention.TELEMETRY))
     bodies = _bodies(evidence, telemetry, identity_tags(agent, device))
-    count = sum(len(lines) for lines in good.values())
-    return Checked(batch, device, agent, bodies, count, newest_ns, tuple(refused), expired)
+    times = [_time_of(line[:-1]) for lines in good.values() for line in lines]
+    return Checked(batch, device, agent, bodies, len(times), newest_ns, tuple(refused), expired, min(times, default=0))
 
 
 def _time_of(line: bytes) -> int:
@@ -320,13 +322,35 @@ def delivery_line(checked: Checked, received_ns: int, marks: Collection[str] = (
         f"expired={checked.expired}i",
         f'clock="{batch.clock}"',
     ]
-    if batch.held:
-        fields.append(f"held={batch.held}i")
+    if held := batch.held or (len(checked.refused) if batch.clock == "unsynced" else 0):
+        fields.append(f"held={held}i")
     if batch.previous:
         fields.append(f'previous="{batch.previous}"')
     fields += [f"{mark}=1i" for mark in marks]
     tags = identity_tags(checked.agent, checked.device, name_agent=True)
     return b"delivery%b %b %019d\n" % (tags, ",".join(fields).encode(), newest_ns + batch.seq)
+
+
+def is_late(checked: Checked, stored_ns: int) -> bool:
+    """
+    Tell whether a batch is stored more than LATE_NS after its oldest sample: its day may be judged already.
+
+    The oldest, since what was held for want of the time, or kept for hours, comes together with what is fresh. A batch
+    without lines is about the time of its delivery.
+    """
+    return 0 < _span(checked)[0] < stored_ns - LATE_NS
+
+
+def late_line(some: Sequence[Checked], stored_ns: int) -> bytes:
+    """Return the `late` point of late batches of one device and agent; a seq keeps points of one instant apart."""
+    oldest, newest = zip(*map(_span, some), strict=True)
+    tags = identity_tags(some[0].agent, some[0].device)
+    fields = f"newest={max(newest) // 1_000_000}i,oldest={min(oldest) // 1_000_000}i"
+    return b"late%b %b %019d\n" % (tags, fields.encode(), stored_ns + some[0].batch.seq)
+
+
+def _span(checked: Checked) -> tuple[int, int]:
+    return (checked.oldest_ns, checked.newest_ns) if checked.batch.lines else (checked.batch.at_ns, checked.batch.at_ns)
 
 
 def without(checked: Checked, poison: Collection[bytes]) -> Checked:

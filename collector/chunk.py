@@ -2,10 +2,12 @@
 
 import hashlib
 import logging
+import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from collector.check import BadLine, Checked, check, check_delivery_time, delivery_line, without
+from collector.check import BadLine, Checked, check, check_delivery_time, delivery_line, is_late, late_line, without
 from collector.quarantine import Entry
 from collector.store.base import Poison
 from collector.wire import Arrival
@@ -96,6 +98,17 @@ class Chunk:
         if poison:
             log.error("the store refuses %d lines, the first: %s", len(poison), next(iter(poison.values())))
             self.checked = [(self._take_out(checked, at, poison, write), at) for checked, at in self.checked]
+        # Behind the evidence and at the time of now: who reads the mark after it reads all that it is about.
+        if late := self._late(time.time_ns()):
+            write(Retention.EVIDENCE, late)
+
+    def _late(self, stored_ns: int) -> bytes:
+        """Return a mark for each device of which evidence came late."""
+        by_device: dict[tuple[str, str], list[Checked]] = defaultdict(list)
+        for checked, _ in self.checked:
+            if is_late(checked, stored_ns):
+                by_device[checked.agent, checked.device].append(checked)
+        return b"".join(late_line(some, stored_ns) for some in by_device.values())
 
     def _bodies(self) -> dict[Retention, bytes]:
         """Return what to write, by retention class; the delivery points are evidence."""

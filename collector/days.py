@@ -1,15 +1,21 @@
 """
-Device-days as they were judged: lines of `availability`, written and read back; and what arrived late since then.
+Device-days as they were judged: lines of `availability`, written and read back; and boots that never got the time.
 
 A day that is judged again has the same series and time, so it overwrites: every line has every field.
 """
 
 from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
-from collector.store.base import Store
-from collector.verify.causes import Run, from_text
+from collector.check import identity_tags
+from collector.store.base import Store, StoreMisconfigured
+from collector.verify.causes import Cause, Run, as_text, from_text
 from collector.verify.evidence import DayRecord
+from contract.measurements import Retention
+
+DAYS_A_WRITE = 5000
+_FIELDS = ("runs", "open", "judged", "inputs")
 
 
 class Judged(NamedTuple):
@@ -37,36 +43,50 @@ class StoredDay(NamedTuple):
         return DayRecord(self.device, self.day_start_ns, self.criterion, runs, self.is_open)
 
 
-class Late(NamedTuple):
-    """A batch that came long after its newest sample: when, and from when to when its samples are."""
-
-    device: str
-    source: str
-    received_ns: int
-    oldest_ns: int
-    newest_ns: int
-
-
 def day_line(day: Judged) -> bytes:
     """Return the `availability` line of a record, with its line feed."""
-    raise NotImplementedError
+    record, judged_ms, inputs = day
+    minutes = record.minutes()
+    counts = ",".join(f"{cause}={minutes.get(cause, 0)}i" for cause in Cause)
+    text = as_text(record.runs, record.day_start_ns)
+    tags = identity_tags(record.device, record.device).decode()
+    return (
+        f'availability{tags},criterion={record.criterion} {counts},runs="{text}",open={int(record.is_open)}i,'
+        f'judged={judged_ms}i,inputs="{inputs}" {record.day_start_ns}\n'
+    ).encode()
 
 
 def write_days(store: Store, days: Iterable[Judged]) -> int:
-    """Write records in pieces, return how many; raise StoreError when the store does not take them."""
-    raise NotImplementedError
+    """
+    Write records as they come, in pieces; return how many.
+
+    Raises StoreError when the store does not take them: what was written before is stored, and may be written again.
+    """
+    written = 0
+    rest = iter(days)
+    while lines := [day_line(day) for day in islice(rest, DAYS_A_WRITE)]:
+        if poison := store.write(Retention.EVIDENCE, b"".join(lines)):
+            raise StoreMisconfigured(f"the store refuses days as they were judged: {poison[0].message}")
+        written += len(lines)
+    return written
 
 
 def read_days(store: Store, start_ns: int, end_ns: int, devices: Collection[str] | None = None) -> Iterator[StoredDay]:
     """Yield the stored days that begin in the period, sorted by device, criterion, day."""
-    raise NotImplementedError
+    for track in store.tracks("availability", _FIELDS, start_ns, end_ns, devices):
+        ((_, criterion),) = track.tags
+        for start, runs, is_open, judged_ms, inputs in track.points:
+            yield StoredDay(track.device, criterion, start, runs, bool(is_open), judged_ms, inputs)
 
 
-def late_batches(store: Store, since_ns: int, until_ns: int) -> Iterator[Late]:
-    """Yield the late batches received in [since, until), sorted by device, source, reception."""
-    raise NotImplementedError
+def unsynced_ns(
+    store: Store, start_ns: int, end_ns: int, devices: Collection[str] | None = None
+) -> Iterator[tuple[str, list[int]]]:
+    """
+    Yield for each agent the times at which it delivered batches of boots that never got the time, sorted by agent.
 
-
-def unsynced_ns(store: Store, start_ns: int, end_ns: int) -> Iterator[tuple[str, str, list[int]]]:
-    """Yield (device, source, times) of batches of boots that never got the time, sorted by device."""
-    raise NotImplementedError
+    Only such a batch has samples that were `held` back: asking for that field reads no other delivery point.
+    """
+    for track in store.tracks("delivery", ["held"], start_ns, end_ns, devices):
+        if track.device == track.source:
+            yield track.device, [time_ns for time_ns, _ in track.points]

@@ -233,11 +233,11 @@ class Collector:
                     raise _Abandoned from None
                 pause = min(_LAST_PAUSE_S, pause * 2)
             else:
-                own = [p for p in poison if p.line.startswith(b"delivery,")]
+                own = [p for p in poison if p.line.startswith((b"delivery,", b"late,"))]
                 if not own:
                     self._note_trouble("")
                     return poison
-                self._note_trouble(f"the store refuses delivery points: {own[0].message}")
+                self._note_trouble(f"the store refuses points of the centre: {own[0].message}")
                 if self._stopping.wait(pause):
                     raise _Abandoned
                 pause = min(_LAST_PAUSE_S, pause * 2)

@@ -340,7 +340,7 @@ def test_a_store_that_fails_on_the_way(tmp_path: Path, store: Store, ca: Path) -
         run(refusing, file, ca)
     assert len(marks(store)) == 2
     refusing.fate = lambda lines: [Poison(x, "no") for x in lines.splitlines() if x.startswith(b"delivery,")]
-    with pytest.raises(StoreMisconfigured, match="the store refuses delivery points: no"):
+    with pytest.raises(StoreMisconfigured, match="the store refuses points of the centre: no"):
         run(refusing, file, ca)
     assert run(store, file, ca).stored == 3
     assert {name: len(rows) for name, rows in points(store).items()} == {"presence": 3, "interface": 3, "delivery": 3}
