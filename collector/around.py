@@ -6,18 +6,19 @@ Some hundred devices are read at a time, so that memory stays bounded whatever t
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from collector.asked import Asked
 from collector.store.base import Store, Track
 from collector.targets.schema import Condition
 from collector.verify.causes import MINUTE_NS
+from collector.verify.conditions import HOLD, applies
 from collector.verify.evidence import Evidence, Presence, Reading, Stop
 from contract.measurements import TABLE
 
 PRESENCE = ("boot", "uptime_s", "asleep_s", "lan", "wan")
 _STOP = ("boot", "reason")
-_HOLDS = 1.5  # intervals that a reading holds for, tolerance included
 
 Dateless = Mapping[str, Sequence[int]]  # agent -> when batches of boots without any clock came
 
@@ -94,7 +95,7 @@ class Around:
     def _read(self, condition: Condition, devices: set[str]) -> dict[str, list[Reading]]:
         has_stage = TABLE[condition.measurement].kind_of("stage") is not None
         fields = [condition.field, "stage"] if has_stage else [condition.field]
-        start_ns = self._start_ns - int(condition.every * _HOLDS * 1e9)
+        start_ns = self._start_ns - int(condition.every * HOLD * 1e9)
         found: dict[str, list[Reading]] = defaultdict(list)
         for track in self._store.tracks(
             condition.measurement, fields, start_ns, self._end_ns + MINUTE_NS, sorted(devices), condition.where
@@ -106,7 +107,7 @@ class Around:
 def _own_conditions(asked: Asked) -> Iterator[tuple[int, int, Condition]]:
     """Yield the conditions that are about readings of the device itself, with their places in the criterion."""
     for n, proof in enumerate(asked.criterion.good_when):
-        if not proof.profile or asked.device.profile in proof.profile:
+        if applies(proof, asked.device.profile):
             for m, condition in enumerate(proof.all):
                 if condition.measurement != "presence":
                     yield n, m, condition
@@ -131,4 +132,4 @@ def _readings(points: Iterable[tuple[Any, ...]]) -> Iterator[Reading]:
 
 def _is_mixed(readings: Sequence[Reading]) -> bool:
     """Tell whether readings of several series are out of order."""
-    return any(a.time_ns > b.time_ns for a, b in zip(readings, readings[1:], strict=False))
+    return any(a.time_ns > b.time_ns for a, b in pairwise(readings))

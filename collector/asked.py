@@ -12,37 +12,30 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from collector.calendars.schedule import DaySchedule, Window
-from collector.roster.schema import Device, Roster, Site
-from collector.targets.schema import Criterion, Scope, Target
+from collector.roster.schema import Device, Site
+from collector.targets.schema import Criterion, Target
+from collector.verify.conclude import Period
+from collector.verify.scope import in_scope
 
 # Goes up with every change of the rules that gives another record for the same evidence: all days are judged again.
 RULES = 1
 
-RosterOn = Callable[[date], Roster]
 ScheduleOf = Callable[[Site, date], DaySchedule]
 Doubts = Mapping[str, Sequence[tuple[int, int]]]
 
 
 class Promise(NamedTuple):
-    """What was promised: the roster in force on a day, what a day is at a site, and the targets."""
+    """
+    What was promised for a period: the rosters in force, what a day is at a site, and the targets.
 
-    roster_on: RosterOn
+    `start_ns` and `end_ns` are the instants that the period begins and ends at.
+    """
+
+    period: Period
     schedule_of: ScheduleOf
     targets: tuple[Target, ...]
-
-
-class Period(NamedTuple):
-    """Days, both included, and the instants that they begin and end at."""
-
-    first: date
-    last: date
     start_ns: int
     end_ns: int
-
-    def days(self) -> Iterator[date]:
-        """Yield each day."""
-        for number in range((self.last - self.first).days + 1):
-            yield self.first + timedelta(days=number)
 
 
 class Asked(NamedTuple):
@@ -60,27 +53,31 @@ class Asked(NamedTuple):
     doubted: tuple[tuple[int, int], ...] = ()
 
 
-def is_measured(target: Target) -> bool:
+def is_by_minutes(target: Target) -> bool:
     """Tell whether a target is decided by minutes."""
-    return target.evidence == "measured" and (target.rule.availability is not None or target.rule.days is not None)
+    return target.evidence == "measured" and target.rule.throughput_mbps is None and not target.rule.reporting
+
+
+def days_of(period: Period) -> Iterator[date]:
+    """Yield the days of a period."""
+    for number in range((period.last - period.first).days + 1):
+        yield period.first + timedelta(days=number)
 
 
 class Questions:
     """The questions of a promise over a period, device by device."""
 
-    def __init__(self, promise: Promise, period: Period, doubts: Doubts | None = None) -> None:
-        self.period = period
-        self._promise = promise
+    def __init__(self, promise: Promise, doubts: Doubts | None = None) -> None:
+        self.promise = promise
         self._doubts = doubts or {}
-        self._days = [(day, promise.roster_on(day)) for day in period.days()]
-        self._targets = [(target.scope, target.criterion) for target in promise.targets if is_measured(target)]
+        self._days = [(day, promise.period.roster_on(day)) for day in days_of(promise.period)]
+        self._targets = [(target.scope, target.criterion) for target in promise.targets if is_by_minutes(target)]
         self._criteria: dict[tuple[str, ...], tuple[Criterion, ...]] = {}
         self._hours: dict[tuple[tuple[Window, ...], tuple[Window, ...]], str] = {}
 
     def devices(self) -> list[str]:
         """Return the ids of all devices of the period, sorted; the roster may have changed within it."""
-        rosters = {id(roster): roster for _, roster in self._days}
-        return sorted(set().union(*(roster.devices for roster in rosters.values())))
+        return sorted(set().union(*(roster.devices for roster in self.promise.period.in_force)))
 
     def of(self, device_id: str) -> Iterator[Asked]:
         """Yield what is asked about a device, day by day."""
@@ -92,7 +89,7 @@ class Questions:
             criteria = self._criteria_of(device, site)
             if not criteria:
                 continue
-            schedule = self._promise.schedule_of(site, day)
+            schedule = self.promise.schedule_of(site, day)
             doubted = self._doubted(device, schedule)
             for criterion in criteria:
                 if schedule.windows(criterion.hours):
@@ -124,16 +121,3 @@ class Questions:
             self._hours[key] = str([[tuple(window) for window in windows] for windows in key])
         text = f"{RULES};{self._hours[key]};{device.speaker};{device.profile};{doubted}"
         return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
-
-
-def in_scope(scope: Scope, device: Device, site: Site) -> bool:
-    """Tell whether a device is one that a target is about."""
-    pairs = (
-        (scope.role, device.role),
-        (scope.profile, device.profile),
-        (scope.kind, site.kind),
-        (scope.area, site.area or ""),
-        (scope.county, site.county),
-        (scope.site, site.id),
-    )
-    return all(value in wanted for wanted, value in pairs if wanted)

@@ -8,13 +8,13 @@ From device-days without a valid record to records.
 A piece is written whole or fails as a whole with StoreError: what was written before it is right, and stays.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from collector.around import Around, Dateless
 from collector.asked import Asked
+from collector.calendars.schedule import Window
 from collector.days import Judged, write_days
 from collector.perfect import Perfect
 from collector.store.base import Store
@@ -46,11 +46,11 @@ class Judge:
     def _judged(self, asked: Sequence[Asked]) -> Iterator[Judged]:
         others: Sequence[Asked] = asked
         if len(asked) >= WORTH_A_SUM:
-            perfect = Perfect(self._store, asked)
+            perfect, shared = Perfect(self._store), _Shared()
             others = []
             for one in asked:
                 if one in perfect:
-                    yield self._of(all_working(one.device, one.schedule, one.criterion), one)
+                    yield self._of(shared.record(one), one)
                 else:
                     others.append(one)
         for group in _groups(others):
@@ -61,6 +61,20 @@ class Judge:
 
     def _of(self, record: DayRecord, asked: Asked) -> Judged:
         return Judged(record, self._now_ns // 10**6, asked.inputs)
+
+
+class _Shared:
+    """Records of perfect days; those of the same hours share their runs."""
+
+    def __init__(self) -> None:
+        self._records: dict[tuple[tuple[Window, ...], str], DayRecord] = {}
+
+    def record(self, asked: Asked) -> DayRecord:
+        """Return the record of a perfect day."""
+        key = (asked.schedule.windows(asked.criterion.hours), asked.criterion.id)
+        if key not in self._records:
+            self._records[key] = all_working(asked.device, asked.schedule, asked.criterion)
+        return self._records[key]._replace(device=asked.device.id)
 
 
 def _groups(asked: Iterable[Asked]) -> Iterator[list[Asked]]:

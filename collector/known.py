@@ -11,11 +11,12 @@ presence proves, for then the gap goes on.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from collector.asked import Asked
-from collector.days import Late, StoredDay
+from collector.days import StoredDay
+from collector.store.base import Late
 from collector.verify.causes import Cause
 
 MINUTE_NS = 60_000_000_000
@@ -26,9 +27,9 @@ _MOST_MARKS = 32  # of one device; more of them become coarser, never fewer
 
 
 class Mark(NamedTuple):
-    """Evidence from `oldest_ns` to `newest_ns` that was received until `received_ns`."""
+    """Evidence from `oldest_ns` to `newest_ns` that was stored until `stored_ns`."""
 
-    received_ns: int
+    stored_ns: int
     oldest_ns: int
     newest_ns: int
 
@@ -39,10 +40,10 @@ class Marks:
     def __init__(self, late: Iterable[Late] = ()) -> None:
         self._by_device: dict[str, list[Mark]] = defaultdict(list)
         for one in late:
-            self.add(one.device, Mark(one.received_ns, one.oldest_ns, one.newest_ns))
+            self.add(one.device, Mark(one.stored_ns, one.oldest_ns, one.newest_ns))
 
     def add(self, device: str, mark: Mark) -> None:
-        """Take in one mark; they come in the order of reception."""
+        """Take in one mark; they come in the order in which they were stored."""
         marks = self._by_device[device]
         if marks and (_is_neighbour(marks[-1], mark) or len(marks) >= _MOST_MARKS):
             mark = _joined(marks.pop(), mark)
@@ -54,16 +55,14 @@ class Marks:
 
 
 def _is_neighbour(before: Mark, mark: Mark) -> bool:
-    """Tell whether two marks, received within some minutes, are about the same hour or the next."""
-    is_soon = mark.received_ns - before.received_ns <= 10 * MINUTE_NS
+    """Tell whether two marks, stored within some minutes, are about the same hour or the next."""
+    is_soon = mark.stored_ns - before.stored_ns <= 10 * MINUTE_NS
     apart_ns = max(mark.oldest_ns - before.newest_ns, before.oldest_ns - mark.newest_ns)
     return is_soon and apart_ns <= 60 * MINUTE_NS
 
 
 def _joined(a: Mark, b: Mark) -> Mark:
-    return Mark(
-        max(a.received_ns, b.received_ns), min(a.oldest_ns, b.oldest_ns), max(a.newest_ns, b.newest_ns)
-    )
+    return Mark(max(a.stored_ns, b.stored_ns), min(a.oldest_ns, b.oldest_ns), max(a.newest_ns, b.newest_ns))
 
 
 def still_valid(
@@ -87,7 +86,7 @@ def still_valid(
         valid -= {
             start_ns
             for start_ns in _touched(mark, asked, starts, stored)
-            if start_ns in valid and mark.received_ns > stored[start_ns].judged_ms * 10**6 - SETTLING_NS
+            if start_ns in valid and mark.stored_ns > stored[start_ns].judged_ms * 10**6 - SETTLING_NS
         }
     return valid
 
@@ -110,7 +109,7 @@ def _touched(mark: Mark, asked: Sequence[Asked], starts: list[int], stored: Mapp
     return inside | set(_reached(reversed(before), stored)) | set(_reached(behind, stored))
 
 
-def _reached(starts: Iterable[int], stored: Mapping[int, StoredDay]) -> Iterable[int]:
+def _reached(starts: Iterable[int], stored: Mapping[int, StoredDay]) -> Iterator[int]:
     """Yield days away from a mark, to the first that a presence proves a minute of."""
     for start_ns in starts:
         yield start_ns

@@ -11,7 +11,7 @@ from itertools import groupby
 
 from collector.around import Dateless
 from collector.asked import Asked, Questions
-from collector.days import StoredDay, late_batches, read_days, unsynced_ns
+from collector.days import StoredDay, read_days, unsynced_ns
 from collector.judging import Judge
 from collector.known import Marks, still_valid
 from collector.store.base import DAY_NS, REACH_NS, Store
@@ -79,9 +79,9 @@ def _all_missing(questions: Questions) -> Iterator[tuple[Asked, None]]:
 
 def _valid(store: Store, questions: Questions, now_ns: int) -> Iterator[tuple[Asked, DayRecord | None]]:
     """Yield all that is asked, each with its stored record when that still holds."""
-    period = questions.period
-    stored = _Stored(store, period.start_ns, period.end_ns)
-    marks = Marks(late_batches(store, period.start_ns, now_ns + DAY_NS))
+    promise = questions.promise
+    stored = _Stored(store, promise.start_ns, promise.end_ns)
+    marks = Marks(store.late(promise.start_ns, now_ns + DAY_NS))
     newest = _Newest(store, now_ns)
     for device in questions.devices():
         days = stored.of(device)
@@ -162,4 +162,4 @@ class _Newest:
 
 def _dateless(store: Store, start_ns: int, end_ns: int) -> Dateless:
     """Return when batches of boots without any clock came, by agent."""
-    return {source: times for device, source, times in unsynced_ns(store, start_ns, end_ns) if device == source}
+    return dict(unsynced_ns(store, start_ns, end_ns))

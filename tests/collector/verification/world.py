@@ -22,7 +22,7 @@ from collector.targets.schema import Condition, Proof, Rule, Scope, Target
 from contract.lines import encode_stored
 from contract.measurements import TABLE, Retention
 from contract.sample import Value
-from firmware_profiles.schema import Title
+from firmware_profiles.schema import Slug, Title
 
 ZONE = ZoneInfo("Asia/Shanghai")
 SECOND_NS = 10**9
@@ -71,7 +71,7 @@ IS_THERE = Proof(all=(Condition("presence.lan", at_least=1),))
 REACHES_WAN = Proof(all=(Condition("presence.wan", at_least=1),))
 PROBE = Proof(all=(Condition("probe.success", {"kind": "http"}, at_least=1),))
 AVAILABLE = Target(
-    "available",
+    Slug("available"),
     Title("班级可用", "Classes are available"),
     scope=Scope(role=("classroom",)),
     unit="class",
@@ -104,7 +104,7 @@ class World:
         identity = identity_tags(source or device, device, name_agent=measurement == "delivery")
         self._lines[row.retention].append(name + identity + line[len(name) :] + b"\n")
 
-    def works(  # noqa: PLR0917
+    def works(
         self,
         device: str,
         day: date,
