@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from collector import up as up_room
+from collector.commands import calendar as calendar_commands
 from collector.commands.common import (
     DEFAULT_DATA,
     DEFAULT_ZONE,
@@ -56,6 +57,7 @@ app = typer.Typer(
     add_completion=False,
     help="The centre: collects the evidence of a city's classrooms and hotspots, and shows it.",
 )
+app.add_typer(calendar_commands.app, name="calendar")
 
 
 class CollectSettings(NamedTuple):

@@ -75,7 +75,9 @@ class Refusal(ConfigError):
     """All mistakes in files at once, each with its line."""
 
     def __init__(self, flaws: Iterable[Flaw]) -> None:
-        self.flaws = sorted(set(flaws), key=lambda flaw: (flaw.place.file, flaw.place.line, flaw.place.path))
+        self.flaws = sorted(
+            set(flaws), key=lambda flaw: (flaw.place.file, flaw.place.line, flaw.place.path, flaw.message)
+        )
         problems = [Problem(flaw.place.path, flaw.text) for flaw in self.flaws]
         places = [f"{flaw.place.file}:{flaw.place.line}" for flaw in self.flaws]
         super().__init__(self.flaws[0].place.file, problems, places)

@@ -3,7 +3,7 @@ Does a file of calendars make sense? The rules beyond the types: each mistake sa
 
     check(given, whole) ──▶ zone, names ──▶ years, overrides ──▶ each calendar ──▶ closures
 
-`whole` are the calendars with what they inherit; what is inherited is looked at where it stands.
+`whole` are the calendars with what they inherit; none where that is wrong already.
 """
 
 import difflib
@@ -74,6 +74,7 @@ def _names(given: CalendarFile) -> Iterator[Problem]:
     known = given.calendars
     if not known:
         yield Problem("calendars", "is empty: there must be one at least")
+        return
     for name in known:
         try:
             Slug.parse(name)
@@ -282,12 +283,12 @@ def _closure(given: CalendarFile, one: Closure) -> Iterator[Problem]:
     yield from _title(one.title)
     if not one.where:
         yield Problem("where", "is empty: write all, counties or sites")
-    for place in one.where:
+    for number, place in enumerate(one.where):
         if "-" in place and not is_device(f"{place}.x"):
-            yield Problem("where", f"{place!r} is not a site's id, such as 441802-3144001234")
+            yield Problem(f"where[{number}]", f"{place!r} is not a site's id, such as 441802-3144001234")
         elif "-" not in place and place != "all" and place not in given.counties:
             hint = near(place, [*given.counties, "all"], ": write all, a county, or a site's id")
-            yield Problem("where", f"{place!r} is not among counties{hint}")
+            yield Problem(f"where[{number}]", f"{place!r} is not among counties{hint}")
     if one.kind == "closure" and not one.from_.minute is one.to.minute is None:
         yield Problem(
             "from" if one.from_.minute is not None else "to", "a closure is of whole days: leave the time out"

@@ -31,32 +31,41 @@ def file_in(data: Path) -> Path:
 def load(file: Path) -> Calendars:
     """Read a file; ConfigError lists every mistake."""
     document = load_yaml(file, "file of calendars", "default: primary")
-    document = document._replace(tree=_uniform(document.tree, ""), places=document.places | _renamed(document))
+    tree = _uniform(document.tree, "", document)
+    document = document._replace(tree=tree, places=document.places | _renamed(document))
     try:
         given = typed(CalendarFile, document)
     except Refusal as refusal:
         raise Refusal(_in_yaml(flaw) for flaw in refusal.flaws) from None
     flaws = list(_extending(given, document))
-    whole = given.calendars if flaws else {name: _inherited(given, document, name) for name in given.calendars}
+    whole = {} if flaws else {name: _inherited(given, document, name) for name in given.calendars}
     flaws += [flaw_of(document, problem) for problem in check(given, whole)]
     if flaws:
         raise Refusal(_in_yaml(flaw) for flaw in flaws)
     return Calendars(given._replace(calendars=whole), file)
 
 
-def _uniform(value: Any, key: str) -> Any:
-    """Return values in the one form that the types have: a title of one text is the same in both languages."""
+def _uniform(value: Any, path: str, document: Document) -> Any:
+    """
+    Return values in the one form that the types have.
+
+    A title of one text is the same in both languages; what is a list may be one of it; a county's code is text.
+    """
+    name = re.split(r"[.\]]", path)[-1]
     if isinstance(value, dict):
-        return {_field(name, key): _uniform(inner, name) for name, inner in value.items()}
+        below = {key: f"{path}.{key}" if path else key for key in value}
+        return {_field(key, path): _uniform(inner, below[key], document) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_uniform(inner, "[]") for inner in value]
-    if key == "title" and isinstance(value, str):
+        return [_uniform(inner, f"{path}[{number}]", document) for number, inner in enumerate(value)]
+    if name == "title" and isinstance(value, str):
         return {"zh": value, "en": value}
-    return [value] if key in _LISTS and isinstance(value, str) else value
+    if re.search(r"\.where(\[\d+\])?$", path) and isinstance(value, int):
+        value = document.place(path).text or str(value)
+    return [value] if name in _LISTS and isinstance(value, str) else value
 
 
-def _field(name: str, parent: str) -> str:
-    return "from_" if name == "from" and parent == "[]" else name
+def _field(name: str, path: str) -> str:
+    return "from_" if name == "from" and path.endswith("]") else name
 
 
 def _renamed(document: Document) -> dict[str, Place]:

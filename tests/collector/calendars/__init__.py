@@ -1,0 +1,1 @@
+"""Tests of calendars: which minutes are service, lessons, agreed interruptions."""
