@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from collector import up as up_room
 from collector.commands import calendar as calendar_commands
+from collector.commands import targets as targets_commands
 from collector.commands.common import (
     DEFAULT_DATA,
     DEFAULT_ZONE,
@@ -58,6 +59,7 @@ app = typer.Typer(
     help="The centre: collects the evidence of a city's classrooms and hotspots, and shows it.",
 )
 app.add_typer(calendar_commands.app, name="calendar")
+app.add_typer(targets_commands.app, name="targets")
 
 
 class CollectSettings(NamedTuple):

@@ -18,7 +18,8 @@ optional sections, and it stays small because an agent of 20 MB loads it.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -241,10 +242,10 @@ def _section(kind: Any, tree: object, path: str, problems: list[Problem]) -> Any
     for name, hint in hints.items():
         if name in tree:
             values[name] = _value(hint, tree[name], _join(path, name), problems)
-        elif _is_section(hint):
-            values[name] = _section(hint, {}, _join(path, name), problems)
         elif name in kind._field_defaults:
             values[name] = kind._field_defaults[name]
+        elif _is_section(hint):
+            values[name] = _section(hint, {}, _join(path, name), problems)
         else:
             problems.append(Problem(_join(path, name), "is missing"))
     return kind(**values) if not problems else None
@@ -313,7 +314,7 @@ def _positive(value: float) -> float:
     raise ValueError(f"{value:g} is too little: above 0 is needed")
 
 
-def _choice(choices: tuple[Any, ...], value: object) -> object:
+def _choice(choices: Sequence[Any], value: object) -> object:
     if value in choices:
         return value
     names = [str(choice) for choice in choices]
@@ -338,6 +339,8 @@ _WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or 
 
 
 def _scalar(hint: Any, value: object) -> Any:
+    if issubclass(hint, StrEnum):
+        return hint(str(_choice([each.value for each in hint], value)))
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if _parses(hint):
         if isinstance(value, str):

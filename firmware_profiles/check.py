@@ -16,6 +16,7 @@ from firmware_profiles.check_readings import near
 from firmware_profiles.fill import BUILT_IN, is_of_a_row, names_in, texts
 from firmware_profiles.match import OF_DEVICE, OF_MACHINE, patterns
 from firmware_profiles.schema import Match, Profile, Title
+from firmware_profiles.sources import REMOTE
 from firmware_profiles.version import key
 
 # Says what is wrong with one probe of a kind, with the path below it: who runs probes knows.
@@ -31,6 +32,7 @@ def check(profile: Profile, probes: ProbeCheck | None = None) -> list[Problem]:
     return [
         *_titles(profile),
         *_verified(profile),
+        *_observes(profile),
         *_matches(profile.match),
         *_parameters(profile),
         *_collect(profile),
@@ -56,6 +58,22 @@ def _verified(profile: Profile) -> Iterator[Problem]:
         yield Problem("verified_on", "is missing: where and when was it tried on the hardware itself?")
     if profile.verified_on and not profile.verified:
         yield Problem("verified_on", "says where it was tried, but verified is false")
+
+
+def _observes(profile: Profile) -> Iterator[Problem]:
+    remote = [name for name, source in profile.collect.items() if source.source in REMOTE - {"ubus"}]
+    of_machine = any(patterns(match).keys() & set(OF_MACHINE) for match in profile.match)
+    of_device = any(patterns(match).keys() & set(OF_DEVICE) for match in profile.match)
+    if profile.observes == "itself" and (remote or of_device):
+        yield Problem(
+            "observes", "is itself, but the profile is of a device that is asked over the network: say remote"
+        )
+    if profile.observes == "remote":
+        local = [name for name, source in profile.collect.items() if source.source not in REMOTE]
+        if local:
+            yield Problem("observes", f"is remote, but collect.{local[0]} is read on the machine itself")
+        elif of_machine:
+            yield Problem("observes", "is remote, but match is of a machine")
 
 
 def _matches(matches: Sequence[Match]) -> Iterator[Problem]:

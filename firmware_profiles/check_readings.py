@@ -17,7 +17,7 @@ FREE_UNIT = "sensor.value"
 _SAME = dict.fromkeys(("c", "℃", "celsius", "degc"), "°C") | dict.fromkeys(("percent", "pct", "％"), "%")
 
 
-def near(word: str, known: Iterable[str], otherwise: str) -> str:
+def near(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """Return ", did you mean …", or else what there is."""
     found = difflib.get_close_matches(word, sorted(known), 1)
     return f", did you mean {found[0]}" if found else otherwise

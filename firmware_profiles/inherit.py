@@ -1,9 +1,10 @@
 """
 What a profile takes from the one that it extends.
 
-Its own are always `id`, `title`, `verified`, `verified_on` and `match`: they are never inherited. Entries of `collect`,
-`parameters` and `probes` replace those of the same name, `null` removes one; `faults` replace those of the same code,
-`{code: …, remove: true}` removes one. Everything else (`role`, `notes`, `firmware`) is replaced as a whole.
+Its own are always `id`, `title`, `verified`, `verified_on`, `observes` and `match`: they are never inherited. Entries
+of `collect`, `parameters` and `probes` replace those of the same name, `null` removes one; `faults` replace those of
+the same code, `{code: …, remove: true}` removes one. Everything else (`role`, `notes`, `firmware`) is replaced as a
+whole.
 """
 
 import difflib
@@ -11,7 +12,7 @@ from typing import Any
 
 from firmware_profiles.load import Document, Flaw, Place
 
-OWN = ("id", "title", "verified", "verified_on", "match", "extends")
+OWN = ("id", "title", "verified", "verified_on", "observes", "match", "extends")
 BY_NAME = ("collect", "parameters", "probes")
 
 

@@ -88,13 +88,21 @@ class Firmware(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """One model. `verified` says whether it was tried on the hardware itself, `verified_on` where and when."""
+    """
+    One model. `verified` says whether it was tried on the hardware itself, `verified_on` where and when.
+
+    `observes` says whom the evidence of a device with this profile is about. `itself`: an agent runs on the very
+    platform that pupils use, so that its presence is the platform's. `remote`: somebody asks the device over the
+    network, it never is an agent. `beside`: an agent runs on a machine of its own beside what it observes, and its
+    presence proves that machine alone. Targets for classes take presence from the first only, probes from two.
+    """
 
     id: Slug
     title: Title
     role: Literal["classroom", "access-point", "projector", "gateway", "switch", "controller", "other"]
     verified: bool
     verified_on: str = ""
+    observes: Literal["itself", "beside", "remote"] = "beside"
     extends: str = ""
     notes: str = ""
     match: tuple[Match, ...] = ()

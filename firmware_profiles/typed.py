@@ -25,7 +25,7 @@ def flaw_of(document: Document, problem: Problem) -> Flaw:
         message = f'{place.text} is not text: write it in quotes, "{place.text}"'
     if brace := re.fullmatch(r"\{'([a-z0-9_]+)': None\} is not text", message):
         message = f'{{{brace[1]}}} without quotes is a section: write "{{{brace[1]}}}"'
-    if message.startswith("is a section, not") and re.search(r"(^|\.)title$", place.path):
+    if message.startswith("is a section, not") and re.search(r"(^|\.)(title|definition)$", place.path):
         message += ": write {zh: …, en: …}"
     if message.startswith("is a list of sections"):
         message = "is a list: each entry begins with '- '"

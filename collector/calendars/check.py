@@ -6,7 +6,6 @@ Does a file of calendars make sense? The rules beyond the types: each mistake sa
 `whole` are the calendars with what they inherit; none where that is wrong already.
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
@@ -30,16 +29,11 @@ from collector.calendars.schema import (
 )
 from contract.errors import Problem
 from contract.names import is_device
+from firmware_profiles.check_readings import near
 from firmware_profiles.schema import Slug, Title
 
 FIRST_YEAR, LAST_YEAR = 1972, 2200  # before it zones were not of whole minutes everywhere
 _LONGEST_BREAK = timedelta(days=120)
-
-
-def near(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    """Return `, did you mean …` for the nearest of what is known, else `otherwise`."""
-    found = difflib.get_close_matches(word, list(known), 1)
-    return f", did you mean {found[0]}" if found else otherwise
 
 
 def check(given: CalendarFile, whole: Mapping[str, Calendar]) -> list[Problem]:

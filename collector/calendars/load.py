@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from collector.calendars.calendar import Calendars
-from collector.calendars.check import check, near
+from collector.calendars.check import check
 from collector.calendars.schema import Calendar, CalendarFile
 from contract.errors import Problem
+from firmware_profiles.check_readings import near
 from firmware_profiles.load import Document, Flaw, Place, Refusal
 from firmware_profiles.load import load as load_yaml
 from firmware_profiles.typed import flaw_of, typed

@@ -205,7 +205,7 @@ def test_the_wheel_has_every_profile_calendar_and_target(tmp_path: Path) -> None
     inside = set(zipfile.ZipFile(wheel).namelist())
     assert {f"firmware_profiles/{name}.yaml" for name in Library().ids()} <= inside
     shipped = {str(file.relative_to(ROOT)) for file in (ROOT / "collector").rglob("*.yaml")}
-    assert {"collector/calendars/guangdong.yaml"} <= shipped <= inside
+    assert {"collector/calendars/guangdong.yaml", "collector/targets/qingyuan-2014-2016.yaml"} <= shipped <= inside
 
 
 def test_a_folder_that_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

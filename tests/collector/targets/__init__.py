@@ -1,0 +1,1 @@
+"""Tests of targets: what was promised, and which evidence proves it."""
