@@ -44,11 +44,11 @@ def findings(
     identified: Mapping[str, Sequence[Identified]], boots: Mapping[str, Sequence[tuple[int, str]]] | None = None
 ) -> tuple[Finding, ...]:
     """Return the findings from rows of `identity` and (time, boot) of presences, both by agent and sorted by time."""
-    raise NotImplementedError
+    return ()  # nothing is judged yet
 
 
 def doubted(
     found: Iterable[Finding], adjudicated: Iterable[Adjudication] = ()
 ) -> Mapping[str, tuple[tuple[int, int], ...]]:
     """Return the periods of each agent whose evidence does not count; `Evidence.doubted` of all it speaks for."""
-    raise NotImplementedError
+    return {}
