@@ -153,7 +153,8 @@ class Centre:
         at_ns = wanted.newest_ns or header.at_ns or self.now_ns
         if not oldest(Retention.EVIDENCE, self.now_ns) <= at_ns <= self.now_ns + DAY_NS:
             raise Wrong(f"no store takes this delivery point: {point!r}")
-        held = f",held={header.held}i" if header.held else ""
+        number = header.held or (len(wanted.refused) if header.clock == "unsynced" else 0)
+        held = f",held={number}i" if number else ""
         previous = f',previous="{header.previous}"' if header.previous else ""
         text = (
             f'delivery{_identity(device, device).decode()},agent={checked.agent} epoch="{header.epoch}",'
