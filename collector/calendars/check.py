@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from collector.calendars.calendar import made_up_weekday, missing_answer
 from collector.calendars.holidays import PublicDays, Special, Unpublished, overridden
 from collector.calendars.schema import (
+    FIRST_YEAR,
+    LAST_YEAR,
     WEEKDAYS,
     Calendar,
     CalendarFile,
@@ -32,7 +34,6 @@ from contract.names import is_device
 from firmware_profiles.check_readings import near
 from firmware_profiles.schema import Slug, Title
 
-FIRST_YEAR, LAST_YEAR = 1972, 2200  # before it zones were not of whole minutes everywhere
 _LONGEST_BREAK = timedelta(days=120)
 
 

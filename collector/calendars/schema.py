@@ -16,6 +16,7 @@ from firmware_profiles.schema import Slug, Title
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAY_MINUTES = 1440
+FIRST_YEAR, LAST_YEAR = 1973, 2200  # before it zones were not of whole minutes everywhere
 _TIME = r"(\d{1,2}):(\d{2})"
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from collector.calendars.schedule import DaySchedule, Window
+from collector.calendars.schema import FIRST_YEAR, LAST_YEAR
 from collector.commands.common import DEFAULT_DATA, AsJson, Data, Lang, fail, language_of, one_line_errors
 from collector.roster.schema import Site
 from collector.screen import console
@@ -124,9 +125,11 @@ def _monday(text: str, zone: ZoneInfo) -> date:
     """Return the Monday of the week of a date, by default of today."""
     try:
         day = date.fromisoformat(text) if text else datetime.now(zone).date()
-        return day - timedelta(days=day.weekday())
-    except (ValueError, OverflowError):
+    except ValueError:
         fail(f"--week: {text!r} is not a date such as 2026-03-02")
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        fail(f"--week: {day} is not from {FIRST_YEAR} to {LAST_YEAR}")
+    return day - timedelta(days=day.weekday())
 
 
 def _shown(given: "Calendars", site: Site | None, calendar: str, day: date) -> Shown:

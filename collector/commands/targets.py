@@ -89,13 +89,17 @@ def _table(programme: Programme, language: Language) -> Table:
 
 def _rule(rule: Rule, language: Language) -> str:
     """Return when a unit is good, in a few words."""
+
+    def at_least(name: str, amount: str) -> str:
+        return f"{word(name, language)} ≥ {amount}"
+
     if rule.availability is not None:
-        return f"{word('works', language)} ≥ {_percent(rule.availability)}"
+        return at_least("works", _percent(rule.availability))
     if rule.days is not None:
-        minutes = f"{rule.minutes} {word('lesson_minutes', language)}"
-        return f"{minutes} · {word('school_days', language)} ≥ {_percent(rule.days)}"
+        minutes = word("lesson_minutes", language)
+        return f"{rule.minutes} {minutes} · " + at_least("school_days", _percent(rule.days))
     if rule.throughput_mbps is not None:
-        return f"{word(_DIRECTIONS[rule.direction], language)} ≥ {rule.throughput_mbps:g} Mbit/s"
+        return at_least(_DIRECTIONS[rule.direction], f"{rule.throughput_mbps:g} Mbit/s")
     return word("reports", language)
 
 

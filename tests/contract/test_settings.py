@@ -1,5 +1,6 @@
 """Settings: TOML, then variables above it, then flags; every mistake at once, each with its path."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from agent.config import Settings
 from contract.errors import ConfigError
-from contract.settings import Seconds, Size, leaves, load, variable
+from contract.settings import Seconds, Size, checked, leaves, load, variable
 
 FOLDER = Path(__file__).parent / "settings"
 MINIMAL = 'agent = "441802-3144001234.c0703"\n[broker]\nurl = "mqtt://192.0.2.1"\n'
@@ -323,3 +324,41 @@ def test_numbers_that_are_no_duration_or_size(file: Path, line: str, message: st
     with pytest.raises(ConfigError) as caught:
         load(Outer, file, NOTHING)
     assert _messages(caught.value) == [message]
+
+
+class Colour(StrEnum):
+    """A choice by name."""
+
+    RED = "red"
+    GREEN = "green"
+
+
+class Words(NamedTuple):
+    """A section without defaults of its own."""
+
+    zh: str
+    en: str
+
+
+class Painted(NamedTuple):
+    """A section with a choice, and one whose default is given from outside."""
+
+    colour: Colour = Colour.RED
+    title: Words = Words("无", "none")
+
+
+def test_a_choice_by_name_is_of_its_type() -> None:
+    """A setting that is one of several names is that name, and a mistyped one is told."""
+    painted = checked(Painted, {"colour": "green"}, "x.yaml")
+    assert painted.colour is Colour.GREEN
+    with pytest.raises(ConfigError, match="colour: 'grene' is none of red, green, did you mean green"):
+        checked(Painted, {"colour": "grene"}, "x.yaml")
+    with pytest.raises(ConfigError, match="colour: 3 is none of red, green"):
+        checked(Painted, {"colour": 3}, "x.yaml")
+
+
+def test_a_section_that_is_left_out_is_the_default_that_is_given() -> None:
+    """A section may need all its keys, and yet be left out where there is a default for the whole of it."""
+    assert checked(Painted, {}, "x.yaml").title == ("无", "none")
+    with pytest.raises(ConfigError, match=r"title\.en: is missing"):
+        checked(Painted, {"title": {"zh": "题"}}, "x.yaml")

@@ -84,7 +84,7 @@ notes: of ours
 match:
   - {{sys_descr: My AP*}}
 probes:
-  # {SHIPPED}/ping-only.yaml:6
+  # {SHIPPED}/ping-only.yaml:7
   icmp:
   - {{target: '{{address}}', name: management}}
   # {folder}/ping-only.yaml:6
@@ -112,7 +112,7 @@ def test_a_profile_for_scripts(folder: Path) -> None:
     """With --json: the profile as the agent takes it, and file:line of each part."""
     shown = json.loads(run("show", "my-ap", "--folder", folder, "--json")[0])
     assert shown["profile"]["probes"]["icmp"] == [{"target": "{address}", "name": "management"}]
-    assert shown["origins"]["probes.icmp"] == f"{SHIPPED}/ping-only.yaml:6"
+    assert shown["origins"]["probes.icmp"] == f"{SHIPPED}/ping-only.yaml:7"
     assert shown["origins"]["match[0]"] == f"{folder}/my-ap.yaml:6"
 
 

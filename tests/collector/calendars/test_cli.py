@@ -71,7 +71,8 @@ def test_what_the_file_does_not_tell_is_one_line(file: Path) -> None:
     [
         (("schol",), "'schol' is neither a calendar nor a site's id such as 441802-3144001234, did you mean school\n"),
         (("school", "--week", "yesterday"), "--week: 'yesterday' is not a date such as 2026-03-02\n"),
-        (("school", "--week", "0001-01-01", "--lang", "fr"), "--lang: 'fr' is none of zh, en\n"),
+        (("school", "--week", "9999-12-31"), "--week: 9999-12-31 is not from 1973 to 2200\n"),
+        (("school", "--lang", "fr"), "--lang: 'fr' is none of zh, en\n"),
     ],
 )
 def test_wrong_use_is_one_line(file: Path, words: tuple[str, ...], said: str) -> None:
