@@ -60,8 +60,13 @@ def is_by_minutes(target: Target) -> bool:
 
 def days_of(period: Period) -> Iterator[date]:
     """Yield the days of a period."""
-    for number in range((period.last - period.first).days + 1):
-        yield period.first + timedelta(days=number)
+    return days_between(period.first, period.last)
+
+
+def days_between(first: date, last: date) -> Iterator[date]:
+    """Yield days, both included."""
+    for number in range((last - first).days + 1):
+        yield first + timedelta(days=number)
 
 
 class Questions:

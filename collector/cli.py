@@ -34,6 +34,7 @@ from collector.commands.common import (
     open_for_reading,
     zone_of,
 )
+from collector.commands.verify import verify
 from collector.foreign import Foreign, Rule, rules_of
 from collector.migrate import migrate as migrate_stores
 from collector.pipeline import Collector, wait_until_prepared
@@ -60,6 +61,7 @@ app = typer.Typer(
 )
 app.add_typer(calendar_commands.app, name="calendar")
 app.add_typer(targets_commands.app, name="targets")
+app.command()(verify)
 
 
 class CollectSettings(NamedTuple):

@@ -33,12 +33,20 @@ class Records:
         """Take in a record."""
         self._by_device[record.device].append(record)
 
+    def devices(self) -> list[str]:
+        """Return the ids of the devices, sorted."""
+        return sorted(self._by_device)
+
+    def of(self, device: str) -> list[DayRecord]:
+        """Return the records of a device, by criterion and day."""
+        return sorted(self._by_device.get(device, ()), key=lambda record: (record.criterion, record.day_start_ns))
+
     def __len__(self) -> int:
         return sum(map(len, self._by_device.values()))
 
     def __iter__(self) -> Iterator[DayRecord]:
-        for device in sorted(self._by_device):
-            yield from sorted(self._by_device[device], key=lambda record: (record.criterion, record.day_start_ns))
+        for device in self.devices():
+            yield from self.of(device)
 
 
 def read_records(

@@ -10,7 +10,7 @@ The store is read; what is written are daily records, which come out the same wh
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -28,7 +28,16 @@ from collector.verify.results import TargetResult
 from collector.verify.throughput import Test
 from contract.names import county_of
 
+SILENT_DAYS = 2
+
 Progress = Callable[[int, int, str], None]  # done, total, what: identity, judging, summing
+
+
+class Silent(NamedTuple):
+    """A device whose agent says nothing any more; `last_ns` is the time of its last presence, 0 for none in reach."""
+
+    device: str
+    last_ns: int
 
 
 class Verified(NamedTuple):
@@ -36,7 +45,7 @@ class Verified(NamedTuple):
     What verification found: each target's verdict with its figures, in the programme's order, and the findings.
 
     `reused` records were those of the store, `judged` ones were made now; `judging_s` and `summing_s` are the seconds
-    that each half took.
+    that each half took. `at_risk` are those whose agent has been silent on the last two of the days that count.
     """
 
     period: Period
@@ -46,6 +55,7 @@ class Verified(NamedTuple):
     judged: int
     judging_s: float
     summing_s: float
+    at_risk: Sequence[Silent] = ()
 
 
 def promise_of(period: Period, zone: ZoneInfo, schedule_of: ScheduleOf, targets: Iterable[Target]) -> Promise:
@@ -95,6 +105,7 @@ def verify(
         records.judged,
         judged - began,
         time.monotonic() - judged,
+        list(_at_risk(store, promise, records)),
     )
 
 
@@ -117,7 +128,23 @@ def _conclude(
     return conclusion.finish()
 
 
-def _tests(store: Store, promise: Promise) -> Iterable[Test]:
+def _at_risk(store: Store, promise: Promise, records: Records) -> Iterator[Silent]:
+    """Yield the devices that count on the last day and were silent on the last two days that were asked about."""
+    roster = promise.period.in_force[-1]
+    agents = {
+        device: roster.devices[device].speaker
+        for device in records.devices()
+        if device in roster.devices and roster.devices[device].counts_on(promise.period.last)
+    }
+    tracks = store.last_before("presence", ("uptime_s",), promise.end_ns)
+    newest = {track.device: int(track.points[-1][0]) for track in tracks}
+    for device, agent in agents.items():
+        days = sorted({record.day_start_ns for record in records.of(device)})
+        if len(days) >= SILENT_DAYS and newest.get(agent, 0) < days[-SILENT_DAYS]:
+            yield Silent(device, newest.get(agent, 0))
+
+
+def _tests(store: Store, promise: Promise) -> Iterator[Test]:
     """Yield the throughput tests of a period."""
     fields = ("goodput_mbps", "limited_by")
     for track in store.tracks("throughput", fields, promise.start_ns, promise.end_ns):

@@ -1,0 +1,178 @@
+"""`santong verify`: what was promised, against the evidence."""
+
+import difflib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from collector.commands.common import (
+    DEFAULT_DATA,
+    AsJson,
+    Data,
+    Lang,
+    StoreOption,
+    fail,
+    language_of,
+    one_line_errors,
+    open_for_reading,
+)
+from collector.screen import console
+from collector.words import Language, word
+
+if TYPE_CHECKING:
+    from collector.asked import Promise
+    from collector.calendars.calendar import Calendars
+    from collector.roster.schema import Roster
+    from collector.targets.schema import Target
+
+_STEPS = {"identity": "step_identity", "judging": "step_judging", "summing": "step_summing"}
+
+Show = Callable[[int, int, str], None]
+
+
+def verify(
+    first: Annotated[str | None, typer.Option("--from", help="First day; else that of this month.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last day; else yesterday.")] = None,
+    county: Annotated[str, typer.Option(help="Only this county's sites, by its code.")] = "",
+    site: Annotated[str, typer.Option(help="Only this site, by its id.")] = "",
+    target: Annotated[str, typer.Option(help="Only this target.")] = "",
+    roster: Annotated[
+        list[Path] | None, typer.Option(help="CSV or XLSX, instead of the versions in DATA; can be repeated.")
+    ] = None,
+    calendars: Annotated[Path | None, typer.Option(help="File of calendars; else DATA's, else the example.")] = None,
+    targets: Annotated[Path | None, typer.Option(help="File of targets; else the shipped one.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Your own profiles, which targets may name.")] = None,
+    recompute: Annotated[bool, typer.Option("--recompute", help="Judge every day again, from its minutes.")] = False,
+    data: Data = DEFAULT_DATA,
+    store: StoreOption = None,
+    as_json: AsJson = False,
+    lang: Lang = None,
+) -> None:
+    """
+    Say for each target, from the evidence: PASS, FAIL or NOT PROVEN, and why.
+
+    Exit code 0: no target fails (some may not be proven); 1: a target fails; 2: it could not be verified.
+    """
+    from collector import verification  # noqa: PLC0415  YAML and holidays take their time
+    from collector.commands.verify_json import as_tree  # noqa: PLC0415
+    from collector.commands.verify_words import screen_of  # noqa: PLC0415
+
+    language = language_of(lang)
+    now_ns = time.time_ns()
+    with one_line_errors():
+        days = _calendars(data, calendars)
+        zone = days.zone
+        period = _days(first, last, verification.last_whole_day(now_ns, zone))
+        promise = _promise(period, days, _rosters(data, roster or [], period), _targets(targets, folder, target))
+        promise = _only(promise, county, site)
+        opened = open_for_reading(data, store)
+        try:
+            with _progress(language) as show:
+                found = verification.verify(opened, promise, now_ns, show, recompute=recompute)
+        except KeyboardInterrupt:
+            fail("interrupted: what was judged is kept, the next run goes on from there")
+        finally:
+            opened.close()
+    if as_json:
+        typer.echo(json.dumps(as_tree(found, zone, now_ns), ensure_ascii=False, indent=2))
+    else:
+        console().print(screen_of(found, language, zone, full_times=recompute))
+    raise typer.Exit(1 if any(result.verdict == "fail" for result, _ in found.targets) else 0)
+
+
+def _days(first: str | None, last: str | None, over: date) -> tuple[date, date]:
+    """Return the days asked about: by default those of the month that are over; all of them must be over."""
+    end = min(_date("--to", last), over) if last else over
+    start = _date("--from", first) if first else end.replace(day=1)
+    if start > end:
+        fail(f"--from: {start} is not before --to, or not over yet: the last day that is over is {over}")
+    return start, end
+
+
+def _date(option: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        fail(f"{option}: {text!r} is not a date such as 2026-03-02")
+
+
+def _calendars(data: Path, file: Path | None) -> "Calendars":
+    from collector.calendars.load import file_in, load  # noqa: PLC0415
+
+    return load(file or file_in(data))
+
+
+def _targets(file: Path | None, folder: Path | None, only: str) -> "tuple[Target, ...]":
+    from collector.targets.load import SHIPPED, load  # noqa: PLC0415
+    from collector.titles import FOLDER  # noqa: PLC0415
+
+    own = folder or FOLDER
+    found = load(file or SHIPPED, [own] if folder or own.is_dir() else []).targets
+    if only and only not in [one.id for one in found]:
+        _unknown("--target", only, [one.id for one in found])
+    return tuple(one for one in found if only in ("", one.id))
+
+
+def _rosters(data: Path, files: list[Path], period: tuple[date, date]) -> "list[tuple[date, Roster]]":
+    """Return the rosters in force in a period, each with its first day."""
+    from collector.asked import days_between  # noqa: PLC0415
+    from collector.roster.read import read  # noqa: PLC0415
+    from collector.roster.versions import Versions  # noqa: PLC0415
+
+    if files:
+        reading = read(files)
+        if reading.errors:
+            fail("\n".join(map(str, reading.errors)))
+        return [(period[0], reading.roster)]
+    versions = Versions(data)
+    in_force = {day: versions.in_force(day) for day in days_between(*period)}
+    if None in in_force.values():
+        fail(
+            f"{versions.folder}: there is no roster: import one with `santong roster import`, or name it with --roster"
+        )
+    return [(version.effective, versions.roster(version)) for version in dict.fromkeys(in_force.values()) if version]
+
+
+def _promise(
+    period: tuple[date, date], calendars: "Calendars", rosters: "list[tuple[date, Roster]]", targets: "Iterable[Target]"
+) -> "Promise":
+    from collector.verification import promise_of  # noqa: PLC0415
+    from collector.verify.conclude import Period  # noqa: PLC0415
+
+    return promise_of(Period(*period, rosters), calendars.zone, calendars.day, targets)
+
+
+def _only(promise: "Promise", county: str, site: str) -> "Promise":
+    from collector.verification import only  # noqa: PLC0415
+
+    known = {one.id: one.county for roster in promise.period.in_force for one in roster.sites.values()}
+    if county and county not in known.values():
+        _unknown("--county", county, sorted(set(known.values())))
+    if site and site not in known:
+        _unknown("--site", site, sorted(known))
+    return promise._replace(period=promise.period._replace(rosters=only(promise.period.rosters, county, site)))
+
+
+def _unknown(option: str, name: str, known: list[str]) -> NoReturn:
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]}" if near else f"there are {', '.join(known[:10])}{' …' if len(known) > 10 else ''}"
+    fail(f"{option}: {name!r} is not known; {hint}")
+
+
+@contextmanager
+def _progress(language: Language) -> Iterator[Show]:
+    """Show how far it is on stderr, where that is a terminal."""
+    screen = console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
+        task = bar.add_task("…", total=None)
+        yield lambda done, total, what: bar.update(
+            task, completed=done, total=total, description=word(_STEPS[what], language)
+        )

@@ -1,0 +1,108 @@
+"""What `santong verify --json` prints: everything that others need to compute with, in one tree."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from collector.commands.verify_words import counts_of, sentence
+from collector.verification import Silent, Verified
+from collector.verify.conclude import TargetFigures
+from collector.verify.integrity import Finding
+from collector.verify.outages import Outage
+from collector.verify.results import Interval, TargetResult, UnitResult
+from contract import __version__
+
+
+def as_tree(found: Verified, zone: ZoneInfo, now_ns: int) -> dict[str, Any]:
+    """Return the tree; instants are ISO 8601 in the programme's zone, shares 0 to 1, minutes whole."""
+    return {
+        "version": __version__,
+        "from": found.period.first.isoformat(),
+        "to": found.period.last.isoformat(),
+        "zone": str(zone),
+        "verified_at": iso(now_ns, zone),
+        "device_days": {"judged": found.judged, "reused": found.reused},
+        "seconds": {"judging": round(found.judging_s, 3), "summing": round(found.summing_s, 3)},
+        "targets": [_target(result, figures, zone) for result, figures in found.targets],
+        "findings": [_finding(finding, zone) for finding in found.findings],
+        "at_risk": [_silent(one, zone) for one in found.at_risk],
+    }
+
+
+def iso(time_ns: int, zone: ZoneInfo) -> str:
+    """Return an instant to the second."""
+    return datetime.fromtimestamp(time_ns // 10**9, zone).isoformat()
+
+
+def _target(result: TargetResult, figures: TargetFigures, zone: ZoneInfo) -> dict[str, Any]:
+    target, counts = result.target, counts_of(result)
+    return {
+        "id": target.id,
+        "title": target.title._asdict(),
+        "project": target.project,
+        "deadline": target.deadline and target.deadline.isoformat(),
+        "evidence": target.evidence,
+        "unit": target.unit,
+        "criterion": target.criterion.id if target.evidence == "measured" else None,
+        "definition": target.definition._asdict(),
+        "verdict": str(result.verdict),
+        "why": result.why,
+        "sentence": {"zh": sentence(result, "zh"), "en": sentence(result, "en")},
+        "share": target.share,
+        "at_least": target.at_least,
+        "counts": counts._asdict() | {"total": counts.total},
+        "rate": _interval(result.rate),
+        "minutes": _numbers(figures.minutes.items()),
+        "reliability": figures.reliability._asdict()
+        | {"mtbf_minutes": figures.reliability.mtbf_minutes, "mttr_minutes": figures.reliability.mttr_minutes},
+        "outages": [_outage(outage, zone) for outage in figures.outages],
+        "units": [_unit(unit) for unit in result.units],
+    }
+
+
+def _interval(rate: Interval | None) -> dict[str, float] | None:
+    return None if rate is None else {"low": rate.low, "high": rate.high}
+
+
+def _numbers(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:
+    return {str(name): number for name, number in sorted(pairs)}
+
+
+def _unit(unit: UnitResult) -> dict[str, Any]:
+    return {
+        "id": unit.id,
+        "title": unit.title,
+        "site": unit.site,
+        "verdict": str(unit.verdict),
+        "why": unit.why,
+        "rate": _interval(unit.rate),
+        "minutes": _numbers(unit.minutes.items()),
+        "figures": _numbers(unit.figures.items()),
+    }
+
+
+def _outage(outage: Outage, zone: ZoneInfo) -> dict[str, Any]:
+    return {
+        "device": outage.device,
+        "start": iso(outage.start_ns, zone),
+        "end": iso(outage.end_ns, zone),
+        "minutes": outage.minutes,
+        "cause": str(outage.cause),
+        "stage": outage.stage,
+    }
+
+
+def _finding(finding: Finding, zone: ZoneInfo) -> dict[str, Any]:
+    return {
+        "kind": str(finding.kind),
+        "devices": list(finding.devices),
+        "since": iso(finding.since_ns, zone),
+        "until": None if finding.until_ns is None else iso(finding.until_ns, zone),
+        "seen": list(finding.seen),
+        "doubted": list(finding.doubted),
+    }
+
+
+def _silent(one: Silent, zone: ZoneInfo) -> dict[str, Any]:
+    return {"device": one.device, "last_seen": iso(one.last_ns, zone) if one.last_ns else None}
