@@ -11,7 +11,6 @@ too, changes nothing but their `delivery` points, which say that they came by ha
 import errno
 import json
 import os
-import pwd
 import tempfile
 import time
 from collections import Counter
@@ -22,9 +21,10 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 from collector import signature
-from collector.chunk import Chunk
+from collector.chunk import Chunk, Speakers, nobody
 from collector.quarantine import Quarantine
 from collector.store.base import Poison, Store, StoreMisconfigured
+from collector.whoami import operator
 from collector.wire import Arrival
 from contract import batchfile, topics
 from contract.batchfile import Head, Seal
@@ -69,12 +69,17 @@ class Imported(NamedTuple):
 
 
 class Importer:
-    """Imports files into one store, one after the other."""
+    """
+    Imports files into one store, one after the other.
 
-    def __init__(self, store: Store, data: Path, trust: Trust) -> None:
+    `speakers` returns the devices for which the roster names an agent, and that agent: nobody else may speak for them.
+    """
+
+    def __init__(self, store: Store, data: Path, trust: Trust, speakers: Speakers = nobody) -> None:
         self._store = store
         self._data = data
         self._vouched = trust.vouched
+        self._speakers = speakers
         self._authorities = signature.read_authorities(trust.ca) if trust.ca else []
         self._quarantine = Quarantine(data)
 
@@ -127,7 +132,7 @@ class Importer:
             "exported_at": head.exported_at.isoformat(),
             "batches": seal.batches,
             "signed_by": signer or None,
-            "vouched_by": None if signer else _operator(),
+            "vouched_by": None if signer else operator(),
         }
         with (self._data / RECORD).open("a", encoding="utf-8") as record:
             record.write(json.dumps(line) + "\n")
@@ -136,13 +141,13 @@ class Importer:
 
     def _store_all(self, copy: BinaryIO, done: Imported, stored: Callable[[int, int], None]) -> Imported:
         marks = (BY_HAND,) if done.signer else (BY_HAND, UNVERIFIED)
-        chunk = Chunk(marks)
+        chunk = Chunk(marks, self._speakers)
         for number, carried in enumerate(batchfile.carried(copy), start=1):
             topic = topics.batch(done.head.agent, carried.device)
             chunk.add(Arrival(topic, carried.payload, time.time_ns()))
             if chunk.is_full():
                 done = self._finish(chunk, done)
-                chunk = Chunk(marks)
+                chunk = Chunk(marks, self._speakers)
                 stored(number, done.seal.batches)
         return self._finish(chunk, done)
 
@@ -161,13 +166,3 @@ class Importer:
         if own := [p for p in poison if p.line.startswith((b"delivery,", b"late,"))]:
             raise StoreMisconfigured(f"the store refuses points of the centre: {own[0].message}")
         return poison
-
-
-def _operator() -> str:
-    """Return the login name of whoever runs this, behind sudo too."""
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        name = f"uid {os.getuid()}"
-    behind = os.environ.get("SUDO_USER")
-    return f"{behind} as {name}" if behind else name

@@ -18,8 +18,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from collector import up as up_room
+<<<<<<< HEAD
 from collector.commands import calendar as calendar_commands
 from collector.commands import targets as targets_commands
+=======
+from collector.commands import roster as roster_commands
+>>>>>>> roster
 from collector.commands.common import (
     DEFAULT_DATA,
     DEFAULT_ZONE,
@@ -40,6 +44,7 @@ from collector.migrate import migrate as migrate_stores
 from collector.pipeline import Collector, wait_until_prepared
 from collector.quarantine import FILE as QUARANTINE_FILE
 from collector.quarantine import Quarantine
+from collector.roster.speakers import RosterSpeakers
 from collector.screen import console, device_table, import_table, quarantine_table
 from collector.status import iso, read_status
 from collector.store.base import StoreError
@@ -59,9 +64,13 @@ app = typer.Typer(
     add_completion=False,
     help="The centre: collects the evidence of a city's classrooms and hotspots, and shows it.",
 )
+<<<<<<< HEAD
 app.add_typer(calendar_commands.app, name="calendar")
 app.add_typer(targets_commands.app, name="targets")
 app.command()(verify)
+=======
+app.add_typer(roster_commands.app, name="roster")
+>>>>>>> roster
 
 
 class CollectSettings(NamedTuple):
@@ -154,7 +163,8 @@ def collect(
         opened = open_store(settings.store)
         quarantine = Quarantine(settings.data)
         wait_until_prepared(opened, stopping)
-        collector = Collector(settings.broker, opened, quarantine, foreign=rules)
+        speakers = RosterSpeakers(settings.data, zone_of(os.environ.get("SANTONG_ZONE", DEFAULT_ZONE)))
+        collector = Collector(settings.broker, opened, quarantine, foreign=rules, speakers=speakers)
     collector.start()
     _report_progress(collector, stopping)
     collector.stop()
@@ -257,7 +267,7 @@ def import_files(
         # The store that is there already: evidence must not end in a new one that nobody reads.
         opened = open_for_reading(data, store)
         opened.prepare()
-        importer = Importer(opened, data, Trust(ca, trust))
+        importer = Importer(opened, data, Trust(ca, trust), RosterSpeakers(data, place))
     outcomes = [(file, _import_file(importer, file)) for file in files]
     importer.close()
     opened.close()

@@ -16,6 +16,7 @@ from collector.words import Language, word
 
 if TYPE_CHECKING:
     from collector.by_hand import Imported
+    from collector.roster.versions import Version
 
 _SEVERITIES = ("info", "warning", "critical")
 
@@ -132,6 +133,27 @@ def import_table(done: Sequence[tuple[Path, "Imported"]], language: Language, zo
             f"{outcome.stored:,}",
             f"{outcome.lines:,}",
             reasons or "0",
+        )
+    return table
+
+
+def roster_table(
+    versions: Sequence["Version"], current: "Version | None", language: Language, zone: ZoneInfo
+) -> RenderableType:
+    """Return the table of the roster's versions; the one in force has a star."""
+    table = Table(show_edge=False, pad_edge=False, header_style="bold")
+    for column in ("version", "effective_from", "sites", "devices", "imported_at", "imported_by", "hash", "files"):
+        table.add_column(word(column, language), no_wrap=column not in ("imported_by", "files"), overflow="fold")
+    for version in versions:
+        table.add_row(
+            f"{version.number}{' *' if version == current else ''}",
+            version.effective.isoformat(),
+            f"{version.sites:,}",
+            f"{version.devices:,}",
+            f"{version.imported_at.astimezone(zone):%Y-%m-%d %H:%M}",
+            Text(version.imported_by),
+            version.sha256[:12],
+            Text(", ".join(original.name for original in version.originals)),
         )
     return table
 

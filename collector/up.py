@@ -28,6 +28,7 @@ from collector.broker import HOST, LocalBroker
 from collector.child import start_tied, stop
 from collector.pipeline import Collector
 from collector.quarantine import Quarantine
+from collector.roster.speakers import RosterSpeakers
 from collector.screen import live_view
 from collector.status import DeviceStatus, read_status
 from collector.store.base import StoreError
@@ -126,7 +127,8 @@ def run(plan: Plan, screen: Console, is_stopping: Callable[[], bool]) -> None:
         parts.callback(quarantine.close)
         broker = None if plan.broker else _start_broker(plan, parts)
         url = broker.url if broker else plan.broker
-        collector = Collector(BrokerSettings(BrokerUrl.parse(url)), store, quarantine)
+        speakers = RosterSpeakers(plan.data, plan.zone)
+        collector = Collector(BrokerSettings(BrokerUrl.parse(url)), store, quarantine, speakers=speakers)
         collector.start()
         parts.callback(collector.stop)
         agent = AgentProcess(device, url, plan.data / "agent")

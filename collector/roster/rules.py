@@ -1,0 +1,127 @@
+"""What sites and devices must be to each other: rules over the whole roster, each with the row that breaks it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from collector.roster.columns import did_you_mean
+from collector.roster.findings import Finding, Known, Where
+from collector.roster.schema import Device, Roster
+from contract.names import site_of
+
+Places = Mapping[str, Where]
+
+
+def check(roster: Roster, sites: Places, devices: Places, known: Known) -> Iterator[Finding]:
+    """Yield what is wrong; `sites` and `devices` say where each stands."""
+    yield from _sites(roster, sites, known)
+    for device in roster.devices.values():
+        where = devices[device.id]
+        if device.site not in roster.sites:
+            hint = did_you_mean(device.site, roster.sites)
+            yield where.finding("device", f"there is no site {device.site}{hint}")
+        if device.profile and known.profiles is not None and device.profile not in known.profiles:
+            hint = did_you_mean(device.profile, known.profiles) or "; `santong profiles list` names them"
+            yield where.finding("profile", f"there is no profile {device.profile}{hint}")
+        yield from _dates(device, where)
+        yield from _agent(device, roster.devices, where)
+        yield from _successor(device, roster.devices, where)
+    yield from _circles(roster.devices, devices)
+    yield from _rooms(roster.devices.values(), devices)
+
+
+def _sites(roster: Roster, places: Places, known: Known) -> Iterator[Finding]:
+    unknown: set[str] = set()
+    for site in roster.sites.values():
+        where = places.get(site.id)
+        if where is None:
+            continue
+        if site.county not in known.counties and site.county not in unknown:
+            unknown.add(site.county)
+            hint = did_you_mean(site.county, known.counties)
+            yield where.finding("site", f"the county {site.county} is not known{hint}", is_warning=True)
+        if site.calendar and known.calendars is not None and site.calendar not in known.calendars:
+            hint = did_you_mean(site.calendar, known.calendars)
+            yield where.finding("calendar", f"there is no calendar {site.calendar}{hint}")
+
+
+def _dates(device: Device, where: Where) -> Iterator[Finding]:
+    first, last, commissioned = device.valid_from, device.valid_to, device.commissioned_on
+    if first and last and last < first:
+        yield where.finding("valid_to", f"{last} is before valid_from {first}")
+    elif commissioned and first and commissioned < first:
+        yield where.finding("commissioned_on", f"{commissioned} is before valid_from {first}")
+    elif commissioned and last and commissioned > last:
+        yield where.finding("commissioned_on", f"{commissioned} is after valid_to {last}")
+
+
+def _agent(device: Device, devices: Mapping[str, Device], where: Where) -> Iterator[Finding]:
+    name = device.agent
+    if not name or name == device.id:
+        return
+    if site_of(name) != device.site:
+        yield where.finding("agent", f"{name} is on another site: an agent speaks for devices of its own")
+    elif name not in devices:
+        yield where.finding("agent", f"there is no device {name}{_near(name, device, devices)}")
+    elif devices[name].speaker != name:
+        message = f"{devices[name].speaker} speaks for {name}, which then speaks for nobody"
+        yield where.finding("agent", message, is_warning=True)
+    elif (end := devices[name].valid_to) and (device.valid_to is None or device.valid_to > end):
+        yield where.finding(
+            "agent", f"{name} ends on {end}, before the device: nobody speaks for it then", is_warning=True
+        )
+
+
+def _successor(device: Device, devices: Mapping[str, Device], where: Where) -> Iterator[Finding]:
+    name = device.successor
+    if not name:
+        return
+    if site_of(name) != device.site:
+        yield where.finding("successor", f"{name} is on another site: a move is an end there and a beginning here")
+    elif name not in devices:
+        yield where.finding("successor", f"there is no device {name}{_near(name, device, devices)}")
+    elif device.valid_to is None and name != device.id:
+        yield where.finding("successor", "the device has no valid_to: both count from then on", is_warning=True)
+
+
+def _near(name: str, device: Device, devices: Iterable[str]) -> str:
+    """Say which device of the same site was meant; most sites have some tens."""
+    return did_you_mean(name, (other for other in devices if site_of(other) == device.site))
+
+
+def _circles(devices: Mapping[str, Device], places: Places) -> Iterator[Finding]:
+    """Yield each circle of successors once, at the first of its devices."""
+    done: set[str] = set()
+    for start in devices:
+        way: list[str] = []
+        at = start
+        while at in devices and at not in done:
+            done.add(at)
+            way.append(at)
+            at = devices[at].successor
+        if at in way:
+            circle = way[way.index(at) :]
+            message = f"goes round in a circle: {' → '.join([*circle, at])}"
+            yield places[at].finding("successor", message)
+
+
+def _rooms(devices: Iterable[Device], places: Places) -> Iterator[Finding]:
+    """Yield devices whose room another one, at the same time, calls by another class name."""
+    rooms: dict[str, list[Device]] = {}
+    for device in devices:
+        if not device.class_name:
+            continue
+        others = rooms.setdefault(device.room, [])
+        for other in others:
+            if other.class_name != device.class_name and _meet(device, other):
+                there = places[other.id]
+                message = f"{device.class_name} contradicts {other.class_name} of {other.id}, {there}: the same room"
+                yield places[device.id].finding("class_name", message)
+                break
+        else:
+            others.append(device)
+
+
+def _meet(one: Device, other: Device) -> bool:
+    """Tell whether there is a day on which both exist."""
+    begins = [device.valid_from for device in (one, other) if device.valid_from]
+    ends = [device.valid_to for device in (one, other) if device.valid_to]
+    return not begins or not ends or max(begins) <= min(ends)
