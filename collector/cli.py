@@ -18,12 +18,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from collector import up as up_room
-<<<<<<< HEAD
 from collector.commands import calendar as calendar_commands
-from collector.commands import targets as targets_commands
-=======
 from collector.commands import roster as roster_commands
->>>>>>> roster
+from collector.commands import targets as targets_commands
 from collector.commands.common import (
     DEFAULT_DATA,
     DEFAULT_ZONE,
@@ -64,13 +61,10 @@ app = typer.Typer(
     add_completion=False,
     help="The centre: collects the evidence of a city's classrooms and hotspots, and shows it.",
 )
-<<<<<<< HEAD
 app.add_typer(calendar_commands.app, name="calendar")
 app.add_typer(targets_commands.app, name="targets")
 app.command()(verify)
-=======
 app.add_typer(roster_commands.app, name="roster")
->>>>>>> roster
 
 
 class CollectSettings(NamedTuple):

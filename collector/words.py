@@ -141,7 +141,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "finding_place": ("位置变动", "place"),
     "finding_shared_gateway": ("不同学校共用网关", "shared gateway"),
     "goes_on": ("持续中", "goes on"),
-    "notice": ("提示", "notice"),
     "not_counted": ("证据暂不计入", "evidence does not count meanwhile"),
     "at_risk": ("连续两个服务日无数据的设备", "devices silent for two days that count"),
     "judged_now": ("本次判定设备日", "device-days judged now"),

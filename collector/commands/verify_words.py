@@ -198,7 +198,7 @@ def _findings(found: Sequence[Finding], language: Language, zone: ZoneInfo) -> I
             yield Text()
             yield Text(f"{word('to_check', language)}: {len(found):,}", style="bold")
         until = word("goes_on", language) if finding.until_ns is None else local(finding.until_ns, zone)
-        effect = word("not_counted" if finding.doubted else "notice", language)
+        effect = word("not_counted" if finding.doubted else "info", language)
         yield Text(
             f"  {word(_FINDINGS[finding.kind], language)}  {local(finding.since_ns, zone)} … {until}  "
             f"{', '.join(finding.devices[:5])}{' …' if len(finding.devices) > 5 else ''}  {effect}"
