@@ -1,7 +1,7 @@
 """
 From device-days without a valid record to records.
 
-    perfect by one summarising query ──▶ record ─┐
+    alike all day, told by sums ─────▶ record ─┐
     all others, some hundred at a time           ├─▶ written as `availability`, piece by piece
       └▶ evidence minute by minute ──▶ record ───┘
 
@@ -14,11 +14,10 @@ from typing import TypeVar
 
 from collector.around import Around, Dateless
 from collector.asked import Asked
-from collector.calendars.schedule import Window
 from collector.days import Judged, write_days
-from collector.perfect import Perfect
 from collector.store.base import Store
-from collector.verify.day import all_working, judge
+from collector.sums import Sums
+from collector.verify.day import judge
 from collector.verify.evidence import DayRecord
 
 DEVICES_AT_ONCE = 500
@@ -46,11 +45,11 @@ class Judge:
     def _judged(self, asked: Sequence[Asked]) -> Iterator[Judged]:
         others: Sequence[Asked] = asked
         if len(asked) >= WORTH_A_SUM:
-            perfect, shared = Perfect(self._store), _Shared()
+            sums = Sums(self._store)
             others = []
             for one in asked:
-                if one in perfect:
-                    yield self._of(shared.record(one), one)
+                if record := sums.record(one):
+                    yield self._of(record, one)
                 else:
                     others.append(one)
         for group in _groups(others):
@@ -61,20 +60,6 @@ class Judge:
 
     def _of(self, record: DayRecord, asked: Asked) -> Judged:
         return Judged(record, self._now_ns // 10**6, asked.inputs)
-
-
-class _Shared:
-    """Records of perfect days; those of the same hours share their runs."""
-
-    def __init__(self) -> None:
-        self._records: dict[tuple[tuple[Window, ...], str], DayRecord] = {}
-
-    def record(self, asked: Asked) -> DayRecord:
-        """Return the record of a perfect day."""
-        key = (asked.schedule.windows(asked.criterion.hours), asked.criterion.id)
-        if key not in self._records:
-            self._records[key] = all_working(asked.device, asked.schedule, asked.criterion)
-        return self._records[key]._replace(device=asked.device.id)
 
 
 def _groups(asked: Iterable[Asked]) -> Iterator[list[Asked]]:

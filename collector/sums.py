@@ -1,5 +1,5 @@
 """
-Which device-days are perfect: every minute proven, every condition met. A few sums from the store tell.
+Device-days whose every minute is alike, above all the perfect ones: proven, and every condition met. Sums tell.
 
 Hours are asked about in blocks: a morning and an afternoon, so that a break in which everything is off costs nobody a
 look at each minute. A sum never makes a day good that minute by minute is not; it may miss one that is.
@@ -9,14 +9,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from collector.asked import Asked
-from collector.calendars.schedule import Window
+from collector.calendars.schedule import Hours, Window
+from collector.roster.schema import Device
 from collector.store.base import Life, PresenceSummary, Store
 from collector.store.base import ReadingSummary as Series
-from collector.targets.schema import Condition
-from collector.verify.causes import MINUTE_NS
-from collector.verify.conditions import HOLD, fits
-from collector.verify.day import needs, perfect
-from collector.verify.evidence import DaySummary, Presence, ReadingSummary
+from collector.targets.schema import Condition, Criterion, Proof
+from collector.verify.causes import MINUTE_NS, Cause
+from collector.verify.conditions import HOLD, applies, fits
+from collector.verify.day import all_working, needs, perfect
+from collector.verify.evidence import DayRecord, DaySummary, Presence, ReadingSummary
 
 BRIDGED_NS = 30 * MINUTE_NS
 
@@ -32,23 +33,37 @@ def blocks(windows: Sequence[Window]) -> tuple[Window, ...]:
     return tuple(found)
 
 
-class Perfect:
-    """Tells which of the device-days of one day are perfect; asks once for each block of hours and each condition."""
+class Sums:
+    """
+    Tells the record of device-days of one day whose every minute is alike; a block of hours is asked about once.
+
+    Perfect days are one kind; another are days through which an agent ran while nothing at all was read that the
+    criterion asks for: nothing is known of them.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._presences: dict[Window, dict[str, PresenceSummary]] = {}
         self._readings: dict[tuple[str, Window], dict[str, list[Series]]] = {}
+        self._records: dict[tuple[tuple[Window, ...], str, Cause], DayRecord] = {}
 
-    def __contains__(self, asked: Asked) -> bool:
-        """Tell whether a device-day is perfect."""
+    def record(self, asked: Asked) -> DayRecord | None:
+        """Return the record of a day, None where its minutes must be looked at; equal days share their runs."""
         found = blocks(asked.schedule.windows(asked.criterion.hours))
-        return bool(found) and all(self._is_perfect(asked, block) for block in found)
+        kinds = {self._kind(asked, block) for block in found}
+        if len(kinds) != 1 or (cause := kinds.pop()) is None:
+            return None
+        key = (asked.schedule.windows(asked.criterion.hours), asked.criterion.id, cause)
+        if key not in self._records:
+            record = all_working(asked.device, asked.schedule, asked.criterion)
+            self._records[key] = record._replace(runs=tuple(run._replace(cause=cause) for run in record.runs))
+        return self._records[key]._replace(device=asked.device.id)
 
-    def _is_perfect(self, asked: Asked, block: Window) -> bool:
+    def _kind(self, asked: Asked, block: Window) -> Cause | None:
+        """Return the cause of every minute of a block, None where minutes differ or may."""
         sums = self._sums(block).get(asked.device.speaker)
         if sums is None:
-            return False
+            return None
         readings = {
             key: found
             for key, condition in needs(asked.criterion)
@@ -64,7 +79,12 @@ class Perfect:
             readings,
         )
         hours = asked.schedule._replace(service=(block,), lessons=(block,))
-        return perfect(asked.device, hours, asked.criterion, summary, asked.doubted)
+        if perfect(asked.device, hours, asked.criterion, summary, asked.doubted):
+            return Cause.WORKING
+        is_blank = not readings and not _can_presence_prove(asked)
+        if is_blank and perfect(_OWN, hours, _RAN, summary._replace(readings={}), asked.doubted):
+            return Cause.UNKNOWN
+        return None
 
     def _sums(self, block: Window) -> Mapping[str, PresenceSummary]:
         """Return what each agent's own presences sum up to, from a minute before the hours to their end."""
@@ -99,6 +119,19 @@ def _joined(condition: Condition, series: Sequence[Series]) -> ReadingSummary | 
     fit = all(not one.is_range and all(fits(condition, value) for value in one.values) for one in series)
     best = min(series, key=lambda one: (one.gap_ns, one.first_ns))
     return ReadingSummary(total, total if fit else 0, best.first_ns, best.last_ns, best.gap_ns)
+
+
+# A device that speaks for itself, and a criterion that asks for nothing but that it ran.
+_OWN = Device("", "")
+_RAN = Criterion((Proof(all=()),), Hours.SERVICE)
+
+
+def _can_presence_prove(asked: Asked) -> bool:
+    """Tell whether a proof for the device needs no reading of its own."""
+    if asked.device.speaker != asked.device.id:
+        return False
+    proofs = (proof for proof in asked.criterion.good_when if applies(proof, asked.device.profile))
+    return any(all(condition.measurement == "presence" for condition in proof.all) for proof in proofs)
 
 
 def _presence(life: Life) -> Presence:
