@@ -86,6 +86,7 @@ bench: .venv/.developer .venv/.servers
 	$(BIN)/python -m benchmarks.replay
 	$(BIN)/python -m benchmarks.backpressure
 	$(BIN)/python -m benchmarks.observing
+	$(BIN)/python -m benchmarks.verify_queries
 
 bench-lab: as-root lab-programs .venv/.developer .venv/.servers
 	$(BIN)/python -m benchmarks.probes

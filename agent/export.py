@@ -18,6 +18,7 @@ from agent import files
 from agent.rows import checksum
 from agent.sign import Signer
 from agent.spool import DAMAGED, FILE, SpoolError
+from agent.writeahead import is_empty
 from contract import __version__
 from contract.batch import Batch, decode
 from contract.batchfile import Head, Writer
@@ -26,6 +27,8 @@ from contract.errors import BadBatch, SantongError
 # The columns in the order of their checksum, then the body and the checksum itself.
 _WAITING = "SELECT id, epoch, seq, device, clock, previous, open, body, crc FROM batch WHERE NOT open ORDER BY id"
 _REFUSED = "SELECT id, epoch, seq, device, reason, body, crc FROM refused ORDER BY id"
+
+_MENDED = "santong-agent spool repair, or the next start of the agent, mends it"
 
 
 class ExportError(SantongError):
@@ -114,6 +117,8 @@ def _read(spool: Path, *, with_refused: bool) -> Iterator[tuple[str, bytes, Batc
     file = spool / FILE
     if not file.is_file():
         raise SpoolError(f"{file}: no spool here: has the agent run? (--spool names its folder)")
+    if is_empty(file):
+        raise SpoolError(f"{file}: is empty: {_MENDED}")
     queries = {"batch": _WAITING, "refused": _REFUSED} if with_refused else {"batch": _WAITING}
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as db:
@@ -125,8 +130,7 @@ def _read(spool: Path, *, with_refused: bool) -> Iterator[tuple[str, bytes, Batc
     except sqlite3.OperationalError as error:
         raise SpoolError(f"{file}: {error}") from None
     except sqlite3.DatabaseError as error:
-        mended = "santong-agent spool repair, or the next start of the agent, mends it"
-        raise SpoolError(f"{file}: {error}: {mended}") from None
+        raise SpoolError(f"{file}: {error}: {_MENDED}") from None
 
 
 def _decoded(table: str, values: list[Any], body: object, crc: object) -> Batch | None:

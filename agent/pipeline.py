@@ -24,7 +24,7 @@ from pathlib import Path
 from types import FrameType
 
 from agent import health, privileges, stopmark
-from agent.clock import Clocks, Offset, Timeline, date, machine_clocks, phase_ns, until_next_round
+from agent.clock import Clocks, Offset, Timeline, date, machine_clocks, round_phase_ns, until_next_round
 from agent.config import Settings
 from agent.delivery import Delivery
 from agent.devices import all_questions, those_that_work
@@ -89,7 +89,7 @@ class Agent:
         self.link = Link(settings.broker, self.device, clocks.boot, __version__, self.events.put)
         self.delivery = Delivery(self.device, settings.publish, spool, self.link)
         self._every_ns = max(1_000_000, int(settings.round.every * 1e9))
-        self._phase_ns = phase_ns(self.device, self._every_ns)
+        self._phase_ns = round_phase_ns(self.device, self._every_ns)
         self._rounds_a_batch = max(1, round(settings.publish.every / settings.round.every))
         self._rounds = 0
         self._unspooled: list[tuple[str, str, Sample]] = []  # (boot, device, sample) that the disk did not take yet

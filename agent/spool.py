@@ -11,10 +11,12 @@ the last one are committed together. An acknowledgement lost in a crash only mea
 Every start begins a new random epoch, and a batch gets its name (epoch, seq) when it is closed. So neither a restored
 disk image nor a cloned card ever gives one name to two batches.
 
-Every row carries a checksum (`agent.rows`). A row that fails it is moved to the refused ones and counted, never sent; a
-file that SQLite cannot read is for `agent.spoolfile` to mend.
+Every row carries a checksum (`agent.rows`). A row that fails it, and a file that SQLite cannot read, are for
+`agent.spoolfile` to mend: the log may have that row once more. Where it has not, the row is moved to the refused ones
+and counted, never sent.
 """
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -26,6 +28,7 @@ from typing import Any, NamedTuple
 
 from agent import mark
 from agent.rows import CREATE, SCHEMA, checksum, is_right, is_right_record, of_record, text
+from agent.writeahead import Log, is_empty
 from contract.batch import Batch, encode
 from contract.errors import SantongError
 from contract.sample import Sample
@@ -52,6 +55,13 @@ class SpoolError(SantongError):
 
 class SpoolDamaged(SpoolError):
     """The spool's file is damaged, or in doubt: it is to be examined and mended."""
+
+
+class Place(NamedTuple):
+    """Where a row stands."""
+
+    table: str
+    id: int
 
 
 class Waiting(NamedTuple):
@@ -109,7 +119,9 @@ class Spool:
         self._previous = ""
         self._version = 0
         self._tally = _Tally()
-        self._bad: set[int] = set()  # ids of batches that fail their checksum; the next transaction moves them
+        self._bad: set[Place] = set()  # rows that fail their checksum for good: the next transaction moves batches
+        self._doubted: set[int] = set()  # batches that do, and were not examined yet
+        self._log = Log(self.file)
         self._connection: sqlite3.Connection | None = None
         self._mark: mark.Mark | None = None
         self.open()
@@ -125,6 +137,8 @@ class Spool:
         """Open the file, made when it is missing (or only read it)."""
         try:
             if self._read_only:
+                if is_empty(self.file):
+                    raise SpoolDamaged(f"{self.file}: is empty")
                 self._connection = sqlite3.connect(
                     f"{self.file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
                 )
@@ -137,6 +151,7 @@ class Spool:
             db.execute("PRAGMA cache_size=-256")
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
+            db.execute("PRAGMA wal_autocheckpoint=0")  # `Log.merge` looks at it first
             db.execute("BEGIN IMMEDIATE")
             for statement in CREATE:
                 db.execute(statement)
@@ -167,17 +182,23 @@ class Spool:
         """Tell a file in which no table was made yet."""
         return self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'batch'").fetchone() is None
 
-    def close(self) -> None:
-        """Close the file; may be called twice."""
+    def close(self, *, keep_log: bool = False, is_trusted: bool = False) -> None:
+        """
+        Close the file; may be called twice.
+
+        Its log is merged into it, unless it is to be kept, or is found damaged; `is_trusted`: without looking.
+        """
         if self._connection is not None:
-            self._connection.close()
+            is_merged = self._read_only or is_trusted or not (keep_log or self._log.flaw())
+            with contextlib.nullcontext() if is_merged else self._log.kept():
+                self._connection.close()
             self._connection = None
         if self._mark is not None:
             self._mark.close()
             self._mark = None
 
-    def examine(self) -> set[int]:
-        """Read every page and every batch, SpoolDamaged when SQLite cannot; return the ids of bad rows."""
+    def examine(self) -> set[Place]:
+        """Read every page, every batch and held sample, SpoolDamaged when SQLite cannot; return where bad rows are."""
         with self._reading():
             (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
@@ -187,11 +208,22 @@ class Spool:
             tables = self._db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'")
             if set(tables) != SCHEMA:
                 raise self._of_doubtful_file("its tables are not those of a spool")
-            return {row[0] for row in self._db.execute("SELECT * FROM batch") if not is_right("batch", row)}
+            return {
+                Place(table, row[0])
+                for table in ("batch", "held")
+                for row in self._db.execute(f"SELECT * FROM {table}")  # noqa: S608  names of ours
+                if not is_right(table, row)
+            }
 
-    def suspect(self, batches: set[int]) -> None:
-        """Take batches for damaged: the next transaction moves them to the refused ones."""
-        self._bad |= batches
+    def suspect(self, places: set[Place]) -> None:
+        """Take rows, and no others, for damaged for good: the next transaction moves batches to the refused ones."""
+        self._bad, self._doubted = set(places), set()
+
+    def skip_names(self) -> None:
+        """Give no name again that a batch has: one of a transaction that was not committed may have been found."""
+        with self._reading():
+            (last,) = self._db.execute("SELECT max(seq) FROM batch WHERE epoch = ?", (self.epoch,)).fetchone()
+        self._tally = self._tally._replace(seq=max(self._tally.seq, last or 0))
 
     def is_behind_mark(self) -> bool:
         """Tell whether commits are missing that the mark says there were."""
@@ -229,11 +261,13 @@ class Spool:
     def transaction(self) -> Iterator[None]:
         """Commit all that is written inside, with one fsync, or nothing of it."""
         before, db = (self._tally, self.epoch, self._previous), self._db
+        if flaw := self._log.merge(db):
+            raise SpoolDamaged(f"{self.file}: {flaw}")
         try:
             db.execute("BEGIN IMMEDIATE")
-            bad = set(self._bad)
-            for number in bad:
-                self._set_aside(number)
+            bad = {place for place in self._bad if place.table == "batch"}
+            for place in bad:
+                self._set_aside(place.id)
             yield
             self._set_meta("last_id", self._tally.last_id)
             self._set_meta("commits", self._version + 1)
@@ -283,10 +317,16 @@ class Spool:
     def _open_batch(self, device: str, clock: str) -> tuple[int, int, int] | None:
         """Return id, bytes and checksum of the newest open batch."""
         for number in reversed(self._tally.open):
-            row = self._db.execute("SELECT id, bytes, crc, device, clock FROM batch WHERE id = ?", (number,)).fetchone()
-            if row and row[3:] == (device, clock) and isinstance(row[1], int) and isinstance(row[2], int):
-                return int(row[0]), row[1], row[2]
+            whose = self._db.execute("SELECT device, clock FROM batch WHERE id = ?", (number,)).fetchone()
+            if whose == (device, clock):
+                row = self._db.execute("SELECT * FROM batch WHERE id = ?", (number,)).fetchone()
+                if not is_right("batch", row):  # what is appended to it would be lost with it
+                    raise self._changed("batch", number)
+                return number, row[7], row[9]
         return None
+
+    def _changed(self, table: str, number: int) -> SpoolDamaged:
+        return SpoolDamaged(f"{self.file}: row {number} of {table} fails its checksum")
 
     def append_unsynced(self, device: str, at_ns: int, held: int) -> None:
         """Queue the header-only batch of a boot that never got the time."""
@@ -299,9 +339,10 @@ class Spool:
         closed = []
         for number in self._tally.open:
             row = self._db.execute("SELECT * FROM batch WHERE id = ?", (number,)).fetchone()
-            if row is None or not is_right("batch", row):
-                self._set_aside(number)
+            if row is None:
                 continue
+            if not is_right("batch", row):
+                raise self._changed("batch", number)
             _, _, _, device, clock, _, _, _, body, _ = row
             epoch, seq, previous = self._next_name()
             payload = encode(Batch(epoch, seq, clock, body, previous))
@@ -333,6 +374,8 @@ class Spool:
         last = max([released, *(row[0] for row in rows)])
         for row in rows:
             if not is_right("held", row):
+                if Place("held", row[0]) not in self._bad:
+                    raise self._changed("held", row[0])
                 self._count("damaged_total", 1)
                 continue
             released, boot, device, text, _ = row
@@ -405,6 +448,14 @@ class Spool:
             return known is None or row[2:3] > known
         return True
 
+    def has(self, table: str, number: int) -> bool:
+        """Tell whether a row with this id was taken over."""
+        return self._db.execute(f"SELECT 1 FROM {table} WHERE id = ?", (number,)).fetchone() is not None  # noqa: S608
+
+    def count(self, table: str) -> int:
+        """Return how many rows a table has."""
+        return int(self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608  names of ours
+
     def count_damaged(self, rows: int) -> None:
         """Count rows that are lost to a damaged disk."""
         self._count("damaged_total", rows)
@@ -422,19 +473,28 @@ class Spool:
         return None if value is None else str(value)
 
     def waiting(self, batch: int) -> Waiting | None:
-        """Return a closed batch with its payload; None when it is gone, or fails its checksum."""
+        """
+        Return a closed batch with its payload; None when it is gone, or was found to be damaged.
+
+        SpoolDamaged when it is found to be so now: once, so that others can be sent even where nothing can be mended.
+        """
+        if self._is_bad(batch):
+            return None
         with self._reading():
             row = self._db.execute("SELECT * FROM batch WHERE id = ? AND NOT open", (batch,)).fetchone()
         if row and not is_right("batch", row):
-            self._bad.add(batch)
-            return None
+            self._doubted.add(batch)
+            raise self._changed("batch", batch)
         return Waiting(row[0], row[1], row[2], row[3], row[8]) if row else None
 
     def backlog(self, after: int, most: int = 64) -> list[int]:
         """Return the ids of closed batches behind id `after`, oldest first."""
         with self._reading():
             rows = self._db.execute("SELECT id FROM batch WHERE id > ? AND NOT open ORDER BY id LIMIT ?", (after, most))
-            return [row[0] for row in rows if row[0] not in self._bad]
+            return [row[0] for row in rows if not self._is_bad(row[0])]
+
+    def _is_bad(self, batch: int) -> bool:
+        return batch in self._doubted or Place("batch", batch) in self._bad
 
     def refused(self) -> list[tuple[str, int, str, str]]:
         """Return (epoch, seq, device, reason) of the refused batches, newest first."""

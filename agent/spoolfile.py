@@ -10,16 +10,15 @@ counted and said. Only a folder or disk that refuses altogether is an error.
 
 import contextlib
 import os
-import sqlite3
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from agent import files, mark
-from agent.rows import TABLE_OF_COLUMNS, is_right_record
-from agent.spool import FILE, Spool, SpoolDamaged, SpoolError, Status
+from agent.rows import TABLE_OF_COLUMNS, TABLES, is_right_record
+from agent.spool import FILE, Place, Spool, SpoolDamaged, SpoolError, Status
+from agent.writeahead import Log, is_empty, log_of
 
 if TYPE_CHECKING:
     from agent.salvage import Salvage
@@ -131,32 +130,19 @@ def mend(spool: Spool) -> Mended | None:
 
     Ids, the epoch and its last number stay as they are, so that what is on its way can still be answered.
     """
-    with _keep_the_log(spool.file):
-        spool.close()
+    spool.close(keep_log=True)  # it may have what the file has not
     _finish_rebuilding(spool.directory)  # Windows renames no file that is held open
     verdict, suspects = _examine(spool.directory)
     mended = _rebuild(spool.directory, verdict) if verdict else None
     spool.open()
     spool.suspect(suspects)
+    if mended:
+        spool.skip_names()
     return mended
 
 
-@contextlib.contextmanager
-def _keep_the_log(file: Path) -> Iterator[None]:
-    """Hold the file open, or its last user would merge the log into it: the log may have what the file has not."""
-    keeper = None
-    try:
-        with contextlib.suppress(sqlite3.Error):
-            keeper = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
-            keeper.execute("SELECT 1 FROM sqlite_master").fetchone()
-        yield
-    finally:
-        if keeper is not None:
-            keeper.close()
-
-
-def _examine(directory: Path) -> tuple[str, set[int]]:
-    """Return what is wrong with the file (nothing, when SQLite can use it), and which batches fail their checksum."""
+def _examine(directory: Path) -> tuple[str, set[Place]]:
+    """Return what is wrong with the file (nothing, when SQLite can use it), and which rows fail their checksum."""
     file = directory / FILE
     if not file.exists():
         return "", set()
@@ -187,16 +173,14 @@ def set_aside(directory: Path, kind: str) -> Path:
 def _flaw_outside_the_pages(file: Path) -> str:
     """Say what SQLite would pass over in silence, and lose: a bad frame in the log, a file cut down to nothing."""
     try:
-        if file.is_file() and not file.stat().st_size:
+        if file.is_file() and is_empty(file):
             return f"{file}: is empty"
-        log = file.with_name(f"{FILE}-wal")
+        log = log_of(file)
         if not log.is_file() or not log.stat().st_size:
             return f"{file}: its header is damaged" if file.is_file() and _is_header_changed(file) else ""
-        from agent.salvage import log_flaw  # noqa: PLC0415  an agent that was stopped in good order does without
-
-        flaw = log_flaw(file)
     except OSError as error:
         raise SpoolError(f"{file}: {error.strerror}: choose another folder with spool.path") from None
+    flaw = Log(file).flaw()
     return f"{file}: {flaw}" if flaw else ""
 
 
@@ -224,10 +208,10 @@ def _rebuild(directory: Path, verdict: str) -> Mended:
         _forget_oldest(directory)
         spool = Spool(building, 1)
         try:
-            salvage = Salvage(directory / FILE, is_right_record, every_image=_CUT_OFF in verdict)
+            salvage = Salvage(directory / FILE, is_right_record)
             rows, lost = _read_into(spool, salvage)
         finally:
-            spool.close()
+            spool.close(is_trusted=True)
         aside = set_aside(directory, "damaged")
         mark.forget(directory)  # the new file counts its commits from what was read
         _finish_rebuilding(directory)
@@ -237,15 +221,16 @@ def _rebuild(directory: Path, verdict: str) -> Mended:
 
 
 def _read_into(spool: Spool, salvage: "Salvage") -> tuple[int, int]:
-    """Take over the rows of a damaged file; return how many were read, and how many at least were not."""
-    rows = lost = 0
+    """Take over the rows of a damaged file; return how many there are then, and how many at least were lost."""
+    bad = set()
     with spool.transaction():
         for record in salvage.records():
-            if spool.adopt(record.rowid, record.values):
-                rows += 1
-            elif len(record.values) in TABLE_OF_COLUMNS:
-                lost += 1
-        lost = max(1, lost + salvage.flaws)
+            is_row = len(record.values) in TABLE_OF_COLUMNS
+            if not spool.adopt(record.rowid, record.values) and is_row:
+                bad.add((TABLE_OF_COLUMNS[len(record.values)], record.rowid))
+        gone = sum(rowid is None or not spool.has(table, rowid) for table, rowid in bad)
+        lost = max(1, gone + salvage.flaws)
+        rows = sum(map(spool.count, TABLES))
         spool.count_damaged(lost)
     return rows, lost
 

@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,9 @@ from typing import NamedTuple
 from agent import files
 
 FILE = "stop.jsonl"
+SHUTDOWN = "shutdown"
+_SYSTEMD_RUNS = Path("/run/systemd/system")  # sd_booted(3)
+_PATIENCE_S = 2.0
 
 log = logging.getLogger("santong.agent")
 
@@ -79,9 +83,33 @@ def clear(directory: Path) -> None:
 
 
 def reason_from_systemd(environment: "os._Environ[str]") -> str:
-    """Return systemd's account of the end (systemd.exec(5): SERVICE_RESULT, EXIT_CODE, EXIT_STATUS)."""
+    """
+    Return systemd's account of the end (systemd.exec(5): SERVICE_RESULT, EXIT_CODE, EXIT_STATUS).
+
+    It begins with `shutdown` where all of the system is being stopped: that is no end of the agent's own.
+    """
     words = [environment.get(name, "") for name in ("SERVICE_RESULT", "EXIT_CODE", "EXIT_STATUS")]
+    if any(words) and is_shutting_down():
+        words.insert(0, SHUTDOWN)
     return " ".join(word for word in words if word) or "unknown"
+
+
+def is_shutting_down() -> bool:
+    """
+    Tell whether systemd is stopping the system; False where it does not run, or does not say within 2 s.
+
+    systemctl(1), is-system-running: `stopping` as soon as the job for shutdown.target is queued, before any service is
+    stopped. It leaves no file that says so: /run/nologin is also there minutes before, and while the system starts.
+    """
+    if not _SYSTEMD_RUNS.is_dir():
+        return False
+    try:
+        asked = subprocess.run(
+            ["systemctl", "is-system-running"], capture_output=True, text=True, timeout=_PATIENCE_S, check=False
+        )
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return False
+    return asked.stdout.strip() == "stopping"
 
 
 if __name__ == "__main__":

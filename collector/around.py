@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from collector.asked import Asked
+from collector.asked import Asked, own_conditions
 from collector.store.base import Store, Track
 from collector.targets.schema import Condition
 from collector.verify.causes import MINUTE_NS
-from collector.verify.conditions import HOLD, applies
+from collector.verify.conditions import holding_ns
 from collector.verify.evidence import Evidence, Presence, Reading, Stop
 from contract.measurements import TABLE
 
@@ -49,8 +49,8 @@ class Around:
         """Return the evidence of one device-day."""
         lives = self._lives.get(asked.device.speaker, _NOBODY)
         readings = {
-            (n, m): found
-            for n, m, condition in _own_conditions(asked)
+            key: found
+            for key, condition in own_conditions(asked)
             if (found := self._readings[_key(condition)].get(asked.device.id))
         }
         dateless = self._dateless.get(asked.device.speaker, ())
@@ -87,7 +87,7 @@ class Around:
         devices: dict[str, set[str]] = defaultdict(set)
         conditions: dict[str, Condition] = {}
         for one in asked:
-            for _, _, condition in _own_conditions(one):
+            for _, condition in own_conditions(one):
                 devices[_key(condition)].add(one.device.id)
                 conditions[_key(condition)] = condition
         return {key: self._read(condition, devices[key]) for key, condition in conditions.items()}
@@ -95,22 +95,13 @@ class Around:
     def _read(self, condition: Condition, devices: set[str]) -> dict[str, list[Reading]]:
         has_stage = TABLE[condition.measurement].kind_of("stage") is not None
         fields = [condition.field, "stage"] if has_stage else [condition.field]
-        start_ns = self._start_ns - int(condition.every * HOLD * 1e9)
+        start_ns = self._start_ns - holding_ns(condition)
         found: dict[str, list[Reading]] = defaultdict(list)
         for track in self._store.tracks(
             condition.measurement, fields, start_ns, self._end_ns + MINUTE_NS, sorted(devices), condition.where
         ):
             found[track.device] += _readings(track.points)
         return {device: sorted(some) if _is_mixed(some) else some for device, some in found.items()}
-
-
-def _own_conditions(asked: Asked) -> Iterator[tuple[int, int, Condition]]:
-    """Yield the conditions that are about readings of the device itself, with their places in the criterion."""
-    for n, proof in enumerate(asked.criterion.good_when):
-        if applies(proof, asked.device.profile):
-            for m, condition in enumerate(proof.all):
-                if condition.measurement != "presence":
-                    yield n, m, condition
 
 
 def _key(condition: Condition) -> str:

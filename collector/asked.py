@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from collector.calendars.schedule import DaySchedule, Window
 from collector.roster.schema import Device, Site
-from collector.targets.schema import Criterion, Target
+from collector.targets.schema import Condition, Criterion, Target
 from collector.verify.conclude import Period
+from collector.verify.conditions import asked as proofs_for
 from collector.verify.scope import in_scope
 
 # Goes up with every change of the rules that gives another record for the same evidence: all days are judged again.
@@ -51,6 +52,14 @@ class Asked(NamedTuple):
     criterion: Criterion
     inputs: str
     doubted: tuple[tuple[int, int], ...] = ()
+
+
+def own_conditions(one: Asked) -> Iterator[tuple[tuple[int, int], Condition]]:
+    """Yield the conditions that are about readings of the device itself, by their places in the criterion."""
+    is_observed = one.device.speaker != one.device.id
+    for proof in proofs_for(one.criterion, one.device.profile, is_observed=is_observed):
+        for number in proof.readings:
+            yield (proof.number, number), proof.proof.all[number]
 
 
 def is_by_minutes(target: Target) -> bool:

@@ -35,6 +35,7 @@ from collector.commands.common import (
     open_for_reading,
     zone_of,
 )
+from collector.commands.simulate import simulate
 from collector.commands.verify import verify
 from collector.foreign import Foreign, Rule, rules_of
 from collector.migrate import migrate as migrate_stores
@@ -63,8 +64,9 @@ app = typer.Typer(
 )
 app.add_typer(calendar_commands.app, name="calendar")
 app.add_typer(targets_commands.app, name="targets")
-app.command()(verify)
 app.add_typer(roster_commands.app, name="roster")
+app.command()(simulate)
+app.command()(verify)
 
 
 class CollectSettings(NamedTuple):

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from collector.store.base import Row, Store
 from collector.titles import Titles
+from collector.verify.delivery import Sent
 from contract.names import site_of
 from contract.sample import Value
 from firmware_profiles.schema import Title
@@ -187,39 +188,6 @@ def _last_two(rows: Iterable[Row]) -> dict[str, dict[str, list[Row]]]:
     return found
 
 
-class _Sent:
-    """What came from one agent: sequence numbers by epoch, and what each epoch says of the one before."""
-
-    def __init__(self) -> None:
-        self.seqs: dict[str, set[int]] = defaultdict(set)
-        self.ends: dict[str, int] = {}
-        self.before = ""
-
-    def add(self, fields: dict[str, Value]) -> None:
-        epoch, seq = str(fields["epoch"]), int(fields["seq"])
-        self.seqs[epoch].add(seq)
-        if previous := str(fields.get("previous", "")):
-            name, _, last = previous.partition(":")
-            self.ends[name] = max(int(last), self.ends.get(name, 0))  # an older copy of a spool knows less
-            if len(self.seqs) == 1:
-                self.before = name  # the epoch before the first one of the period
-
-    def missing(self) -> int:
-        """
-        Count the holes.
-
-        The first epoch of the period may have begun before it and is counted from its first batch; all others from 1,
-        with those of which nothing came but the mention of their end.
-        """
-        holes = 0
-        for number, (epoch, seqs) in enumerate(self.seqs.items()):
-            last = max(*seqs, self.ends.get(epoch, 0))
-            first = min(seqs) if number == 0 else 1
-            holes += last - first + 1 - len(seqs)
-        unseen = self.ends.keys() - self.seqs.keys() - {self.before}
-        return holes + sum(self.ends[epoch] for epoch in unseen)
-
-
 class _Received:
     """What the centre received of one device; a batch that it received twice counts as it came last."""
 
@@ -273,11 +241,12 @@ def quantile(values: Iterable[int], share: float) -> int | None:
 
 def _deliveries(rows: Iterable[Row]) -> tuple[dict[str, Delivery], dict[str, int]]:
     """Return completeness by agent (holes) and device (the rest), and when each device was seen last."""
-    sent: dict[str, _Sent] = defaultdict(_Sent)
+    sent: dict[str, Sent] = defaultdict(Sent)
     received: dict[str, _Received] = defaultdict(_Received)
     seen: dict[str, int] = {}
     for row in rows:
-        sent[row.source].add(row.fields)
+        fields = row.fields
+        sent[row.source].add(str(fields["epoch"]), int(fields["seq"]), str(fields.get("previous", "")))
         received[row.device].add(row)
         seen[row.device] = max(seen.get(row.device, 0), row.time_ns)
     missing = {device: sent[device].missing() if device in sent else 0 for device in received}

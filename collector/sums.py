@@ -8,15 +8,16 @@ look at each minute. A sum never makes a day good that minute by minute is not; 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from collector.asked import Asked
+from collector.asked import Asked, own_conditions
 from collector.calendars.schedule import Hours, Window
 from collector.roster.schema import Device
 from collector.store.base import Life, PresenceSummary, Store
 from collector.store.base import ReadingSummary as Series
 from collector.targets.schema import Condition, Criterion, Proof
 from collector.verify.causes import MINUTE_NS, Cause
-from collector.verify.conditions import HOLD, applies, fits
-from collector.verify.day import all_working, needs, perfect
+from collector.verify.conditions import asked as proofs_for
+from collector.verify.conditions import fits, holding_ns
+from collector.verify.day import all_working, perfect
 from collector.verify.evidence import DayRecord, DaySummary, Presence, ReadingSummary
 
 BRIDGED_NS = 30 * MINUTE_NS
@@ -66,7 +67,7 @@ class Sums:
             return None
         readings = {
             key: found
-            for key, condition in needs(asked.criterion)
+            for key, condition in own_conditions(asked)
             if (found := self._summary(condition, block, asked.device.id))
         }
         summary = DaySummary(
@@ -97,7 +98,7 @@ class Sums:
         """Return what the readings of a condition sum up to; of several series any that covers the hours will do."""
         key = (f"{condition.reading} {sorted(condition.where.items())} {condition.every}", block)
         if key not in self._readings:
-            start_ns = block.start_ns - round(condition.every * HOLD * 1e9)
+            start_ns = block.start_ns - holding_ns(condition)
             found = self._store.readings(
                 condition.measurement, condition.field, start_ns, block.end_ns, condition.where
             )
@@ -128,10 +129,9 @@ _RAN = Criterion((Proof(all=()),), Hours.SERVICE)
 
 def _can_presence_prove(asked: Asked) -> bool:
     """Tell whether a proof for the device needs no reading of its own."""
-    if asked.device.speaker != asked.device.id:
-        return False
-    proofs = (proof for proof in asked.criterion.good_when if applies(proof, asked.device.profile))
-    return any(all(condition.measurement == "presence" for condition in proof.all) for proof in proofs)
+    is_observed = asked.device.speaker != asked.device.id
+    proofs = proofs_for(asked.criterion, asked.device.profile, is_observed=is_observed)
+    return any(not proof.readings for proof in proofs)
 
 
 def _presence(life: Life) -> Presence:

@@ -87,6 +87,9 @@ WORDS: dict[str, tuple[str, str]] = {
     "upload": ("上行", "upload"),
     "reports": ("有数据送达", "reports"),
     "and": ("，", ", "),
+    "simulated": ("模拟城市", "simulated city"),
+    "simulated_devices": ("模拟设备", "devices"),
+    "points": ("个数据点", "points"),
     "verdict": ("结论", "verdict"),
     "verdict_pass": ("达标", "PASS"),
     "verdict_fail": ("不达标", "FAIL"),
@@ -187,3 +190,105 @@ def default_language(environment: "os._Environ[str] | dict[str, str]" = os.envir
     """Return `SANTONG_LANG`, else the language of the terminal."""
     name = environment.get("SANTONG_LANG") or environment.get("LC_ALL") or environment.get("LANG") or ""
     return "zh" if name.lower().startswith("zh") else "en"
+
+
+# Why a unit or a target has its verdict, by the keys of `collector/verify/results.py`; `collector/sentences.py` fills
+# in the names in braces.
+SENTENCES: dict[str, tuple[str, str]] = {
+    # of a unit, after its name
+    "availability_pass": (
+        "有 {low} 的计入时间可用（要求 {threshold}）",
+        "worked for {low} of the time that counts ({threshold} is asked for)",
+    ),
+    "availability_fail": (
+        "有 {low} 的计入时间可用，最多 {high}（要求 {threshold}）",
+        "worked for {low} of the time that counts; {high} at best ({threshold} is asked for)",
+    ),
+    "availability_not_proven": (
+        "有 {low} 的计入时间证实可用，最多可能 {high}（要求 {threshold}）",
+        "is proven to have worked for {low} of the time that counts, and may have for {high} "
+        "({threshold} is asked for)",
+    ),
+    "no_minutes": ("没有计入的时间", "has no time that counts"),
+    "days_pass": (
+        "在 {low} 的上课日正常使用（{days_good}/{days} 天，要求 {threshold}）",
+        "worked on {low} of its school days ({days_good} of {days}; {threshold} is asked for)",
+    ),
+    "days_fail": (
+        "在 {low} 的上课日正常使用，最多 {high}（要求 {threshold}）",
+        "worked on {low} of its school days; {high} at best ({threshold} is asked for)",
+    ),
+    "days_not_proven": (
+        "在 {low} 的上课日证实正常使用，最多可能 {high}（要求 {threshold}）",
+        "is proven to have worked on {low} of its school days, and may have on {high} ({threshold} is asked for)",
+    ),
+    "never_on": ("在 {never_on} 个上课日从未开机", "was never switched on, on {never_on} school days"),
+    "no_days": ("没有计入的上课日", "has no school day that counts"),
+    "throughput_pass": (
+        "速率中位数以 95% 把握不低于 {lower_mbps} Mbit/s（要求 {threshold_mbps}）",
+        "has a median rate of at least {lower_mbps} Mbit/s, at 95 % confidence ({threshold_mbps} is asked for)",
+    ),
+    "throughput_fail": (
+        "速率中位数以 95% 把握不高于 {upper_mbps} Mbit/s（要求 {threshold_mbps}）",
+        "has a median rate of at most {upper_mbps} Mbit/s, at 95 % confidence ({threshold_mbps} is asked for)",
+    ),
+    "throughput_not_proven": (
+        "速率中位数以 95% 把握在 {lower_mbps} 至 {upper_mbps} Mbit/s 之间（要求 {threshold_mbps}）",
+        "has a median rate between {lower_mbps} and {upper_mbps} Mbit/s, each bound at 95 % confidence "
+        "({threshold_mbps} is asked for)",
+    ),
+    "too_few_tests": (
+        "只有 {tests} 次有效测速，至少需要 {least_tests} 次",
+        "has only {tests} tests that count; {least_tests} are needed at least",
+    ),
+    "only_inconclusive": (
+        "全部 {inconclusive} 次测速受设备或其他流量限制，不作结论",
+        "has only tests ({inconclusive}) that its own machine or other traffic limited: they say nothing of the line",
+    ),
+    "no_tests": ("没有测速", "has no test of its rate"),
+    "reports": ("有数据送达", "reports"),
+    "never_reported": ("从未有数据送达", "never reported"),
+    "undelivered": ("由学校申报，但不在台账中", "was declared by the school and is not in the roster"),
+    "no_device": ("在台账中没有设备", "has no device in the roster"),
+    "after_deadline": ("期限已过仍未证实", "was not proven by the deadline"),
+    # of a target
+    "units_pass": (
+        "{all} {units}中 {good} 个已证实，需要 {needed} 个",
+        "{good} of {all} {units} are proven; {needed} are needed",
+    ),
+    "units_fail": (
+        "{all} {units}中 {failing} 个不合格：最差的是{worst}",
+        "{failing} of {all} {units} {fail}: the worst, {worst}",
+    ),
+    "units_not_proven": (
+        "{all} {units}中 {good} 个已证实，需要 {needed} 个；{unproven} 个未证实，例如{worst}",
+        "{good} of {all} {units} are proven and {needed} are needed; {unproven} not proven yet, for example {worst}",
+    ),
+    "number_pass": (
+        "已证实 {good} {units}，承诺 {at_least} 个",
+        "{good} {units} are proven; {at_least} were promised",
+    ),
+    "number_fail": (
+        "最多能证实 {possible} {units}，承诺 {at_least} 个",
+        "{possible} {units} can be proven at best; {at_least} were promised",
+    ),
+    "number_not_proven": (
+        "已证实 {good} {units}，最多可能 {possible} 个，承诺 {at_least} 个",
+        "{good} {units} are proven, and {possible} may be; {at_least} were promised",
+    ),
+    "empty_scope": ("台账中没有此目标所指的对象", "the roster has nothing that this target is about"),
+    "no_hours": ("该时段内没有计入的时间", "none of these days has hours that count"),
+    "not_declared": ("尚无人申报", "nobody has declared it yet"),
+    "declared_pass": (
+        "申报值 {value}（{source}，{on}），承诺 {threshold}；系申报，非实测",
+        "{value} was declared ({source}, {on}) and {threshold} promised; declared, not measured",
+    ),
+    "declared_fail": (
+        "申报值仅 {value}（{source}，{on}），承诺 {threshold}；系申报，非实测",
+        "only {value} was declared ({source}, {on}) and {threshold} promised; declared, not measured",
+    ),
+    # what units are called, after a number
+    "units_of_site": ("个学校或地点", "sites"),
+    "units_of_class": ("个班级", "classes"),
+    "units_of_device": ("台设备", "devices"),
+}

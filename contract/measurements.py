@@ -94,8 +94,8 @@ _ROWS = (
         "unverified:i",
         from_agent=False,
     ),
-    # A batch that came long after its newest sample: whoever judged its day before must judge it again. Its time is
-    # that of the reception, so that what came since then is one range.
+    # Batches of a device that were stored long after their oldest sample: whoever judged their days before must judge
+    # them again. Its time is that of storing, after the evidence itself, so that what was stored since is one range.
     _row(_E, "late", "newest:i:ms oldest:i:ms", from_agent=False),
     # A device-day as it was judged by one criterion; its time is the day's local midnight.
     _row(

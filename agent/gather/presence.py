@@ -9,7 +9,8 @@ from contract.sample import Sample, Value
 
 TRIES = 3
 _GATEWAY_PORT = 53
-_LONGEST_S = 20.0
+# What a round found is kept before its minute is over (`agent.clock.round_phase_ns`): no network may hold it up longer.
+_LONGEST_S = 10.0
 
 
 class Presence:
@@ -47,13 +48,15 @@ class Presence:
             "asleep_s": max(0.0, round(self._asleep_s(), 3)),
             "broker": int(self._is_connected()),
         }
+        begin = time.monotonic()
         if self._gateway != "none":
-            fields["lan"] = int(self._lan())
-        if (wan := self._wan()) is not None:
+            fields["lan"] = int(self._lan(begin + _LONGEST_S / 2))
+        if (wan := self._wan(begin + _LONGEST_S)) is not None:
             fields["wan"] = int(wan)
         yield Sample("presence", fields, at_ns)
 
-    def _lan(self) -> bool:
+    def _lan(self, deadline: float) -> bool:
+        """Ask the gateway, up to three times before the deadline."""
         found = default_gateway() if self._gateway == "auto" else None
         address = found.address if found else self._gateway
         if address == "auto":
@@ -62,12 +65,12 @@ class Presence:
             answers_ping(address, self._timeout_s)
             or answers_tcp(address, _GATEWAY_PORT, self._timeout_s)
             or _is_fresh(address)
-            for _ in range(TRIES)
+            for number in range(TRIES)
+            if number == 0 or time.monotonic() < deadline
         )
 
-    def _wan(self) -> bool | None:
-        """Ask every reference, up to three times within a part of the minute; None when none could be asked."""
-        deadline = time.monotonic() + _LONGEST_S
+    def _wan(self, deadline: float) -> bool | None:
+        """Ask every reference, up to three times before the deadline; None when none could be asked."""
         answer: bool | None = None
         for _ in range(TRIES):
             for reference in self._references:

@@ -138,7 +138,7 @@ def day(text: str) -> date:
     except ValueError:
         raise ValueError(f"{made!r} is not a date such as 2025-09-01{_meant_day(made)}") from None
     if found.year not in _YEARS:
-        raise ValueError(f"{made!r} is not between {_YEARS.start} and {_YEARS.stop - 1}")
+        raise ValueError(f"{found} is not between {_YEARS.start} and {_YEARS.stop - 1}")
     return found
 
 
@@ -182,7 +182,8 @@ def _one_of(known: Mapping[str, object], what: str) -> Callable[[str], object]:
         made = tidy_code(text).lower()
         if made not in known:
             kinds = ", ".join(dict.fromkeys(str(value) for value in known.values()))
-            raise ValueError(f"{made!r} is not {what}{did_you_mean(made, known) or f': one of {kinds}'}")
+            hint = "" if made.isdigit() else did_you_mean(made, known)  # codes near each other mean other things
+            raise ValueError(f"{made!r} is not {what}{hint or f': one of {kinds}'}")
         return known[made]
 
     return read

@@ -226,7 +226,7 @@ class _Reader:
 
 def _checked_site(text: str, county: str) -> str:
     """Return a site id; ValueError says what is wrong with it."""
-    if "-" not in text and is_device(f"0-{meant_id(text)}{_PLACE_FOR_A_DEVICE}"):
+    if "-" not in text and is_device(f"0-{text.lower()}{_PLACE_FOR_A_DEVICE}"):
         raise ValueError(f"{text!r} is a school's code alone: write <county>-<code>, or add a column county 区县代码")
     if not is_device(text + _PLACE_FOR_A_DEVICE):
         meant = meant_id(text)

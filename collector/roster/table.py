@@ -7,6 +7,7 @@ Tables that people keep, CSV and XLSX, as rows of the texts that they see.
 What a cell cannot tell is a flaw of the sheet, named by row and column: the rest of the table is read all the same.
 """
 
+import codecs
 import csv
 import io
 import re
@@ -22,7 +23,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _EXCEL_DIGITS = 15  # IEC 60559 double: Excel keeps so many and writes zeros for the rest
 _ZEROS = re.compile("0{2,}")  # a format that shows codes with their leading zeros
 _INLINE = re.compile(rb't="inlineStr"([^<>]*)><is><t(?: [^<>]*)?>([^<]*)</t></is>')
-_DAMAGE = 20  # a text has at most one broken byte in so many characters, else it is another encoding
+_VALID_FOR_ONE_BROKEN = 2  # GBK read as UTF-8 has far more that is broken
 
 
 class Row(NamedTuple):
@@ -100,14 +101,15 @@ def decoded(content: bytes) -> str:
     """
     if content.startswith(_UTF16):
         return _strictly(content, "utf-16")
+    text = content.removeprefix(codecs.BOM_UTF8)
     try:
-        return content.decode("utf-8-sig")
+        return text.decode()
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        lenient = content.decode("utf-8-sig", "replace")
+        line = text.count(b"\n", 0, error.start) + 1
+        lenient = text.decode(errors="replace")
         valid = sum(1 for character in lenient if character > "\x7f" and character != "\ufffd")
-        if content.startswith(b"\xef\xbb\xbf") or valid > _DAMAGE * lenient.count("\ufffd"):
-            raise BadTable(f"line {line}: is UTF-8 with a broken byte (0x{content[error.start]:02x})") from None
+        if len(text) < len(content) or valid > _VALID_FOR_ONE_BROKEN * lenient.count("\ufffd"):
+            raise BadTable(f"line {line}: is UTF-8 with a broken byte (0x{text[error.start]:02x})") from None
     return _strictly(content, "gb18030")
 
 

@@ -1,312 +1,242 @@
 """
-From device-days to the verdicts of a programme.
+From device-days to the verdicts of a programme, and further rates.
 
-    Conclusion(programme, roster versions, …)
-        .add(record)      every device-day, sorted by device and day ──▶ tallies of units
-        .test(test)       every throughput test                       ──▶ bounds of medians
-        .seen(device)     every device with any evidence              ──▶ reporting
-        .finish()         ──▶ TargetResult of each target
+    Conclusion(targets, period)
+        .add(record)        every device-day, those of one device together ──▶ days of units, outages
+        .test(test)         every throughput test      ──▶ bounds of medians, contracts, journeys
+        .seen(device)       every device with any evidence in the period ──▶ reporting
+        .heard(heard)       the newest of every device ──▶ equipment, firmware, silence
+        .walk .lesson .arrival                         ──▶ journeys, use, completeness of delivery
+        .finish()           ──▶ TargetResult of each target
+        .rates(…)           ──▶ Rates
 
-Linear in records. What is kept is a few numbers a unit and day.
+Linear in what comes in; nothing of it is kept but a reference a unit and day. `conclude` does all of it.
 """
 
-from array import array
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from collector.roster.schema import Device, Roster, Site
+from collector.calendars.schedule import DaySchedule
+from collector.roster.schema import Device, Site, SiteKind
 from collector.targets.schema import Target
+from collector.verify.causes import Run
+from collector.verify.delivery import Arrival, Deliveries
+from collector.verify.equipment import Heard, equipment
 from collector.verify.evidence import DayRecord
-from collector.verify.outages import Outage, Reliability, Tracker, total
-from collector.verify.results import Interval, TargetResult, UnitResult, Verdict
-from collector.verify.scope import in_scope, is_site_in_scope, sites_of, unit_of
-from collector.verify.throughput import Bounds, Test, bounds
-from collector.verify.units import Meanings, Tally, verdict_of
+from collector.verify.firmware import firmware
+from collector.verify.journey import Tracer, Walk
+from collector.verify.operators import Contracts
+from collector.verify.period import Period, Places, day_of
+from collector.verify.reporting import Expected, reporting
+from collector.verify.results import Rates, Reporting, Result, TargetFigures, TargetResult
+from collector.verify.rules import OpenTarget, open_target
+from collector.verify.throughput import Test
+from collector.verify.units import Minutes, minutes_of
+from collector.verify.usage import Lesson, Users
+
+__all__ = ["Conclusion", "Observed", "Period", "ScheduleOf", "TargetFigures", "conclude"]
+
+ScheduleOf = Callable[[Site, date], DaySchedule]
 
 
-class Period(NamedTuple):
-    """The days asked about, both included, and the roster in force on each of them: the same object while it is."""
+class Observed(NamedTuple):
+    """
+    What a period has beside device-days; each is passed through once, in any order but where it is said.
 
-    first: date
-    last: date
-    rosters: Sequence[tuple[date, Roster]]  # (first day in force, roster), sorted; one at least
+    `tests`: throughput of the period. `seen`: devices with any evidence in it. `heard`: one row a device, the newest
+    that is known up to the horizon, however old (the store's reach). `walks`: probes of kind wifi_join, portal and http
+    of the period. `lessons`: see `usage.lessons_of`. `arrivals`: delivery of the period; those of one agent, for
+    whichever device, sorted by time.
+    """
 
-    def roster_on(self, day: date) -> Roster:
-        """Return the version in force on a day; before the first one, that."""
-        found = self.rosters[0][1]
-        for since, roster in self.rosters:
-            if since <= day:
-                found = roster
-        return found
-
-    @property
-    def in_force(self) -> list[Roster]:
-        """The versions that were in force on any day of the period, the newest last."""
-        first = self.roster_on(self.first)
-        later = [roster for since, roster in self.rosters if self.first < since <= self.last]
-        return [first, *later]
+    tests: Iterable[Test] = ()
+    seen: Iterable[str] = ()
+    heard: Iterable[Heard] = ()
+    walks: Iterable[Walk] = ()
+    lessons: Iterable[Lesson] = ()
+    arrivals: Iterable[Arrival] = ()
 
 
-class TargetFigures(NamedTuple):
-    """Beside a target's verdict: how reliable its devices were, their outages, and lost minutes by cause."""
+def conclude(
+    targets: Iterable[Target],
+    period: Period,
+    records: Iterable[DayRecord],
+    observed: Observed | None = None,
+    *,
+    horizon_ns: int,
+    schedule_of: ScheduleOf | None = None,
+) -> Result:
+    """
+    Return what a period comes to.
 
-    reliability: Reliability
-    outages: tuple[Outage, ...]
-    minutes: Mapping[str, int]
+    `records` are those of all devices, criteria and days that count; those of one device and criterion together and
+    sorted by day. Days that are not over at `horizon_ns`, up to which there is evidence, are no part of the period.
+    Without `schedule_of` nobody is said to be silent.
+    """
+    conclusion = Conclusion(targets, period)
+    observed = observed or Observed()
+    for record in records:
+        conclusion.add(record)
+    for test in observed.tests:
+        conclusion.test(test)
+    for device in observed.seen:
+        conclusion.seen(device)
+    for heard in observed.heard:
+        conclusion.heard(heard)
+    for walk in observed.walks:
+        conclusion.walk(walk)
+    for lesson in observed.lessons:
+        conclusion.lesson(lesson)
+    for arrival in observed.arrivals:
+        conclusion.arrival(arrival)
+    found = tuple(conclusion.finish())
+    return Result(period.first, period.last, horizon_ns, found, conclusion.rates(horizon_ns, schedule_of))
 
 
 class Conclusion:
-    """Takes what the period has; `finish` once."""
+    """Takes what the period has; `finish` once, `rates` once. `most_outages` of each target are kept, the longest."""
 
     def __init__(self, targets: Iterable[Target], period: Period, *, most_outages: int = 1000) -> None:
         self._period = period
-        self._most_outages = most_outages
-        self._targets = [_open(target, period) for target in targets]
+        self._places = Places(period)
+        self._targets = [open_target(target, period, self._places, most_outages) for target in targets]
+        self._by_criterion: dict[str, list[OpenTarget]] = {}
+        for target in self._targets:
+            if target.criterion:
+                self._by_criterion.setdefault(target.criterion, []).append(target)
+        self._minutes = _Minutes()
         self._seen: set[str] = set()
-        self._newest = {device.id: device for roster in period.in_force for device in roster.devices.values()}
-        self._sites = {site.id: site for roster in period.in_force for site in roster.sites.values()}
+        self._heard: dict[str, Heard] = {}
+        self._tracer, self._users = Tracer(), Users()
+        self._deliveries, self._contracts = Deliveries(), Contracts()
+        self._hotspots = _hotspots(period)
 
     def add(self, record: DayRecord) -> None:
-        """Take a device-day; those of one device come together, sorted by day."""
-        device = self._newest.get(record.device)
-        site = self._sites.get(device.site) if device else None
-        if device and site:
-            for target in self._targets:
-                if target.criterion == record.criterion:
-                    target.add(record, device, site)
+        """Take a device-day; those of one device and criterion come together, sorted by day."""
+        targets = self._by_criterion.get(record.criterion)
+        if targets and record.runs:
+            minutes, number = self._minutes.of(record.runs), day_of(record.day_start_ns)
+            for target in targets:
+                target.add(record, minutes, number)
 
     def test(self, test: Test) -> None:
-        """Take a throughput test."""
+        """Take a throughput test; those of one device together."""
         for target in self._targets:
             target.test(test)
+        if test.device in self._places.devices:
+            self._contracts.add(test)
+        if test.device in self._hotspots and test.is_conclusive and test.direction == "download":
+            self._tracer.throughput(test.device, test.time_ns, test.goodput_mbps)
 
     def seen(self, device: str) -> None:
         """Note that a device, or its agent, said anything at all in the period."""
         self._seen.add(device)
+        for target in self._targets:
+            target.seen(device)
+
+    def heard(self, heard: Heard) -> None:
+        """Take the newest that is known of a device."""
+        if heard.device in self._places.devices:
+            self._heard[heard.device] = heard
+
+    def walk(self, walk: Walk) -> None:
+        """Take an outcome of a probe; journeys of any device of the roster, portal and http of hotspots alone."""
+        if walk.device in self._hotspots or (walk.kind == "wifi_join" and walk.device in self._places.devices):
+            self._tracer.walk(walk)
+
+    def lesson(self, lesson: Lesson) -> None:
+        """Take a lesson of a device of the roster."""
+        if lesson.device in self._places.devices:
+            self._users.add(lesson)
+
+    def arrival(self, arrival: Arrival) -> None:
+        """Take a batch that came, of any agent."""
+        self._deliveries.add(arrival)
 
     def finish(self) -> list[tuple[TargetResult, TargetFigures]]:
         """Return the verdicts, in the programme's order, each with its figures."""
-        return [(target.finish(self._seen), target.figures(self._most_outages)) for target in self._targets]
+        return [(target.finish(), target.figures()) for target in self._targets]
+
+    def rates(self, horizon_ns: int, schedule_of: ScheduleOf | None = None) -> Rates:
+        """Return the further rates; what had no evidence handed in is empty."""
+        expected = list(self._expected())
+        devices = [one.device for one in expected]
+        days_of = _Days(self._period, horizon_ns, schedule_of) if schedule_of else None
+        return Rates(
+            self._contracts.finish(self._period.in_force[-1].sites.values()),
+            self._tracer.finish(),
+            equipment(devices, self._heard),
+            firmware(devices, self._heard),
+            self._users.finish(),
+            reporting(expected, self._heard, self._seen, days_of) if days_of else _reports(devices, self._seen),
+            self._deliveries.finish(),
+        )
+
+    def _expected(self) -> Iterator[Expected]:
+        """Yield the devices that count on the last day of the period, each with the first day on which it did."""
+        for name in self._places.devices:
+            stints = self._places.of(name)
+            if stints and stints[-1].last == self._places.last:
+                yield Expected(stints[-1].device, stints[-1].site, _since(stints[-1].device))
 
 
-def _open(target: Target, period: Period) -> "_Open":
-    if target.evidence == "declared":
-        return _Declared(target, period)
-    if target.rule.throughput_mbps is not None:
-        return _Throughput(target, period)
-    if target.rule.reporting:
-        return _Reporting(target, period)
-    return _Minutes(target, period)
+def _since(device: Device) -> int:
+    return max((day.toordinal() for day in (device.valid_from, device.commissioned_on) if day), default=0)
 
 
-class _Open:
-    """A target whose evidence is coming in."""
-
-    criterion = ""
-
-    def __init__(self, target: Target, period: Period) -> None:
-        self.target, self.period = target, period
-
-    def add(self, record: DayRecord, device: Device, site: Site) -> None:
-        """Take a device-day of its criterion."""
-
-    def test(self, test: Test) -> None:
-        """Take a throughput test of any device."""
-
-    def finish(self, seen: set[str]) -> TargetResult:
-        """Return the verdict."""
-        raise NotImplementedError
-
-    def figures(self, most_outages: int) -> TargetFigures:  # noqa: ARG002  those without minutes have none
-        """Return the figures beside it."""
-        return TargetFigures(Reliability(0, 0, 0, 0), (), {})
+def _reports(devices: Sequence[Device], seen: set[str]) -> Reporting:
+    return Reporting(len(devices), sum(device.id in seen for device in devices))
 
 
-class _Declared(_Open):
-    """A figure that somebody declared."""
-
-    def finish(self, seen: set[str]) -> TargetResult:  # noqa: ARG002  nothing is measured
-        value, share = self.target.declared.value, self.target.share
-        if value is None or share is None:
-            return TargetResult(self.target, Verdict.NOT_PROVEN, None, (), "not_declared")
-        verdict = Verdict.PASS if value >= share else Verdict.FAIL
-        return TargetResult(self.target, verdict, Interval(value, value), (), f"declared_{verdict}")
-
-
-class _Minutes(_Open):
-    """A target judged by minutes."""
-
-    def __init__(self, target: Target, period: Period) -> None:
-        super().__init__(target, period)
-        self.criterion = target.criterion.id
-        self._meanings = Meanings(target)
-        self._tallies: dict[str, Tally] = {}
-        self._tracker: Tracker | None = None
-        self._followed = ""
-        self._parts: list[Reliability] = []
-        self._outages: list[Outage] = []
-
-    def add(self, record: DayRecord, device: Device, site: Site) -> None:
-        if not in_scope(self.target.scope, device, site):
-            return
-        unit = unit_of(self.target, device)
-        if unit not in self._tallies:
-            self._tallies[unit] = Tally(self.target, unit, _title(self.target, device, site), device.site)
-        self._tallies[unit].add(record, self._meanings.sums(record))
-        self._follow(record)
-
-    def _follow(self, record: DayRecord) -> None:
-        if self._tracker is None or self._followed != record.device:
-            self._end_device()
-            self._tracker, self._followed = Tracker(record.device, self._meanings), record.device
-        self._tracker.add(record.runs)
-
-    def _end_device(self) -> None:
-        if self._tracker is not None:
-            self._parts.append(self._tracker.finish())
-            self._outages += self._tracker.outages
-            self._tracker = None
-
-    def finish(self, seen: set[str]) -> TargetResult:  # noqa: ARG002  minutes say it
-        self._end_device()
-        units = [tally.result() for tally in self._tallies.values()]
-        return _verdict(self.target, self.period, [*units, *_undelivered(self.target, self.period, units)])
-
-    def figures(self, most_outages: int) -> TargetFigures:
-        minutes: dict[str, int] = defaultdict(int)
-        for tally in self._tallies.values():
-            for cause, number in tally.minutes.items():
-                minutes[cause] += number
-        longest = sorted(self._outages, key=lambda outage: (-outage.minutes, outage.start_ns, outage.device))
-        return TargetFigures(total(self._parts), tuple(longest[:most_outages]), dict(minutes))
+def _hotspots(period: Period) -> set[str]:
+    """Return the devices that people reach public WiFi by: all of public places, and access points elsewhere."""
+    return {
+        device.id
+        for roster in period.in_force
+        for device in roster.devices.values()
+        if device.role == "access-point" or _kind(roster.sites.get(device.site)) is SiteKind.PUBLIC
+    }
 
 
-class _Throughput(_Open):
-    """A target on the throughput of sites (or of devices)."""
-
-    def __init__(self, target: Target, period: Period) -> None:
-        super().__init__(target, period)
-        self._goodputs: dict[str, array[float]] = defaultdict(lambda: array("d"))
-        self._inconclusive: dict[str, int] = defaultdict(int)
-
-    def test(self, test: Test) -> None:
-        if test.direction != self.target.rule.direction:
-            return
-        unit = test.device if self.target.unit == "device" else test.device.partition(".")[0]
-        if test.is_conclusive:
-            self._goodputs[unit].append(test.goodput_mbps)
-        else:
-            self._inconclusive[unit] += 1
-
-    def finish(self, seen: set[str]) -> TargetResult:  # noqa: ARG002  tests say it
-        threshold = self.target.rule.throughput_mbps or 0.0
-        units = []
-        for unit, title, site in _units_of(self.target, self.period):
-            found = bounds(self._goodputs.get(unit, ()))
-            inconclusive = self._inconclusive.get(unit, 0)
-            verdict = found.verdict(threshold) if found else Verdict.NOT_PROVEN
-            why = f"throughput_{verdict}" if found else "only_inconclusive" if inconclusive else "no_tests"
-            if found and found.lower is None:
-                why = "too_few_tests"
-            units.append(UnitResult(unit, title, site, verdict, None, {}, _figures_of(found, inconclusive), why))
-        return _verdict(self.target, self.period, units)
+def _kind(site: Site | None) -> SiteKind | None:
+    return site.kind if site else None
 
 
-def _figures_of(found: Bounds | None, inconclusive: int) -> dict[str, float]:
-    figures: dict[str, float] = {"inconclusive": inconclusive, "tests": found.tests if found else 0}
-    if found:
-        figures["median_mbps"] = found.median
-        figures |= {
-            name: value
-            for name, value in (("lower_mbps", found.lower), ("upper_mbps", found.upper))
-            if value is not None
-        }
-    return figures
+class _Days:
+    """The days of a site that are over, each asked for once."""
+
+    def __init__(self, period: Period, horizon_ns: int, schedule_of: ScheduleOf) -> None:
+        self._days = [date.fromordinal(period.first.toordinal() + number) for number in range(period.days)]
+        self._horizon_ns, self._schedule_of = horizon_ns, schedule_of
+        self._known: dict[str, list[DaySchedule]] = {}
+
+    def __call__(self, site: Site) -> Sequence[DaySchedule]:
+        if site.id not in self._known:
+            schedules = (self._schedule_of(site, day) for day in self._days)
+            self._known[site.id] = [schedule for schedule in schedules if schedule.end_ns <= self._horizon_ns]
+        return self._known[site.id]
 
 
-class _Reporting(_Open):
-    """A target that asks for any evidence of a unit."""
+class _Minutes:
+    """Minutes by cause of runs; those of many days are one object, which is looked at once."""
 
-    def finish(self, seen: set[str]) -> TargetResult:
-        sites = {device.partition(".")[0] for device in seen}
-        units = []
-        for unit, title, site in _units_of(self.target, self.period):
-            is_seen = unit in (sites if self.target.unit == "site" else seen)
-            verdict = Verdict.PASS if is_seen else Verdict.NOT_PROVEN
-            units.append(UnitResult(unit, title, site, verdict, why="reports" if is_seen else "never_reported"))
-        return _verdict(self.target, self.period, units)
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[tuple[Run, ...], Minutes]] = {}
+        self._same: dict[Minutes, Minutes] = {}
 
-
-def _units_of(target: Target, period: Period) -> list[tuple[str, str, str]]:
-    """Return (id, title, site) of the units of a target that has no records: those of the newest roster in force."""
-    roster = period.in_force[-1]
-    if target.unit == "site":
-        return [(site.id, site.name or site.id, site.id) for site in sites_of(target, roster)]
-    found = {}
-    for device in roster.devices.values():
-        site = roster.sites.get(device.site)
-        if site and device.counts_on(period.last) and in_scope(target.scope, device, site):
-            found[unit_of(target, device)] = (unit_of(target, device), _title(target, device, site), device.site)
-    return list(found.values())
+    def of(self, runs: tuple[Run, ...]) -> Minutes:
+        found = self._known.get(id(runs))
+        if found is not None and found[0] is runs:
+            return found[1]
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        if len(self._same) >= _MOST_KNOWN:
+            self._same.clear()
+        minutes = minutes_of(runs)
+        minutes = self._same.setdefault(minutes, minutes)
+        self._known[id(runs)] = runs, minutes
+        return minutes
 
 
-def _title(target: Target, device: Device, site: Site) -> str:
-    """Return a unit's name in people's language."""
-    name = site.name or site.id
-    if target.unit == "site":
-        return name
-    return f"{name} {device.class_name or device.room_id or device.id.partition('.')[2]}"
-
-
-def _undelivered(target: Target, period: Period, units: Sequence[UnitResult]) -> list[UnitResult]:
-    """Return the classes that a school declared and the roster has no room for: unproven units."""
-    if target.unit != "class":
-        return []
-    delivered: dict[str, int] = defaultdict(int)
-    for unit in units:
-        delivered[unit.site] += 1
-    found = []
-    for site in period.in_force[-1].sites.values():
-        if site.declared_classes and is_site_in_scope(target.scope, site):
-            for number in range(delivered[site.id] + 1, site.declared_classes + 1):
-                title = f"{site.name or site.id} #{number}"
-                found.append(UnitResult(f"{site.id}/+{number}", title, site.id, Verdict.NOT_PROVEN, why="undelivered"))
-    return found
-
-
-def _verdict(target: Target, period: Period, units: Sequence[UnitResult]) -> TargetResult:
-    """Return the verdict over units: their share, and their number where one was promised."""
-    if target.after_deadline == "fail" and target.deadline and period.last > target.deadline:
-        units = [_failed(unit) if unit.verdict is Verdict.NOT_PROVEN else unit for unit in units]
-    ordered = tuple(sorted(units, key=lambda unit: unit.id))
-    good = sum(unit.verdict is Verdict.PASS for unit in ordered)
-    unknown = sum(unit.verdict is Verdict.NOT_PROVEN for unit in ordered)
-    rate = Interval.of(good, unknown, len(ordered))
-    if not ordered:
-        return TargetResult(target, Verdict.NOT_PROVEN, None, (), "empty_scope")
-    verdicts = []
-    if target.share is not None:
-        verdicts.append(verdict_of(good, unknown, len(ordered), target.share))
-    if target.at_least is not None:
-        verdicts.append(_number(good, unknown, target.at_least))
-    verdict = _worst(verdicts)
-    return TargetResult(target, verdict, rate, ordered, f"units_{verdict}")
-
-
-def _number(good: int, unknown: int, at_least: int) -> Verdict:
-    if good >= at_least:
-        return Verdict.PASS
-    return Verdict.FAIL if good + unknown < at_least else Verdict.NOT_PROVEN
-
-
-def _failed(unit: UnitResult) -> UnitResult:
-    return unit._replace(verdict=Verdict.FAIL, why="after_deadline")
-
-
-def _worst(verdicts: Sequence[Verdict]) -> Verdict:
-    for verdict in (Verdict.FAIL, Verdict.NOT_PROVEN):
-        if verdict in verdicts:
-            return verdict
-    return Verdict.PASS
+_MOST_KNOWN = 20_000

@@ -1,41 +1,84 @@
 """
-What readings say of each minute: a proof holds, something failed, or nothing is known.
+What a criterion asks of a minute in which the device, or who speaks for it, ran: readings against conditions.
 
-A reading at r holds from its minute until the next one, at most one and a half of its interval: [r, r + 1.5 × every).
-Of a minute in which several lie the last one counts. A presence's `lan` and `wan` belong to the minute before it.
+A reading at r holds for [r, r + 1.5 × `every`). Of a minute the latest reading before its end counts, when it lies in
+the minute or still holds at its begin; where the agent ended meanwhile it holds for `every` alone. The values of a
+presence are those of the minute that it proves.
 """
 
+import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from collector.targets.schema import Condition, Criterion, Proof
 from collector.verify.causes import MINUTE_NS, Cause
-from collector.verify.evidence import Evidence, Presence, Reading
+from collector.verify.evidence import Presence, Reading
+from collector.verify.steps import Steps, minute_after, minute_of
 
-HOLD = 1.5
-_STAGES = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_.-")
-_NETWORK = frozenset({"probe", "throughput"})  # what a dead gateway or line explains
-_OWN = {"lan": Cause.LAN_DOWN, "wan": Cause.WAN_DOWN}
+# The conditions on presence, and what it means when they fail.
+_NETWORK = {"presence.lan": Cause.LAN_DOWN, "presence.wan": Cause.WAN_DOWN}
 
 
-class Answer(NamedTuple):
-    """What one condition says of a minute: `cause` is WORKING where it fits."""
+class Outcome(NamedTuple):
+    """What a reading says of a condition: it fits, or the cause that a minute has by it."""
 
     cause: Cause
     stage: str = ""
-    is_network: bool = False
+    is_said: bool = True  # by the condition itself: whether the network was down meanwhile does not matter
 
 
-_FITS = Answer(Cause.WORKING)
-_UNKNOWN = Answer(Cause.UNKNOWN)
-Pieces = list[tuple[int, int, Answer]]  # whole minutes [start, end), in order
+FITS = Outcome(Cause.WORKING)
+
+
+class Asked(NamedTuple):
+    """A proof that is asked of a device, its number in the criterion, and the numbers of its conditions on readings."""
+
+    number: int
+    proof: Proof
+    readings: tuple[int, ...]
+
+
+def is_presence(condition: Condition) -> bool:
+    """Tell whether a condition is about the presence of who speaks for the device."""
+    return condition.measurement == "presence"
+
+
+def asked(criterion: Criterion, profile: str, *, is_observed: bool) -> list[Asked]:
+    """
+    Return the proofs that apply to a device.
+
+    One that asks nothing but presence proves who speaks, so it is none of an observed device.
+    """
+    found = []
+    for number, proof in enumerate(criterion.good_when):
+        if proof.profile and profile not in proof.profile:
+            continue
+        readings = tuple(n for n, condition in enumerate(proof.all) if not is_presence(condition))
+        if readings or not is_observed:
+            found.append(Asked(number, proof, readings))
+    return found
+
+
+def selects(condition: Condition, tags: Mapping[str, str]) -> bool:
+    """Tell whether a row of the condition's measurement is meant: its tags fit all patterns (`*`, `?`, `[…]`)."""
+    return all(fnmatchcase(tags.get(name, ""), pattern) for name, pattern in condition.where.items())
+
+
+def text_of(value: float | str) -> str:
+    """Return a value as targets write it: `1`, `0.5`, `standby`."""
+    if isinstance(value, str):
+        return value
+    return str(int(value)) if value == int(value) else repr(value)
 
 
 def fits(condition: Condition, value: float | str) -> bool:
-    """Tell whether a value is what the condition asks for."""
-    if condition.equals:
-        return _text(value) in condition.equals
+    """Tell whether a value is what the condition wants; a text is never within bounds."""
+    if condition.equals and text_of(value) not in condition.equals:
+        return False
+    if condition.at_least is None and condition.at_most is None:
+        return True
     if isinstance(value, str):
         return False
     return (condition.at_least is None or value >= condition.at_least) and (
@@ -43,141 +86,101 @@ def fits(condition: Condition, value: float | str) -> bool:
     )
 
 
-def _text(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
+def outcome(condition: Condition, value: float | str, stage: str = "") -> Outcome:
+    """Return what a value says of a condition."""
+    if fits(condition, value):
+        return FITS
+    if condition.reading in _NETWORK:
+        return Outcome(_NETWORK[condition.reading])
+    if said := condition.otherwise.get(text_of(value)):
+        return FITS if said is Cause.WORKING else Outcome(said)
+    return Outcome(condition.cause, _slug(condition.stage or stage), is_said=False)
 
 
-def matches(condition: Condition, tags: Mapping[str, str]) -> bool:
-    """Tell whether the own tags of a reading are those that the condition asks about."""
-    return all(fnmatchcase(tags.get(name, ""), pattern) for name, pattern in condition.where.items())
+def _slug(stage: str) -> str:
+    """Return a stage in the letters that a stored day has."""
+    return re.sub(r"[^a-z0-9_.-]+", "-", stage.lower())
 
 
-def applies(proof: Proof, profile: str) -> bool:
-    """Tell whether a proof is one for devices of this profile."""
-    return not proof.profile or any(fnmatchcase(profile, pattern) for pattern in proof.profile)
-
-
-class Judge:
+def over_time(condition: Condition, readings: Sequence[Reading], breaks: Sequence[int] = ()) -> Steps[Outcome | None]:
     """
-    Answers for one device-day: `at(minute)` says what its proofs make of it, minutes being asked in order.
+    Return the outcome that counts of each minute; None: nothing is known.
 
-    `is_observed`: another agent speaks for the device, so that presence alone proves nothing of it.
+    `breaks` are the ends of the agent, sorted: the reading that was due just before one may have been lost with it, so
+    the one before it holds for no longer than its interval.
     """
+    steps: Steps[Outcome | None] = Steps(None)
+    known: dict[tuple[float | str, str], Outcome] = {}
+    holds_ns, every_ns = holding_ns(condition), round(condition.every * 1e9)
+    until_ns = minute_of(readings[0].time_ns) if readings else 0
+    for time_ns, value, stage in readings:
+        minute_ns = time_ns - time_ns % MINUTE_NS
+        if until_ns < minute_ns:
+            steps.add(until_ns, None)
+        found = known.get((value, stage))
+        if found is None:
+            found = known[value, stage] = outcome(condition, value, stage)
+        steps.add(minute_ns, found)
+        until_ns = minute_after(time_ns + holds_ns)
+        if breaks and (at := bisect_right(breaks, time_ns)) < len(breaks) and breaks[at] < until_ns:
+            due_ns = time_ns + every_ns
+            until_ns = max(minute_ns + MINUTE_NS, minute_of(min(due_ns, until_ns)), minute_of(breaks[at]))
+    if readings:
+        steps.add(until_ns, None)
+    return steps
 
-    def __init__(self, criterion: Criterion, profile: str, evidence: Evidence, *, is_observed: bool) -> None:
-        self._proofs = [
-            _Proof(number, proof, evidence, is_observed=is_observed)
-            for number, proof in enumerate(criterion.good_when)
-            if applies(proof, profile)
+
+def holding_ns(condition: Condition) -> int:
+    """Return how long a reading holds: its interval, and half of it for one that comes late."""
+    return round(condition.every * 1.5e9)
+
+
+def network_over_time(presence: Sequence[Presence]) -> Steps[tuple[int | None, int | None]]:
+    """Return lan and wan of the minutes that have a presence; of others this says nothing that counts."""
+    steps: Steps[tuple[int | None, int | None]] = Steps((None, None))
+    for time_ns, _, _, _, lan, wan in presence:
+        steps.add(time_ns - MINUTE_NS, (lan, wan))
+    return steps
+
+
+def of_presence(condition: Condition, lan: int | None, wan: int | None) -> Outcome | None:
+    """Return what a minute's presence says of a condition on it; None: nothing."""
+    value = {"presence.lan": lan, "presence.wan": wan}.get(condition.reading)
+    return None if value is None else outcome(condition, value)
+
+
+def decide(
+    proofs: Sequence[Asked], readings: Mapping[tuple[int, int], Outcome | None], lan: int | None, wan: int | None
+) -> tuple[Cause, str]:
+    """
+    Return the cause of a minute in which the device ran, and the stage: the first proof with evidence decides.
+
+    A proof that fits needs all of its conditions known; one that does not fit, a condition that failed, beside any
+    reading. Where presence alone failed, the minute is bad if no other proof may have fitted. A network that was down
+    explains what failed beyond it.
+    """
+    alone: tuple[Cause, str] | None = None
+    is_open = False
+    for number, proof, own in proofs:
+        outcomes = [
+            of_presence(condition, lan, wan) if is_presence(condition) else readings[number, n]
+            for n, condition in enumerate(proof.all)
         ]
-        self._network = _Cursor(_network(evidence.presence))
-
-    def at(self, minute_ns: int) -> Answer:
-        """Return the first proof's answer that has evidence; UNKNOWN when none has."""
-        for proof in self._proofs:
-            if answer := proof.at(minute_ns):
-                break
+        failed = next((one for one in outcomes if one and one != FITS), None)
+        if failed is None:
+            if None not in outcomes:
+                return Cause.WORKING, ""
+            is_open = True
+        elif not own or any(outcomes[n] for n in own):
+            return _cause_of(failed, lan, wan)
         else:
-            return _UNKNOWN
-        if answer.is_network and (explained := self._network.at(minute_ns)):
-            return explained
-        return answer
+            alone = alone or _cause_of(failed, lan, wan)
+    return alone if alone and not is_open else (Cause.UNKNOWN, "")
 
 
-class _Proof:
-    """All conditions of one proof."""
-
-    def __init__(self, number: int, proof: Proof, evidence: Evidence, *, is_observed: bool) -> None:
-        self._own: list[_Cursor] = []
-        self._of_device: list[_Cursor] = []
-        for place, condition in enumerate(proof.all):
-            if condition.measurement == "presence":
-                self._own.append(_Cursor(_of_presence(condition, evidence.presence)))
-            else:
-                self._of_device.append(_Cursor(pieces(condition, evidence.readings.get((number, place), ()))))
-        self._can_presence_prove = not is_observed and not self._of_device
-
-    def at(self, minute_ns: int) -> Answer | None:
-        """Return None when there is no evidence for this proof."""
-        own = [cursor.at(minute_ns) for cursor in self._own]
-        answers = [cursor.at(minute_ns) for cursor in self._of_device]
-        if not any(answers) and not (self._can_presence_prove and (any(own) or not own)):
-            return None
-        failed = [answer for answer in (*own, *answers) if answer and answer.cause is not Cause.WORKING]
-        if failed:
-            return failed[0]
-        return _UNKNOWN if None in own or None in answers else _FITS
-
-
-class _Cursor:
-    """Pieces that are asked for in order."""
-
-    def __init__(self, found: Pieces) -> None:
-        self._found = found
-        self._at = 0
-
-    def at(self, minute_ns: int) -> Answer | None:
-        found = self._found
-        while self._at < len(found) and found[self._at][1] <= minute_ns:
-            self._at += 1
-        if self._at < len(found) and found[self._at][0] <= minute_ns:
-            return found[self._at][2]
-        return None
-
-
-def pieces(condition: Condition, readings: Sequence[Reading]) -> Pieces:
-    """Return from when to when a condition's readings say what."""
-    hold_ns = round(condition.every * HOLD * 1e9)
-    found: Pieces = []
-    for number, reading in enumerate(readings):
-        start_ns = reading.time_ns - reading.time_ns % MINUTE_NS
-        end_ns = -(-(reading.time_ns + hold_ns) // MINUTE_NS) * MINUTE_NS
-        if number + 1 < len(readings):
-            following = readings[number + 1].time_ns
-            end_ns = min(end_ns, following - following % MINUTE_NS)
-        if start_ns < end_ns:
-            _append(found, start_ns, end_ns, _answer(condition, reading))
-    return found
-
-
-def _append(found: Pieces, start_ns: int, end_ns: int, answer: Answer) -> None:
-    if found and found[-1][1] == start_ns and found[-1][2] == answer:
-        found[-1] = (found[-1][0], end_ns, answer)
-    else:
-        found.append((start_ns, end_ns, answer))
-
-
-def _answer(condition: Condition, reading: Reading) -> Answer:
-    if fits(condition, reading.value):
-        return _FITS
-    if meant := condition.otherwise.get(_text(reading.value)):
-        return Answer(meant)
-    is_down = condition.cause is Cause.SERVICE_DOWN
-    stage = _stage(condition.stage or reading.stage or condition.measurement) if is_down else ""
-    return Answer(condition.cause, stage, is_down and condition.measurement in _NETWORK)
-
-
-def _stage(text: str) -> str:
-    """Return a stage as it can stand in the text of a stored day."""
-    return "".join(letter if letter in _STAGES else "-" for letter in text.lower())[:24]
-
-
-def _of_presence(condition: Condition, presence: Sequence[Presence]) -> Pieces:
-    found: Pieces = []
-    cause = _OWN.get(condition.field, condition.cause)
-    for one in presence:
-        value = one.lan if condition.field == "lan" else one.wan
-        if value is not None:
-            answer = _FITS if fits(condition, float(value)) else Answer(cause)
-            _append(found, one.time_ns - MINUTE_NS, one.time_ns, answer)
-    return found
-
-
-def _network(presence: Sequence[Presence]) -> Pieces:
-    """Return the minutes in which the gateway, or all beyond it, did not answer."""
-    found: Pieces = []
-    for one in presence:
-        down = Cause.LAN_DOWN if one.lan == 0 else Cause.WAN_DOWN if one.wan == 0 else None
-        if down:
-            _append(found, one.time_ns - MINUTE_NS, one.time_ns, Answer(down))
-    return found
+def _cause_of(failed: Outcome, lan: int | None, wan: int | None) -> tuple[Cause, str]:
+    if not failed.is_said and lan == 0:
+        return Cause.LAN_DOWN, ""
+    if not failed.is_said and wan == 0:
+        return Cause.WAN_DOWN, ""
+    return failed.cause, failed.stage

@@ -1,110 +1,129 @@
 """
-One device-day: from evidence to a cause for each minute that counts.
+A device-day: the hours that count, gaps and conditions, joined to a cause for each minute.
 
-    gaps: was it proven to run? ──▶ conditions: did what is asked for work? ──▶ excluded, doubted ──▶ runs of minutes
+    presence, marks ─▶ gaps ────────▶ ran all through? ─┐
+    readings ────────▶ conditions ──▶ worked when asked?├──▶ runs of minutes with one cause
+    schedule ────────▶ hours, excluded; doubted ────────┘
 """
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
-from collector.calendars.schedule import DaySchedule, Window
+from collector.calendars.schedule import DaySchedule
 from collector.roster.schema import Device
-from collector.targets.schema import Condition, Criterion, Proof
+from collector.targets.schema import Condition, Criterion
 from collector.verify.causes import MINUTE_NS, Cause, Run
-from collector.verify.conditions import HOLD, Judge, applies
-from collector.verify.evidence import DayRecord, DaySummary, Evidence, ReadingSummary
-from collector.verify.gaps import ASLEEP_S, SECOND_NS, TOLERANCE_S, Span, explain
+from collector.verify.conditions import (
+    Asked,
+    asked,
+    decide,
+    fits,
+    holding_ns,
+    is_presence,
+    network_over_time,
+    over_time,
+)
+from collector.verify.evidence import DayRecord, DaySummary, Evidence, Presence, ReadingSummary
+from collector.verify.gaps import NO_SLEEP_S, breaks, known
+from collector.verify.steps import Steps, minute_of, together
+
+# A presence's uptime against its label, where the clock was not moved: that many seconds a presence.
+_DRIFT_S = 0.05
+_STEP_S = 1.0
+
+_Piece = tuple[int, int, Cause, str]
 
 
 def judge(
     device: Device, schedule: DaySchedule, criterion: Criterion, evidence: Evidence, horizon_ns: int
 ) -> DayRecord:
     """
-    Return the runs of a day's minutes; those that end after `horizon_ns`, for which there can be no evidence yet, not.
+    Return the causes of the minutes of a day's hours that end by the horizon (unix ns): the present, or what is asked.
 
-    A device that another agent speaks for is unknown while that agent has no presence.
+    The first of these that applies: excluded by the schedule; doubted; not known to have run all through, with its
+    cause (an observed device: unknown); what the conditions say.
     """
-    windows = _until(schedule.windows(criterion.hours), horizon_ns)
-    if not windows:
-        return DayRecord(device.id, schedule.start_ns, criterion.id, ())
     is_observed = device.speaker != device.id
-    known = explain(evidence.presence, evidence.stops, evidence.unsynced_ns, windows[0].start_ns, windows[-1].end_ns)
-    answers = Judge(criterion, device.profile, evidence, is_observed=is_observed)
-    runs: list[Run] = []
-    for window in windows:
-        for span in _overlay(_within(known.spans, window), schedule.excluded, evidence.doubted):
-            if span.cause is Cause.WORKING:
-                _ask(runs, answers, span)
-            elif is_observed and span.cause is not Cause.EXCLUDED:
-                _add(runs, span.start_ns, span.end_ns, Cause.UNKNOWN)
-            else:
-                _add(runs, span.start_ns, span.end_ns, span.cause)
-    is_open = known.open_ns is not None and any(window.end_ns > known.open_ns for window in windows)
-    return DayRecord(device.id, schedule.start_ns, criterion.id, tuple(runs), is_open)
-
-
-def _until(windows: Sequence[Window], horizon_ns: int) -> list[Window]:
-    end_ns = horizon_ns - horizon_ns % MINUTE_NS
-    return [Window(start, min(end, end_ns)) for start, end in windows if start < end_ns]
-
-
-def _within(spans: Sequence[Span], window: Window) -> Iterator[Span]:
-    for start_ns, end_ns, cause in spans:
-        if start_ns < window.end_ns and end_ns > window.start_ns:
-            yield Span(max(start_ns, window.start_ns), min(end_ns, window.end_ns), cause)
-
-
-def _overlay(spans: Iterator[Span], excluded: Sequence[Window], doubted: Sequence[tuple[int, int]]) -> Iterator[Span]:
-    """Put agreed interruptions, then doubt, above what is known."""
-    if not excluded and not doubted:
-        return spans
-    for start_ns, end_ns in doubted:
-        spans = _cover(spans, _floor(start_ns), -(-end_ns // MINUTE_NS) * MINUTE_NS, Cause.UNKNOWN)
-    for window in excluded:
-        spans = _cover(spans, window.start_ns, window.end_ns, Cause.EXCLUDED)
-    return spans
-
-
-def _floor(time_ns: int) -> int:
-    return time_ns - time_ns % MINUTE_NS
-
-
-def _cover(spans: Iterator[Span], start_ns: int, end_ns: int, cause: Cause) -> Iterator[Span]:
-    for span in spans:
-        first, last = max(span.start_ns, start_ns), min(span.end_ns, end_ns)
-        if first >= last:
-            yield span
-            continue
-        if span.start_ns < first:
-            yield span._replace(end_ns=first)
-        yield Span(first, last, cause)
-        if last < span.end_ns:
-            yield span._replace(start_ns=last)
-
-
-def _ask(runs: list[Run], answers: Judge, span: Span) -> None:
-    for minute_ns in range(span.start_ns, span.end_ns, MINUTE_NS):
-        answer = answers.at(minute_ns)
-        _add(runs, minute_ns, minute_ns + MINUTE_NS, answer.cause, answer.stage)
-
-
-def _add(runs: list[Run], start_ns: int, end_ns: int, cause: Cause, stage: str = "") -> None:
-    minutes = (end_ns - start_ns) // MINUTE_NS
-    if runs:
-        last = runs[-1]
-        if last.cause is cause and last.stage == stage and last.end_ns == start_ns:
-            runs[-1] = Run(last.start_ns, last.minutes + minutes, cause, stage)
-            return
-    runs.append(Run(start_ns, minutes, cause, stage))
-
-
-# ---- days without any fault, told from a few figures
-
-
-def envelope(schedule: DaySchedule, criterion: Criterion) -> Window | None:
-    """Return the time from the first to the last minute that counts; None when none does."""
+    cause_of = _causes(device, criterion, evidence, is_observed=is_observed)
+    horizon_ns = minute_of(horizon_ns)
     windows = schedule.windows(criterion.hours)
-    return Window(windows[0].start_ns, windows[-1].end_ns) if windows else None
+    pieces = (
+        piece
+        for window in windows
+        for piece in cause_of(window.start_ns, min(window.end_ns, horizon_ns), schedule)
+        if window.start_ns < horizon_ns
+    )
+    runs = tuple(_runs(pieces))
+    end_ns = windows[-1].end_ns if windows else schedule.start_ns
+    last_ns = evidence.presence[-1].time_ns if evidence.presence else schedule.start_ns
+    is_open = bool(windows) and (end_ns > horizon_ns or (not is_observed and last_ns < end_ns))
+    return DayRecord(device.id, schedule.start_ns, criterion.id, runs, is_open)
+
+
+_Judging = Callable[[int, int, DaySchedule], Iterator[_Piece]]
+
+
+def _causes(device: Device, criterion: Criterion, evidence: Evidence, *, is_observed: bool) -> _Judging:
+    """Return what gives the causes of a window: everything over time is made once for the day."""
+    proofs = asked(criterion, device.profile, is_observed=is_observed)
+    keys = [(number, n) for number, _, numbers in proofs for n in numbers]
+    ran = known(evidence)
+    doubted = Steps.within(evidence.doubted, outside=False, inside=True)
+    steps: list[Steps[Any]] = [ran, doubted, network_over_time(evidence.presence)]
+    ends = breaks(evidence) if keys else []
+    steps += [over_time(_condition(criterion, key), evidence.readings.get(key, ()), ends) for key in keys]
+    is_running_enough = not criterion.good_when and not is_observed
+    found: dict[tuple[Any, ...], tuple[Cause, str]] = {}
+
+    def of(values: Sequence[Any]) -> tuple[Cause, str]:
+        state, is_doubted, (lan, wan), *outcomes = values
+        if is_doubted:
+            return Cause.UNKNOWN, ""
+        if state is not Cause.WORKING:
+            return Cause.UNKNOWN if is_observed else state, ""
+        if is_running_enough:
+            return Cause.WORKING, ""
+        return decide(proofs, dict(zip(keys, outcomes, strict=True)), lan, wan)
+
+    def causes(start_ns: int, end_ns: int, schedule: DaySchedule) -> Iterator[_Piece]:
+        excluded = Steps.within(schedule.excluded, outside=False, inside=True)
+        for since_ns, until_ns, values in together(start_ns, end_ns, [excluded, *steps]):
+            if values[0]:
+                yield since_ns, until_ns, Cause.EXCLUDED, ""
+                continue
+            key = tuple(values)
+            cause = found.get(key)
+            if cause is None:
+                cause = found[key] = of(values[1:])
+            yield since_ns, until_ns, *cause
+
+    return causes
+
+
+def _condition(criterion: Criterion, key: tuple[int, int]) -> Condition:
+    return criterion.good_when[key[0]].all[key[1]]
+
+
+def _runs(pieces: Iterator[_Piece]) -> Iterator[Run]:
+    """Yield the runs of pieces in order; time between windows ends a run."""
+    last: _Piece | None = None
+    for piece in pieces:
+        if last and last[1] == piece[0] and last[2:] == piece[2:]:
+            last = (last[0], *piece[1:])
+            continue
+        if last:
+            yield _run(last)
+        last = piece
+    if last:
+        yield _run(last)
+
+
+def _run(piece: _Piece) -> Run:
+    start_ns, end_ns, cause, stage = piece
+    return Run(start_ns, (end_ns - start_ns) // MINUTE_NS, cause, stage)
+
+
+# ---- days that need no look at their minutes
 
 
 def perfect(
@@ -115,99 +134,86 @@ def perfect(
     doubted: Sequence[tuple[int, int]] = (),
 ) -> bool:
     """
-    Tell whether `judge` would find every minute of the day good; False: look at each.
+    Tell whether `judge` would find every minute of the hours working (or excluded); False: it must look.
 
-    The presences are those labelled from one minute before the hours to their end: without these nobody knows whether
-    the first minute began asleep.
+    A presence for every minute of the hours and the one before, of one boot from the first to the last, without sleep:
+    then the device ran all through. And every reading of the first proof fits, and none is missing. It holds for one
+    machine: where two send under one number, `uptime_sum` gives most of them away, and integrity finds them.
+    The day must be over, and all that counts in it before the horizon.
     """
-    hours = envelope(schedule, criterion)
-    if hours is None or schedule.excluded or doubted or not _is_continuous(hours, summary):
+    windows = schedule.windows(criterion.hours)
+    if not windows:
+        return True
+    start_ns, end_ns = windows[0].start_ns, windows[-1].end_ns
+    if any(since_ns < end_ns and until_ns > start_ns for since_ns, until_ns in doubted):
         return False
-    for number, proof in enumerate(criterion.good_when):
-        if applies(proof, device.profile):
-            answer = _is_proven(number, proof, summary, hours, is_observed=device.speaker != device.id)
-            if answer is not None:
-                return answer
+    is_observed = device.speaker != device.id
+    if not _ran_through(summary, start_ns, end_ns):
+        return False
+    if not criterion.good_when:
+        return not is_observed
+    for one in asked(criterion, device.profile, is_observed=is_observed):
+        if any((one.number, n) in summary.readings for n in one.readings) or not one.readings:
+            return _all_fit(one, summary, start_ns, end_ns)
     return False
-
-
-def _is_proven(number: int, proof: Proof, summary: DaySummary, hours: Window, *, is_observed: bool) -> bool | None:
-    """Tell whether a proof holds all day; None when it has no evidence in any minute, and the next one decides."""
-    own = [condition for condition in proof.all if condition.measurement == "presence"]
-    others = [
-        (condition, summary.readings.get((number, place)))
-        for place, condition in enumerate(proof.all)
-        if condition.measurement != "presence"
-    ]
-    if not any(reading and reading.total for _, reading in others) and (others or is_observed):
-        return None
-    return all(_is_presence_good(condition, summary) for condition in own) and all(
-        _is_reading_good(condition, reading, hours) for condition, reading in others
-    )
 
 
 def all_working(device: Device, schedule: DaySchedule, criterion: Criterion) -> DayRecord:
     """Return the record of a perfect day."""
-    runs = tuple(Run(window.start_ns, window.minutes, Cause.WORKING) for window in schedule.windows(criterion.hours))
-    return DayRecord(device.id, schedule.start_ns, criterion.id, runs)
+    excluded = Steps.within(schedule.excluded, outside=Cause.WORKING, inside=Cause.EXCLUDED)
+    pieces = (
+        (since_ns, until_ns, values[0], "")
+        for window in schedule.windows(criterion.hours)
+        for since_ns, until_ns, values in together(window.start_ns, window.end_ns, [excluded])
+    )
+    return DayRecord(device.id, schedule.start_ns, criterion.id, tuple(_runs(pieces)))
 
 
-def _is_continuous(hours: Window, summary: DaySummary) -> bool:
-    """Tell whether one boot, awake, has a presence for each minute."""
+def _ran_through(summary: DaySummary, start_ns: int, end_ns: int) -> bool:
     first, last = summary.first, summary.last
-    if first is None or last is None:
+    if first is None or last is None or summary.presences != (end_ns - start_ns) // MINUTE_NS + 2:
         return False
-    wanted_ns = hours.start_ns - MINUTE_NS
-    passed_s = (hours.end_ns - wanted_ns) / SECOND_NS
-    return (
-        first.time_ns == wanted_ns
-        and last.time_ns == hours.end_ns
-        and summary.presences == hours.minutes + 2
-        and first.boot == last.boot
-        and abs(last.uptime_s - first.uptime_s - passed_s) <= TOLERANCE_S
-        and last.asleep_s - first.asleep_s < ASLEEP_S
-    )
-
-
-def _is_presence_good(condition: Condition, summary: DaySummary) -> bool:
-    total = summary.lan_sum if condition.field == "lan" else summary.wan_sum
-    return total == summary.presences and _wants_one(condition)
-
-
-def _wants_one(condition: Condition) -> bool:
-    return condition.equals == ("1",) or (condition.at_least is not None and 0 < condition.at_least <= 1)
-
-
-def _is_reading_good(condition: Condition, summary: ReadingSummary | None, hours: Window) -> bool:
-    """Tell whether every reading fits, and none held to an end before the next one came."""
-    if summary is None or not summary.total or summary.fitting != summary.total:
+    if (first.time_ns, last.time_ns) != (start_ns - MINUTE_NS, end_ns) or first.boot != last.boot:
         return False
-    hold_ns = round(condition.every * HOLD * 1e9)
+    return last.asleep_s - first.asleep_s <= NO_SLEEP_S and _is_steady(summary, first, last)
+
+
+def _is_steady(summary: DaySummary, first: Presence, last: Presence) -> bool:
+    """Tell whether uptime grew with the labels: at the end, and by its mean in between."""
+    if abs((last.time_ns - first.time_ns) / 1e9 - (last.uptime_s - first.uptime_s)) > _STEP_S:
+        return False
+    mean = summary.presences * (first.uptime_s + last.uptime_s) / 2
+    return summary.uptime_sum is None or abs(summary.uptime_sum - mean) <= summary.presences * _DRIFT_S
+
+
+def _all_fit(one: Asked, summary: DaySummary, start_ns: int, end_ns: int) -> bool:
+    """Tell whether all conditions of a proof fit in every minute, and no end of the agent came between readings."""
+    if one.readings and (summary.stops or _has_booted_since(summary)):
+        return False
+    for number, condition in enumerate(one.proof.all):
+        if is_presence(condition):
+            sums: Mapping[str, int] = {"presence.lan": summary.lan_sum, "presence.wan": summary.wan_sum}
+            if sums.get(condition.reading) != summary.presences or not fits(condition, 1):
+                return False
+        elif not _is_covered(condition, summary.readings.get((one.number, number)), start_ns, end_ns):
+            return False
+    return True
+
+
+def _has_booted_since(summary: DaySummary) -> bool:
+    """Tell whether the boot began after the first of the readings."""
+    first = summary.first
+    began_ns = first.time_ns - round((first.uptime_s + _STEP_S) * 1e9) if first else 0
+    return any(readings.first_ns <= began_ns + round(2 * _STEP_S * 1e9) for readings in summary.readings.values())
+
+
+def _is_covered(condition: Condition, readings: ReadingSummary | None, start_ns: int, end_ns: int) -> bool:
+    """Tell whether every minute has a reading that holds, and all of them fit."""
+    if not readings or readings.fitting != readings.total:
+        return False
+    holds_ns = holding_ns(condition)
     return (
-        _floor(summary.first_ns) <= hours.start_ns
-        and summary.widest_gap_ns <= hold_ns
-        and summary.last_ns + hold_ns > hours.end_ns - MINUTE_NS
+        readings.first_ns < start_ns + MINUTE_NS
+        and readings.last_ns + holds_ns > end_ns - MINUTE_NS
+        and readings.widest_gap_ns < holds_ns + MINUTE_NS
     )
-
-
-def look_back_ns(criterion: Criterion) -> int:
-    """Return how long before the hours readings are asked for: one that still holds then counts."""
-    longest = max((condition.every for proof in criterion.good_when for condition in proof.all), default=60.0)
-    return round(longest * HOLD * 1e9)
-
-
-class Needs(NamedTuple):
-    """Which readings a criterion asks for besides presence: (proof, condition) and the condition."""
-
-    key: tuple[int, int]
-    condition: Condition
-
-
-def needs(criterion: Criterion) -> list[Needs]:
-    """Return the conditions whose readings a store must be asked for."""
-    return [
-        Needs((number, place), condition)
-        for number, proof in enumerate(criterion.good_when)
-        for place, condition in enumerate(proof.all)
-        if condition.measurement != "presence"
-    ]

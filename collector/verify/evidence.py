@@ -18,11 +18,16 @@ class Presence(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """A stop mark: the agent ended then; `reason` in the supervisor's words."""
+    """A stop mark: the agent ended then; `reason` in the supervisor's words, `shutdown …` where the system stopped."""
 
     time_ns: int
     boot: str
     reason: str = ""
+
+    @property
+    def is_shutdown(self) -> bool:
+        """Tell whether the agent ended since the system was being shut down."""
+        return self.reason.startswith("shutdown")
 
 
 class Reading(NamedTuple):
@@ -73,10 +78,11 @@ class DaySummary(NamedTuple):
     """
     The little of a device-day from which `day.perfect` tells that it needs no look at its minutes.
 
-    Of the speaker's presences labelled from a minute before the first minute's start to the last minute's end of the
-    hours, both included: how many, the first and the last of them, the sums of `lan` and `wan` (wanted only where the
-    criterion has conditions on them) and of `uptime_s` (optional: it gives away another machine under the same number,
-    in the middle of the day). `readings` as in `Evidence`, for each condition that has any.
+    Of the speaker's presences with start − 60 s ≤ time ≤ end, where the hours of the day go from start to end: how
+    many, the first and the last of them, the sums of `lan` and `wan` (wanted only where the criterion has conditions on
+    them) and of `uptime_s` (optional: it gives away another machine under the same number, in the middle of the day).
+    `readings` as in `Evidence`, for each condition that has any; where there are conditions on readings, `stops` is how
+    many stop marks the speaker left in [start − 1.5 × the longest `every`, end).
     """
 
     presences: int
@@ -86,6 +92,7 @@ class DaySummary(NamedTuple):
     wan_sum: int = 0
     uptime_sum: float | None = None
     readings: Mapping[tuple[int, int], ReadingSummary] = {}
+    stops: int = 0
 
 
 class Identified(NamedTuple):

@@ -1,230 +1,233 @@
 """
-What presences prove of the time between them: docs/specs/004-verification.md has the table that this follows.
+What is known of every minute from an agent's presences, and of the gaps between them.
 
-    presences, stop marks ──▶ spans of whole minutes: `working` where the machine ran and was awake all through,
-                              else why it is not proven
+    presence       p                              q        label T: taken at T + o, 0 ≤ o < 60 s
+    minutes     ───┤ T₁ │    │    │ ▼b │    │ T₂−1 ├───     b = T₂ − uptime: when q's boot began
+    known       ran  ?    off  off  off  agent ran
 
-Assumed: a supervisor writes a stop mark whenever the agent ends and the machine goes on, and an agent that is awake
-measures every minute. Without that nothing could be told from a gap at all.
+The rules, and what they rest on, are in docs/specs/004-verification.md.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from collector.verify.causes import MINUTE_NS, Cause
-from collector.verify.evidence import Presence, Stop
+from collector.verify.evidence import Evidence, Presence, Stop
+from collector.verify.steps import ALWAYS, Steps, minute_of
 
 SECOND_NS = 1_000_000_000
-TOLERANCE_S = 5.0  # clocks are set in small steps, and uptimes are read a moment later
-ASLEEP_S = 1.0  # the kernel's two clocks differ by less while a machine is awake
-UNSYNCED_NS = 3600 * SECOND_NS  # batches of a boot without a clock follow the next boot's first ones
-_SHUTDOWN = "shutdown"
+# Clocks are read one after the other, and a sleep below this is none to anybody.
+NO_SLEEP_S = 0.5
+# How far a vouched clock may be moved between two presences before they contradict each other.
+_STEP_S = 5.0
+# How exactly a boot's begin is known, where the clock was not moved after it.
+_BOOT_NS = SECOND_NS
+# A stop mark is dated to a tenth of a second, and its agent's last presence was before it.
+_MARK_NS = SECOND_NS // 2
+# More time awake than that in a gap, and the agent did not live: it notices within 15 s that it woke up, and a round is
+# never more than a minute away; the rest is what may lie outside of the gap in its first and its last minute.
+_AWAKE_UNSEEN_NS = 190 * SECOND_NS
+
+_Piece = tuple[int, Cause]  # from then on
 
 
-class Span(NamedTuple):
-    """Whole minutes [start_ns, end_ns) with one cause."""
+class _Boot(NamedTuple):
+    """Presences [first, end) in a row of one boot, which began between `low_ns` and `high_ns`."""
 
-    start_ns: int
-    end_ns: int
-    cause: Cause
-
-
-class Known(NamedTuple):
-    """Spans without holes from the first to the last instant asked about; `open_ns` begins a gap without an end."""
-
-    spans: list[Span]
-    open_ns: int | None
+    first: int
+    end: int
+    low_ns: int
+    high_ns: int
 
 
-def explain(
-    presence: Sequence[Presence],
-    stops: Sequence[Stop],
-    unsynced_ns: Sequence[int],
-    start_ns: int,
-    end_ns: int,
-) -> Known:
-    """Return what is known of [start_ns, end_ns), on whole minutes; presences are sorted, one a minute."""
-    spans = _Spans(start_ns, end_ns)
-    before: Presence | None = None
-    has_woken = False
-    for after in presence:
-        if before is None:
-            spans.add(_first(after, start_ns))
-            has_woken = _has_slept(after)
-        elif _is_steady(before, after) and not has_woken:
-            spans.extend(after.time_ns)
+def known(evidence: Evidence) -> Steps[Cause]:
+    """
+    Return what is known of all time: `working` where the device ran and was awake all through the minute.
+
+    What a target asks for beyond that is not looked at here.
+    """
+    presence = evidence.presence
+    steps: Steps[Cause] = Steps(Cause.UNKNOWN)
+    tail: Cause | None = None
+    for boot in _boots(presence):
+        before = presence[boot.first - 1] if boot.first else None
+        tail = _put(steps, *_another_boot(evidence, boot, before), presence[boot.first].time_ns, tail)
+        tail = _within_boot(steps, evidence, boot, tail)
+    if presence:
+        _put(steps, [(presence[-1].time_ns, Cause.UNKNOWN)], None, presence[-1].time_ns + MINUTE_NS, tail)
+    return steps
+
+
+def _boots(presence: Sequence[Presence]) -> Iterator[_Boot]:
+    """Yield the boots; each presence says when its boot began, a step of the clock between them says how exactly."""
+    first = 0
+    while first < len(presence):
+        boot = presence[first].boot
+        low = high = _began(presence[first])
+        end = first + 1
+        while end < len(presence) and presence[end].boot == boot:
+            began = _began(presence[end])
+            if began < low:
+                low = began
+            elif began > high:
+                high = began
+            end += 1
+        yield _Boot(first, end, low - _BOOT_NS, high + _BOOT_NS)
+        first = end
+
+
+def _began(presence: Presence) -> int:
+    return presence.time_ns - max(0, round(presence.uptime_s * 1e9))
+
+
+def _put(
+    steps: Steps[Cause], pieces: list[_Piece], tail: Cause | None, end_ns: int, former: Cause | None
+) -> Cause | None:
+    """Add pieces up to `end_ns`; what the gap before says of their first minute goes before. Return their own tail."""
+    if former is None:
+        for start_ns, cause in pieces:
+            steps.add(start_ns, cause)
+        return tail
+    first_ns = pieces[0][0]
+    for number, (start_ns, cause) in enumerate(pieces):
+        next_ns = pieces[number + 1][0] if number + 1 < len(pieces) else end_ns
+        is_certain = cause in (Cause.POWER_OFF, Cause.ASLEEP)
+        steps.add(start_ns, former if start_ns == first_ns and not is_certain else cause)
+        if start_ns == first_ns and next_ns > first_ns + MINUTE_NS:
+            steps.add(first_ns + MINUTE_NS, cause)
+    return tail
+
+
+def breaks(evidence: Evidence) -> list[int]:
+    """Return when the agent ended or another boot began: what it had asked just before may be lost."""
+    began = [boot.low_ns for boot in _boots(evidence.presence)]
+    return sorted([*began, *(mark.time_ns for mark in evidence.stops)])
+
+
+# ---- one boot
+
+
+def _within_boot(steps: Steps[Cause], evidence: Evidence, boot: _Boot, tail: Cause | None) -> Cause | None:
+    """Put what is known between the presences of a boot; return what the last gap says of the minute after it."""
+    presence = evidence.presence
+    before = presence[boot.first]
+    for number in range(boot.first + 1, boot.end):
+        after = presence[number]
+        length_ns = after[0] - before[0]
+        slept_s = after[3] - before[3]
+        step_s = length_ns / 1e9 - (after[2] - before[2])
+        if length_ns == MINUTE_NS and slept_s <= NO_SLEEP_S and -_STEP_S <= step_s <= _STEP_S and tail is None:
+            steps.add(before[0], Cause.WORKING)
+        elif length_ns > 0:
+            tail = _put(steps, *_same_boot(evidence, before, after), after[0], tail)
         else:
-            gap = _Gap(before, after, stops, unsynced_ns)
-            spans.add(gap.spans(has_woken))
-            has_woken = gap.has_slept
+            continue  # a second presence of a minute: the first one counts
         before = after
-    open_ns = before.time_ns if before else start_ns
-    if before and open_ns < end_ns:
-        spans.add(_tail(before, stops))
-    return Known(spans.finish(), open_ns if open_ns < end_ns else None)
+    return tail
 
 
-class _Spans:
-    """Spans in order, joined where they go on, clipped to what was asked about."""
-
-    def __init__(self, start_ns: int, end_ns: int) -> None:
-        self._start_ns, self._end_ns = start_ns, end_ns
-        self._found: list[Span] = []
-        self._at_ns = start_ns
-
-    def extend(self, to_ns: int) -> None:
-        """Go on with proven time: the usual case."""
-        self._put(to_ns, Cause.WORKING)
-
-    def add(self, spans: Iterator[Span]) -> None:
-        for _, end_ns, cause in spans:
-            self._put(end_ns, cause)
-
-    def finish(self) -> list[Span]:
-        self._put(self._end_ns, Cause.UNKNOWN)
-        return self._found
-
-    def _put(self, end_ns: int, cause: Cause) -> None:
-        end_ns = min(end_ns, self._end_ns)
-        if end_ns <= self._at_ns:
-            return
-        if self._found and self._found[-1].cause is cause:
-            self._found[-1] = Span(self._found[-1].start_ns, end_ns, cause)
-        else:
-            self._found.append(Span(self._at_ns, end_ns, cause))
-        self._at_ns = end_ns
+def _same_boot(evidence: Evidence, before: Presence, after: Presence) -> tuple[list[_Piece], Cause | None]:
+    first_ns, end_ns = before.time_ns, after.time_ns
+    slept_s = after.asleep_s - before.asleep_s
+    step_s = abs((end_ns - first_ns) / 1e9 - (after.uptime_s - before.uptime_s))
+    if step_s > _STEP_S:
+        return [(first_ns, Cause.UNKNOWN)], None
+    if slept_s > NO_SLEEP_S:
+        is_alive = evidence.has_marks and not any(
+            first_ns <= mark.time_ns < end_ns + MINUTE_NS for mark in evidence.stops
+        )
+        return _sleep(first_ns, end_ns, round((slept_s - step_s) * 1e9), is_alive=is_alive)
+    if end_ns - first_ns == MINUTE_NS:
+        return [(first_ns, Cause.WORKING)], None
+    return [(first_ns, Cause.AGENT_DOWN), (end_ns - MINUTE_NS, Cause.WORKING)], None
 
 
-def _is_steady(before: Presence, after: Presence) -> bool:
-    """Tell whether two presences follow each other within a minute of one boot, awake."""
-    return (
-        after.time_ns - before.time_ns == MINUTE_NS
-        and after.boot == before.boot
-        and after.asleep_s - before.asleep_s < ASLEEP_S
-    )
+def _sleep(first_ns: int, end_ns: int, slept_ns: int, *, is_alive: bool) -> tuple[list[_Piece], Cause | None]:
+    """
+    Return the minutes from `first_ns` with some sleep in them, and what it says of the minute after `end_ns`.
+
+    All sleep lies between an instant of the first minute and one of the minute after: in [first, end + 60 s). Time
+    awake in there is what remains. Below a minute no minute was awake all through. Else, while the agent lived, those
+    between had been reported if they had been: only the first and the last are open, unless the sleep reaches into
+    them wherever it lay. An agent of which nobody knows leaves all of them open.
+    """
+    awake_ns = end_ns + MINUTE_NS - first_ns - slept_ns
+    first_ns = minute_of(first_ns)
+    if awake_ns >= (_AWAKE_UNSEEN_NS if is_alive else MINUTE_NS):
+        return [(first_ns, Cause.UNKNOWN)], Cause.UNKNOWN
+    edge = Cause.ASLEEP if awake_ns < MINUTE_NS else Cause.UNKNOWN
+    between = [(first_ns + MINUTE_NS, Cause.ASLEEP)] if first_ns + MINUTE_NS < end_ns else []
+    return [(first_ns, edge), *between], edge
 
 
-def _has_slept(presence: Presence) -> bool:
-    return presence.asleep_s >= ASLEEP_S
+# ---- another boot
 
 
-def _boot_ns(presence: Presence) -> int:
-    return presence.time_ns - round(presence.uptime_s * SECOND_NS)
+def _another_boot(evidence: Evidence, boot: _Boot, before: Presence | None) -> tuple[list[_Piece], Cause | None]:
+    """Return the minutes from `before` to the first presence of a boot, and what they say of the minute after it."""
+    after = evidence.presence[boot.first]
+    first_ns = before.time_ns if before else ALWAYS
+    if boot.high_ns < first_ns:  # two boots at once
+        return [(first_ns, Cause.UNKNOWN)], None
+    low_ns = max(minute_of(boot.low_ns), first_ns)
+    high_ns = max(minute_of(boot.high_ns), low_ns)
+    pieces = _until_boot(evidence, boot, before) if first_ns < low_ns else []
+    at_boot = next((cause for start_ns, cause in reversed(pieces) if start_ns <= low_ns), Cause.UNKNOWN)
+    pieces = [piece for piece in pieces if piece[0] < low_ns]
+    is_off = low_ns == high_ns or at_boot is Cause.POWER_OFF
+    pieces.append((low_ns, Cause.POWER_OFF if is_off else Cause.UNKNOWN))
+    if high_ns > low_ns:
+        pieces.append((low_ns + MINUTE_NS, Cause.UNKNOWN))
+    up_ns = high_ns + MINUTE_NS
+    pieces = [piece for piece in pieces if piece[0] < after.time_ns]
+    if up_ns > after.time_ns:
+        return pieces, Cause.UNKNOWN
+    if after.asleep_s > NO_SLEEP_S:
+        asleep, tail = _sleep(max(boot.low_ns, first_ns), after.time_ns, round(after.asleep_s * 1e9), is_alive=False)
+        since = next((cause for start_ns, cause in reversed(asleep) if start_ns <= up_ns), Cause.UNKNOWN)
+        more = [(up_ns, since), *(piece for piece in asleep if piece[0] > up_ns)]
+        return pieces + [piece for piece in more if piece[0] < after.time_ns], tail
+    if up_ns < after.time_ns - MINUTE_NS:
+        pieces.append((up_ns, Cause.AGENT_DOWN))
+    if up_ns < after.time_ns:
+        pieces.append((after.time_ns - MINUTE_NS, Cause.WORKING))
+    return pieces, None
 
 
-def _floor(time_ns: int) -> int:
-    return time_ns - time_ns % MINUTE_NS
+def _until_boot(evidence: Evidence, boot: _Boot, before: Presence | None) -> list[_Piece]:
+    """Return what is known from the presence before to the minute in which another boot began."""
+    if before is None:
+        return [(ALWAYS, Cause.UNKNOWN)]
+    first_ns = before.time_ns
+    marks = _marks(evidence, boot, before)
+    if not evidence.has_marks or _has_unsynced(evidence, boot, first_ns) or any(m.boot != before.boot for m in marks):
+        return [(first_ns, Cause.UNKNOWN)]
+    if not marks:
+        return [(first_ns, Cause.UNKNOWN), (first_ns + MINUTE_NS, Cause.POWER_OFF)]
+    mark = marks[-1]
+    mark_ns = max(minute_of(mark.time_ns + _MARK_NS), first_ns)
+    if mark.is_shutdown:
+        head = [(first_ns, Cause.AGENT_DOWN)] if mark_ns > first_ns else []
+        return [*head, (mark_ns, Cause.POWER_OFF)]
+    return [(first_ns, Cause.AGENT_DOWN), (mark_ns + MINUTE_NS, Cause.UNKNOWN)]
 
 
-def _last_off(boot_ns: int) -> int:
-    """Return the last minute in which a machine was off: one that booted on the minute ran all through it."""
-    return _floor(boot_ns - 1)
-
-
-def _first(after: Presence, start_ns: int) -> Iterator[Span]:
-    """Yield what is known before the first presence of all."""
-    minute = _last_off(_boot_ns(after))
-    yield Span(start_ns, minute, Cause.UNKNOWN)
-    yield Span(minute, minute + MINUTE_NS, Cause.POWER_OFF)
-    yield from _from_boot(after, minute + MINUTE_NS)
-
-
-def _from_boot(after: Presence, start_ns: int) -> Iterator[Span]:
-    """Yield the time from the first whole minute of a boot to its first presence, whose own minute it proves."""
-    slept = _has_slept(after)
-    own_ns = after.time_ns - MINUTE_NS
-    yield Span(start_ns, own_ns, Cause.UNKNOWN if slept else Cause.AGENT_DOWN)
-    if own_ns >= start_ns:
-        yield Span(own_ns, after.time_ns, Cause.UNKNOWN if slept else Cause.WORKING)
-
-
-def _tail(before: Presence, stops: Sequence[Stop]) -> Iterator[Span]:
-    """Yield what is known after the last presence; what is not said is unknown."""
-    mark = _last_mark(stops, before.boot, before.time_ns, None)
-    if mark:
-        minute = _floor(mark.time_ns)
-        yield Span(before.time_ns, minute, Cause.AGENT_DOWN)
-        cause = Cause.POWER_OFF if _is_shutdown(mark) else Cause.AGENT_DOWN
-        yield Span(max(minute, before.time_ns), minute + MINUTE_NS, cause)
-
-
-def _last_mark(stops: Sequence[Stop], boot: str, start_ns: int, end_ns: int | None) -> Stop | None:
-    marks = [
-        stop
-        for stop in stops
-        if stop.boot == boot and stop.time_ns >= start_ns and (end_ns is None or stop.time_ns < end_ns)
+def _marks(evidence: Evidence, boot: _Boot, before: Presence) -> list[Stop]:
+    """Return the stop marks between a presence and the begin of the next boot that has one."""
+    after = evidence.presence[boot.first]
+    return [
+        mark
+        for mark in evidence.stops
+        if before.time_ns - _MARK_NS <= mark.time_ns <= boot.high_ns and mark.boot != after.boot
     ]
-    return marks[-1] if marks else None
 
 
-def _is_shutdown(mark: Stop) -> bool:
-    return mark.reason.startswith(_SHUTDOWN)
+def _has_unsynced(evidence: Evidence, boot: _Boot, first_ns: int) -> bool:
+    """
+    Tell whether boots without a clock may lie before this one.
 
-
-class _Gap:
-    """The time between two presences that do not simply follow each other."""
-
-    def __init__(self, before: Presence, after: Presence, stops: Sequence[Stop], unsynced_ns: Sequence[int]) -> None:
-        self.before, self.after = before, after
-        self._stops = [stop for stop in stops if before.time_ns <= stop.time_ns < after.time_ns]
-        self._has_unsynced = any(before.time_ns < at <= after.time_ns + UNSYNCED_NS for at in unsynced_ns)
-        self.is_same_boot = before.boot == after.boot
-        self.slept_s = after.asleep_s - before.asleep_s if self.is_same_boot else 0.0
-        self.has_slept = self.slept_s >= ASLEEP_S if self.is_same_boot else _has_slept(after)
-
-    def spans(self, has_woken: bool) -> Iterator[Span]:
-        """Yield the spans from the one presence to the other; the minute after a wake may have begun asleep."""
-        start_ns = self.before.time_ns
-        if has_woken:
-            start_ns += MINUTE_NS
-            yield Span(self.before.time_ns, start_ns, Cause.UNKNOWN)
-        if not self.is_same_boot:
-            yield from self._reboot(start_ns)
-        elif self.has_slept:
-            yield from self._sleep(start_ns)
-        else:
-            own_ns = self.after.time_ns - MINUTE_NS
-            yield Span(start_ns, own_ns, Cause.AGENT_DOWN if self._is_same_clock() else Cause.UNKNOWN)
-            yield Span(max(own_ns, start_ns), self.after.time_ns, Cause.WORKING)
-
-    def _is_same_clock(self) -> bool:
-        passed_s = (self.after.time_ns - self.before.time_ns) / SECOND_NS
-        return abs(self.after.uptime_s - self.before.uptime_s - passed_s) <= TOLERANCE_S
-
-    def _sleep(self, start_ns: int) -> Iterator[Span]:
-        """Yield a sleep: it began in the first minute, maybe at its very end; it ended before the presence was read."""
-        passed_s = (self.after.time_ns - self.before.time_ns) / SECOND_NS
-        is_all = self.slept_s > passed_s - 120 and not self._stops
-        first_ns = self.before.time_ns + MINUTE_NS
-        yield Span(start_ns, first_ns, Cause.UNKNOWN)
-        yield Span(first_ns, self.after.time_ns, Cause.ASLEEP if is_all else Cause.UNKNOWN)
-
-    def _reboot(self, start_ns: int) -> Iterator[Span]:
-        boot_ns = _boot_ns(self.after)
-        minute = _last_off(boot_ns)
-        if boot_ns < self.before.time_ns - TOLERANCE_S * SECOND_NS:
-            yield Span(start_ns, self.after.time_ns, Cause.UNKNOWN)  # two machines, or a clock that went astray
-            return
-        yield from self._until_boot(start_ns, minute)
-        yield Span(max(minute, start_ns), minute + MINUTE_NS, Cause.POWER_OFF)
-        yield from _from_boot(self.after, minute + MINUTE_NS)
-
-    def _until_boot(self, start_ns: int, boot_minute_ns: int) -> Iterator[Span]:
-        """Yield the time from the last presence to the minute of the next boot."""
-        mark = _last_mark(self._stops, self.before.boot, self.before.time_ns, None)
-        others = {stop.boot for stop in self._stops} - {self.before.boot, self.after.boot}
-        off = Cause.UNKNOWN if self._has_unsynced or others else Cause.POWER_OFF
-        if mark is None:
-            first_ns = max(start_ns, self.before.time_ns + MINUTE_NS)
-            if first_ns <= boot_minute_ns:
-                yield Span(start_ns, first_ns, Cause.UNKNOWN)
-            yield Span(first_ns, boot_minute_ns, off)
-            return
-        minute = _floor(mark.time_ns)
-        yield Span(start_ns, minute, Cause.AGENT_DOWN)
-        if _is_shutdown(mark):
-            yield Span(max(minute, start_ns), boot_minute_ns, off)
-            return
-        if minute < boot_minute_ns:
-            yield Span(max(minute, start_ns), minute + MINUTE_NS, Cause.AGENT_DOWN)
-        yield Span(minute + MINUTE_NS, boot_minute_ns, Cause.UNKNOWN)
+    They are reported by the next boot that gets the time, once it has it: this one, unless another came first.
+    """
+    presence = evidence.presence
+    end_ns = presence[boot.end].time_ns if boot.end < len(presence) else None
+    return any(first_ns < at_ns and (end_ns is None or at_ns < end_ns) for at_ns in evidence.unsynced_ns)

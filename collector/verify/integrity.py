@@ -1,7 +1,7 @@
 """
 Does evidence come from where it claims to be? Three findings, from what agents say of their hardware and their place.
 
-- number clash 编号重复待核实: one number from two serials, or two boots, that alternate, A B A. A and then B for good is
+- number clash 编号重复待核实: one number from two serials, or two boots, that alternate, A B A. A, then B for good is
   hardware that was replaced, and no finding.
 - place to check 位置待核实: a device is behind another gateway, while others of its site stay behind the old one. Where
   the old one is seen no more it was replaced, or the device was alone and nobody can tell: a notice, one for all of the

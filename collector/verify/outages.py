@@ -3,8 +3,10 @@ Outages: minutes in a row that count against a device, and what they come to.
 
     MTBF = up time ÷ failures      MTTR = down time ÷ failures      (ITU-T E.800, IEC 60050-192)
 
-An outage that lasts to the end of the hours that count and goes on when they begin again is one outage; its length are
-the minutes that count. Minutes that are unknown end an outage: nobody knows what they were.
+An outage that lasts to the end of the hours that count and goes on when they begin again, the next morning or after a
+holiday, is one outage; its length are the minutes that count. Minutes that are unknown end an outage, since nobody
+knows what they were, and belong to neither up nor down time; minutes that are excluded neither end nor lengthen it. An
+outage that had begun before the period, or goes on after it, counts with its minutes within.
 """
 
 from collections.abc import Callable, Iterable
@@ -64,6 +66,11 @@ class Tracker:
                 self.up_minutes += run.minutes
             if meaning != "excluded":  # agreed interruptions neither end an outage nor lengthen it
                 self._end()
+
+    def quiet(self, up_minutes: int) -> None:
+        """Take runs of which none is bad and not all are excluded: shorter than `add`."""
+        self.up_minutes += up_minutes
+        self._end()
 
     def finish(self) -> Reliability:
         """End what is still going on; return the sums."""

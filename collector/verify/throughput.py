@@ -12,9 +12,10 @@ from functools import cache
 from math import comb
 from typing import NamedTuple
 
-from collector.verify.results import Verdict
+from collector.verify.results import UnitResult, Verdict
 
 ALPHA = 0.05
+LEAST_TESTS = 5  # the fewest that have bounds: ½⁵ ≤ ALPHA < ½⁴
 INCONCLUSIVE = frozenset({"nic", "cpu", "cross-traffic"})
 
 
@@ -72,3 +73,22 @@ def bounds(goodputs: Iterable[float]) -> Bounds | None:
 def _median(values: Sequence[float]) -> float:
     middle = len(values) // 2
     return values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
+
+
+def unit_result(
+    unit: tuple[str, str, str], goodputs: Iterable[float], inconclusive: int, threshold: float
+) -> UnitResult:
+    """Return what a unit (id, title, site) comes to by its conclusive tests; `inconclusive` are counted beside them."""
+    found = bounds(goodputs)
+    figures: dict[str, float] = {
+        "tests": found.tests if found else 0, "inconclusive": inconclusive, "threshold_mbps": threshold,
+    }  # fmt: skip
+    if found is None:
+        why = "only_inconclusive" if inconclusive else "no_tests"
+        return UnitResult(*unit, Verdict.NOT_PROVEN, figures=figures, why=why)
+    figures["median_mbps"] = found.median
+    if found.lower is None or found.upper is None:
+        return UnitResult(*unit, Verdict.NOT_PROVEN, figures=figures, why="too_few_tests")
+    verdict = found.verdict(threshold)
+    figures |= {"lower_mbps": found.lower, "upper_mbps": found.upper}
+    return UnitResult(*unit, verdict, figures=figures, why=f"throughput_{verdict}")

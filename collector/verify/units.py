@@ -3,18 +3,33 @@ Units of a target: what a site, a class or a device comes to over a period.
 
     records of devices, in order ──▶ a day of a unit ──▶ sums, days ──▶ good by the target's rule?
 
-A class is its room: devices may be renamed or replaced in it; of several at one time the best of each day counts. It
-begins to count when its first device is commissioned, and ends with its last.
+A class is its room: devices may be renamed or replaced in it; of several at one time the best of each day counts. A
+site is counted in the same way: what its best device could do, the site could do. A unit begins to count when its first
+device is commissioned, and ends with its last.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import cache
 from typing import NamedTuple
 
 from collector.targets.schema import Counted, Target
-from collector.verify.causes import Cause
-from collector.verify.evidence import DayRecord
+from collector.verify.causes import Cause, Run
+from collector.verify.outages import Reliability, total
 from collector.verify.results import Interval, UnitResult, Verdict
+
+CAUSES = tuple(Cause)
+_PLACES = {cause: number for number, cause in enumerate(CAUSES)}
+
+Minutes = tuple[int, ...]  # of each cause, in the order of CAUSES
+
+
+def minutes_of(runs: Sequence[Run]) -> Minutes:
+    """Return the minutes of each cause."""
+    found = [0] * len(CAUSES)
+    for run in runs:
+        found[_PLACES[run.cause]] += run.minutes
+    return tuple(found)
 
 
 class Sums(NamedTuple):
@@ -36,69 +51,123 @@ class Sums(NamedTuple):
         """Availability as an interval (ITU-T G.827)."""
         return Interval.of(self.good, self.unknown, self.counted)
 
-    def plus(self, other: "Sums") -> "Sums":
-        """Return both together."""
-        return Sums(*(one + two for one, two in zip(self, other, strict=True)))
+
+class Day(NamedTuple):
+    """
+    A day of a unit: its sums, the kind of day where the rule is one of days, and the minutes of its best device.
+
+    Days of several devices beside each other are one day. The best device is known only between bounds where minutes
+    are unknown, so good is the most that any device has proven, good + unknown the most that any may have had, and
+    minutes are excluded when they are for all: what evidence comes later can narrow that, and never contradict it.
+    """
+
+    sums: Sums
+    kind: str
+    minutes: Minutes
+
+    def beside(self, other: "Day") -> "Day":
+        """Return the day of both."""
+        best, second = sorted((self, other), key=_rank, reverse=True)
+        one, two = best.sums, second.sums
+        excluded = min(one.excluded, two.excluded)
+        good, high = max(one.good, two.good), max(one.good + one.unknown, two.good + two.unknown)
+        counted = max(one.counted + one.excluded - excluded, high)
+        sums = Sums(good, counted - high, high - good, excluded, one.agreed)
+        return Day(sums, best.kind, best.minutes)
+
+
+_KINDS = ("none", "never_on", "bad", "unknown", "good")
+
+
+def _rank(day: Day) -> tuple[int, int, int, int]:
+    """Return what makes a day better than another: its kind, then minutes."""
+    return (_KINDS.index(day.kind), day.sums.good, day.sums.unknown, -day.sums.bad)
 
 
 class Meanings:
-    """What each cause counts as for one target."""
+    """What causes count as for one target, and what that makes of a day."""
 
     def __init__(self, target: Target) -> None:
         self._of: Mapping[Cause, Counted] = {cause: target.meaning(cause) for cause in Cause}
+        self._owed = target.rule.minutes if target.rule.days is not None else None
+        self._days: dict[Minutes, Day] = {}
 
     def __call__(self, cause: Cause) -> Counted:
         """Return what a cause counts as."""
         return self._of[cause]
 
-    def sums(self, record: DayRecord) -> Sums:
-        """Return the minutes of a device-day by what they count as."""
+    def sums(self, minutes: Minutes) -> Sums:
+        """Return minutes by what they count as."""
         found = {"good": 0, "bad": 0, "unknown": 0, "excluded": 0}
-        agreed = 0
-        for run in record.runs:
-            if run.cause is Cause.EXCLUDED:
-                agreed += run.minutes
-            else:
-                found[self._of[run.cause]] += run.minutes
-        return Sums(**found, agreed=agreed)
+        for cause, number in zip(CAUSES, minutes, strict=True):
+            if cause is not Cause.EXCLUDED:
+                found[self._of[cause]] += number
+        return Sums(**found, agreed=minutes[_PLACES[Cause.EXCLUDED]])
+
+    def day(self, minutes: Minutes) -> Day:
+        """Return the day of one device; equal days are one object, since most are alike."""
+        day = self._days.get(minutes)
+        if day is None:
+            if len(self._days) > _MOST_SHARED:
+                self._days.clear()
+            sums = self.sums(minutes)
+            kind = "none" if self._owed is None else day_kind(sums, self._owed)
+            day = self._days[minutes] = Day(sums, kind, minutes)
+        return day
+
+
+_MOST_SHARED = 50_000
 
 
 class Tally:
-    """One unit of a target while its records come in."""
+    """One unit of a target while its days come in; it keeps one reference a day."""
 
-    def __init__(self, target: Target, unit: str, title: str, site: str) -> None:
-        self.target, self.id, self.title, self.site = target, unit, title, site
+    def __init__(self, target: Target, unit: str, first: int, days: int) -> None:
+        self._target, self._first = target, first
+        self.id, self.title, self.site = unit, "", ""
+        self._named_on = -1
+        self._days: list[Day | None] = [None] * days
         self.minutes: dict[str, int] = {}
-        self._days: dict[int, tuple[Sums, tuple[tuple[str, int], ...]]] = {}
+        self._reliability: list[Reliability] = []
 
-    def add(self, record: DayRecord, sums: Sums) -> None:
-        """Take a device-day; of several devices the best of the day counts."""
-        known = self._days.get(record.day_start_ns)
-        if known is None or _is_better(sums, known[0]):
-            self._days[record.day_start_ns] = sums, _shared(tuple(sorted(record.minutes().items())))
+    def name(self, title: str, site: str, on: int) -> None:
+        """Take a name that was in use on a day; the newest is the unit's."""
+        if on >= self._named_on:
+            self.title, self.site, self._named_on = title, site, on
+
+    def add(self, number: int, day: Day) -> None:
+        """Take a day of a device, by the number of the day."""
+        known = self._days[number - self._first]
+        self._days[number - self._first] = day if known is None else known.beside(day)
+
+    @property
+    def has_days(self) -> bool:
+        """Tell whether any day counts."""
+        return any(day is not None for day in self._days)
+
+    def failed(self, part: Reliability) -> None:
+        """Take the failures of one of its devices."""
+        self._reliability.append(part)
 
     def result(self) -> UnitResult:
         """Return what the unit comes to."""
-        total = Sums()
-        for sums, minutes in self._days.values():
-            total = total.plus(sums)
-            for cause, number in minutes:
-                self.minutes[cause] = self.minutes.get(cause, 0) + number
-        rule = self.target.rule
+        days = [day for day in self._days if day is not None]
+        columns = [sum(column) for column in zip(*(day.minutes for day in days), strict=True)]
+        self.minutes = {str(cause): number for cause, number in zip(CAUSES, columns, strict=True) if number}
+        rule = self._target.rule
         if rule.days is not None:
-            return self._of_days(rule.days, rule.minutes)
-        return self._of_minutes(total, rule.availability or 0.0)
+            return self._of_days([day.kind for day in days], rule.days)
+        sums = Sums(*(sum(column) for column in zip(*(day.sums for day in days), strict=True)))
+        return self._of_minutes(sums, rule.availability or 0.0)
 
-    def _of_minutes(self, total: Sums, threshold: float) -> UnitResult:
-        verdict = verdict_of(total.good, total.unknown, total.counted, threshold)
-        figures = {"good": total.good, "counted": total.counted, "unknown": total.unknown}
-        why = "no_minutes" if not total.counted else f"availability_{verdict}"
-        return self._made(verdict, total.rate, figures, why)
+    def _of_minutes(self, sums: Sums, threshold: float) -> UnitResult:
+        verdict = verdict_of(sums.good, sums.unknown, sums.counted, threshold)
+        figures = {"good": sums.good, "counted": sums.counted, "unknown": sums.unknown}
+        why = f"availability_{verdict}" if sums.counted else "no_minutes"
+        return self._made(verdict, sums.rate, figures, why)
 
-    def _of_days(self, threshold: float, minutes: int) -> UnitResult:
-        kinds = [day_kind(sums, minutes) for sums, _ in self._days.values()]
-        good, bad, never_on = kinds.count("good"), kinds.count("bad"), kinds.count("never_on")
-        unknown = kinds.count("unknown")
+    def _of_days(self, kinds: Sequence[str], threshold: float) -> UnitResult:
+        good, bad, unknown, never_on = map(kinds.count, ("good", "bad", "unknown", "never_on"))
         counted = good + bad + unknown
         verdict = verdict_of(good, unknown, counted, threshold)
         figures = {"days": counted, "days_good": good, "days_bad": bad, "days_unknown": unknown, "never_on": never_on}
@@ -106,22 +175,16 @@ class Tally:
         return self._made(verdict, Interval.of(good, unknown, counted), figures, why)
 
     def _made(self, verdict: Verdict, rate: Interval, figures: Mapping[str, float], why: str) -> UnitResult:
-        return UnitResult(self.id, self.title, self.site, verdict, rate, self.minutes, figures, why)
+        found = {**figures, **_figures(total(self._reliability))}
+        return UnitResult(self.id, self.title, self.site, verdict, rate, self.minutes, found, why)
 
 
-def _is_better(one: Sums, other: Sums) -> bool:
-    """Tell which of two devices of a room had the better day: it is the one with which lessons could be held."""
-    return (one.good, one.unknown, -one.bad) > (other.good, other.unknown, -other.bad)
-
-
-_known: dict[tuple[tuple[str, int], ...], tuple[tuple[str, int], ...]] = {}
-
-
-def _shared(minutes: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
-    """Return one object for equal days: most are alike."""
-    if len(_known) > 100_000:
-        _known.clear()
-    return _known.setdefault(minutes, minutes)
+def _figures(part: Reliability) -> dict[str, float]:
+    """Return failures as figures of a unit: minutes, those of all its devices together."""
+    found: dict[str, float] = {"failures": part.failures, "longest_minutes": part.longest_minutes}
+    if part.mtbf_minutes is not None and part.mttr_minutes is not None:
+        found |= {"mtbf_minutes": part.mtbf_minutes, "mttr_minutes": part.mttr_minutes}
+    return found
 
 
 def day_kind(sums: Sums, minutes: int) -> str:
@@ -145,7 +208,13 @@ def verdict_of(good: int, unknown: int, total: int, threshold: float) -> Verdict
     """Return the verdict on a share, compared exactly: reached is reached."""
     if not total:
         return Verdict.NOT_PROVEN
-    wanted = Fraction(str(threshold)) * total
+    wanted = _exact(threshold) * total
     if good >= wanted:
         return Verdict.PASS
     return Verdict.FAIL if good + unknown < wanted else Verdict.NOT_PROVEN
+
+
+@cache
+def _exact(threshold: float) -> Fraction:
+    """Return a threshold as it is written: 0.9 is nine tenths."""
+    return Fraction(str(threshold))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.clock import MINUTE_NS, Offset, Timeline, date, minute_of, phase_ns, until_next_round
+from agent.clock import MINUTE_NS, Offset, Timeline, date, minute_of, phase_ns, round_phase_ns, until_next_round
 from agent.clock_linux import LinuxClocks
 from contract.sample import Sample, Value
 from tests.agent.doubles import SECOND_NS, UNIX_NS, FakeClocks
@@ -217,6 +217,12 @@ def test_a_dated_presence_never_claims_more_than_was_lived(at_ns: int, offset_ns
         assert isinstance(uptime_s, float)
         assert abs(uptime_s * 1e9 - (boundary_ns - offset_ns)) <= 600_000
         assert uptime_s <= at_ns / 1e9 + 0.001
+
+
+@given(agent=st.text())
+def test_rounds_keep_away_from_the_edges_of_the_minute(agent: str) -> None:
+    """Rounds of a minute are from its 5th to its 50th second, so that none is taken for one of another minute."""
+    assert 5 * SECOND_NS <= round_phase_ns(agent, MINUTE_NS) < 50 * SECOND_NS
 
 
 @MANY

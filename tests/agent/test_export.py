@@ -15,7 +15,7 @@ import pytest
 
 from agent.export import Exported, ExportError, export
 from agent.sign import Signer, signer
-from agent.spool import FILE, Spool, SpoolError
+from agent.spool import FILE, Place, Spool, SpoolError
 from contract.batch import Batch, decode, encode
 from contract.batchfile import Carried, carried, read, signed_text
 from contract.broker import BrokerSettings, BrokerUrl
@@ -153,7 +153,7 @@ def test_a_damaged_row_is_left_out_and_counted(tmp_path: Path, spool: Spool, dam
 def test_a_damaged_row_is_not_evidence_among_the_refused_ones_either(tmp_path: Path, spool: Spool) -> None:
     """A row that failed its checksum, and was moved away, is not carried with --refused."""
     _, second, third = fill(spool, range(3))
-    spool.suspect({second})
+    spool.suspect({Place("batch", second)})
     with spool.transaction():
         spool.refuse(third, "wrong_type")
     done = run(spool.directory, tmp_path / "out.jsonl", refused=True)

@@ -16,11 +16,13 @@ from pathlib import Path
 
 import pytest
 
+from agent.export import export
 from agent.mark import FILE as MARK
 from agent.rows import is_right_record
-from agent.salvage import Salvage, log_flaw
-from agent.spool import FILE, Spool
-from agent.spoolfile import lock, open_for
+from agent.salvage import Salvage
+from agent.spool import FILE, Spool, SpoolDamaged, SpoolError
+from agent.spoolfile import lock, mend, open_for, peek
+from agent.writeahead import Log
 from contract.sample import Sample
 from tests.agent.doubles import DEVICE
 from tests.processes import BIN
@@ -174,6 +176,213 @@ def test_a_row_that_reads_well_and_is_not_right_comes_from_an_older_image(tmp_pa
     spool.close()
 
 
+def test_a_long_row_is_put_together_from_what_is_left_of_each_page(tmp_path: Path) -> None:
+    """Its newest copy has a changed byte on one overflow page, an older one on another: each page has a good image."""
+    spool, _ = open_for(tmp_path / "made", CAP, "serial-1")
+    text = random.Random(8).randbytes(9000).hex()
+    with spool.transaction():
+        spool.append(DEVICE, f"sensor,name={text} value=1 1764000000000000000\n".encode(), "synced")
+        spool.close_batches()
+    (payload,) = _waiting(spool).values()
+    with closing(sqlite3.connect(tmp_path / "made" / FILE)) as db:
+        for body in (bytes(len(payload)), payload):
+            db.execute("UPDATE batch SET body = ?", (body,))
+            db.commit()
+    shutil.copytree(tmp_path / "made", tmp_path / "spool")
+    spool.close()
+    log = tmp_path / "spool" / f"{FILE}-wal"
+    content = bytearray(log.read_bytes())
+    first, last = payload[-5000:-4980], payload[-40:]
+    content[content.index(first)] ^= 0xFF
+    content[content.rindex(last)] ^= 0xFF
+    log.write_bytes(content)
+    spool, _ = open_for(tmp_path / "spool", CAP, "serial-1")
+    assert list(_waiting(spool).values()) == [payload]
+    spool.close()
+
+
+def _small(chance: random.Random) -> bytes:
+    """Return a line of which some fit on one page."""
+    return b"sensor,name=%s value=1 1764000000000000000\n" % chance.randbytes(150).hex().encode()
+
+
+def _queue(spool: Spool, count: int, chance: random.Random) -> None:
+    for _ in range(count):
+        with spool.transaction():
+            spool.append(DEVICE, _small(chance), "synced")
+            spool.close_batches()
+
+
+def test_a_hole_in_the_log_costs_what_was_in_it_alone(tmp_path: Path) -> None:
+    """
+    Where a page was divided, its newest image has none of the rows any more that moved to a page in the hole.
+
+    A hole of zeros is what is left where a log was cut off and written on. Its older images have these rows.
+    """
+    spool, _ = open_for(tmp_path / "made", CAP, "serial-1")
+    _queue(spool, 20, random.Random(1))
+    waiting = _waiting(spool)
+    shutil.copytree(tmp_path / "made", tmp_path / "copy")
+    spool.close()
+    places = _Places(tmp_path / "copy")
+    content = (tmp_path / "copy" / f"{FILE}-wal").read_bytes()
+    for frame in range(4, (len(content) - 32) // FRAME - 3):
+        folder = tmp_path / str(frame)
+        shutil.copytree(tmp_path / "copy", folder)
+        start, end = 32 + frame * FRAME, 32 + (frame + 3) * FRAME
+        (folder / f"{FILE}-wal").write_bytes(content[:start] + bytes(end - start) + content[end:])
+        hits = [(tmp_path / "copy" / f"{FILE}-wal", place) for place in range(start, end, FRAME)]
+        safe = {name for name, payload in waiting.items() if places.untouched(payload, hits)}
+        spool, why = open_for(folder, CAP, "serial-1")
+        found = _waiting(spool)
+        spool.close()
+        assert safe <= found.keys(), f"lost although untouched: {sorted(safe - found.keys())}: hole at {frame}: {why}"
+
+
+@pytest.mark.parametrize("is_changed", [False, True], ids=["cut off and written on", "a changed byte"])
+def test_a_damaged_log_is_not_merged_at_the_end(tmp_path: Path, is_changed: bool) -> None:
+    """An agent that never came across a damage of its log, and is stopped, leaves the file below as it is."""
+    spool, _ = open_for(tmp_path / "spool", CAP, "serial-1")
+    chance = random.Random(2)
+    _queue(spool, 30, chance)
+    spool.close()  # all of it is in the file
+    spool.open()
+    _queue(spool, 6, chance)
+    log = tmp_path / "spool" / f"{FILE}-wal"
+    shutil.copytree(tmp_path / "spool", tmp_path / "copy")
+    waiting, places = _waiting(spool), _Places(tmp_path / "copy")
+    content = log.read_bytes()
+    middle = len(content) // 2
+    with log.open("r+b") as stream:
+        if is_changed:
+            stream.seek(middle)
+            stream.write(bytes([content[middle] ^ 0xFF]))
+        else:
+            stream.truncate(middle)
+    hits = [(tmp_path / "copy" / log.name, n) for n in range(middle, middle + 1 if is_changed else len(content), 512)]
+    safe = {name for name, payload in waiting.items() if places.untouched(payload, hits)}
+    assert len(safe) >= 30
+    _queue(spool, 4, chance)
+    below = (tmp_path / "spool" / FILE).read_bytes()
+    spool.close()
+    assert (tmp_path / "spool" / FILE).read_bytes() == below
+    spool, why = open_for(tmp_path / "spool", CAP, "serial-1")
+    assert "write-ahead log is damaged" in why
+    assert safe <= _waiting(spool).keys()
+    spool.close()
+
+
+def test_a_long_log_is_merged_unless_it_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not grow for ever; a changed byte in it is noticed before it gets into the file, and mended."""
+    monkeypatch.setattr("agent.writeahead._LONG", 40 * FRAME)
+    spool, _ = open_for(tmp_path / "spool", CAP, "serial-1")
+    log, chance = tmp_path / "spool" / f"{FILE}-wal", random.Random(3)
+    sizes = []
+    for _ in range(100):
+        _queue(spool, 1, chance)
+        sizes.append(log.stat().st_size)
+    assert 40 * FRAME <= max(sizes) < 60 * FRAME
+    _queue(spool, 6, chance)
+    waiting = _waiting(spool)
+    content = log.read_bytes()
+    newest = next(payload for payload in reversed(waiting.values()) if content.count(payload) > 1)
+    with log.open("r+b") as stream:
+        stream.seek(content.rindex(newest) + 20)
+        stream.write(b"\xff\xfe\xfd")
+    with pytest.raises(SpoolDamaged, match="write-ahead log is damaged"):
+        _queue(spool, 100, chance)
+    assert mend(spool) is not None
+    after = _waiting(spool)
+    assert all(after[name] == payload for name, payload in waiting.items())
+    spool.close()
+
+
+def test_a_batch_that_changed_in_the_log_of_a_running_agent(tmp_path: Path) -> None:
+    """It is found when it is to be sent, and comes back from an older image: it is not given up."""
+    spool, _ = open_for(tmp_path / "spool", CAP, "serial-1")
+    _queue(spool, 6, random.Random(4))
+    ids = spool.backlog(0)
+    waiting = {number: spool.waiting(number) for number in ids}
+    batch = waiting[ids[2]]
+    assert batch is not None
+    with closing(sqlite3.connect(tmp_path / "spool" / FILE)) as db:
+        for clock in ("other", "synced"):  # what SQLite has in memory is old now
+            db.execute("UPDATE batch SET clock = ? WHERE id = ?", (clock, ids[0]))
+            db.commit()
+    log = tmp_path / "spool" / f"{FILE}-wal"
+    with log.open("r+b") as stream:
+        stream.seek(log.read_bytes().rindex(batch.payload) + 20)
+        stream.write(b"\xff\xfe\xfd")
+    with pytest.raises(SpoolDamaged):
+        for number in ids:
+            spool.waiting(number)
+    mended = mend(spool)
+    assert mended is not None
+    assert {number: spool.waiting(number) for number in ids} == waiting
+    spool.close()
+
+
+def test_a_name_that_a_mended_file_has_is_not_given_again(tmp_path: Path) -> None:
+    """A transaction that failed may be in the log, and is read: the next batch has another name than those in it."""
+    spool, _ = open_for(tmp_path / "spool", CAP, "serial-1")
+    with spool.transaction():
+        spool.begin()
+    before = spool._tally
+    _queue(spool, 2, random.Random(5))
+    spool._tally = before  # as after a transaction that failed
+    with spool.file.open("r+b") as stream:
+        stream.truncate(100)
+    log = tmp_path / "spool" / f"{FILE}-wal"
+    with log.open("r+b") as stream:
+        stream.seek(40)
+        stream.write(b"\xff\xfe\xfd")
+    assert mend(spool) is not None
+    _queue(spool, 1, random.Random(6))
+    names = [(batch.epoch, batch.seq) for batch in map(spool.waiting, spool.backlog(0)) if batch]
+    assert names == [(spool.epoch, 1), (spool.epoch, 2), (spool.epoch, 3)]
+    spool.close()
+
+
+@pytest.mark.parametrize("left", [0, 1])
+@pytest.mark.parametrize("is_mended", [False, True], ids=["stopped", "mended"])
+def test_a_log_outlives_its_file_in_a_running_agent(tmp_path: Path, left: int, is_mended: bool) -> None:
+    """The file is cut down to nothing, the log has a changed byte: it is not merged, and all its other images count."""
+    spool, _ = open_for(tmp_path / "spool", CAP, "serial-1")
+    _queue(spool, 12, random.Random(9))
+    waiting = _waiting(spool)
+    log = tmp_path / "spool" / f"{FILE}-wal"
+    content = log.read_bytes()
+    newest = content.rindex(next(iter(waiting.values())))
+    with log.open("r+b") as stream:
+        stream.seek(newest + 20)
+        stream.write(b"\xff\xfe\xfd")
+    os.truncate(spool.file, left)
+    if is_mended:
+        assert mend(spool) is not None
+    else:
+        spool.close()
+        spool, _ = open_for(tmp_path / "spool", CAP, "serial-1")
+    assert _waiting(spool) == waiting
+    spool.close()
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_looking_at_a_file_that_was_cut_down_to_nothing_leaves_its_log(tmp_path: Path, left: int) -> None:
+    """The status of a spool whose file is empty is not known; the next start reads its log."""
+    spool, _ = open_for(tmp_path / "made", CAP, "serial-1")
+    _queue(spool, 3, random.Random(7))
+    shutil.copytree(tmp_path / "made", tmp_path / "spool")
+    spool.close()
+    os.truncate(tmp_path / "spool" / FILE, left)
+    with pytest.raises(SpoolError, match="spool repair"):
+        peek(tmp_path / "spool")
+    with pytest.raises(SpoolError, match="spool repair"):
+        export(tmp_path / "spool", DEVICE, tmp_path / "out", None, with_refused=False)
+    spool, _ = open_for(tmp_path / "spool", CAP, "serial-1")
+    assert len(spool.backlog(0)) == 3
+    spool.close()
+
+
 def test_facts_and_held_samples_are_read_too(tmp_path: Path) -> None:
     """Besides batches: held samples, the times of boots, the last name, the totals."""
     chance = random.Random(1)
@@ -204,7 +413,7 @@ def test_an_intact_file_and_log_have_no_flaw(tmp_path: Path) -> None:
     for seed in range(6):
         folder = tmp_path / str(seed)
         waiting = _fill(folder, random.Random(seed))
-        assert log_flaw(folder / "spool" / FILE) == ""
+        assert Log(folder / "spool" / FILE).flaw() == ""
         salvage = Salvage(folder / "spool" / FILE, is_right_record)
         bodies = {r.values[8] for r in salvage.records() if len(r.values) == 10 and r.values[6] == 0}
         assert set(waiting.values()) <= bodies

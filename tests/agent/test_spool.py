@@ -443,9 +443,14 @@ def _change(spool: Spool, statement: str) -> None:
     ["body = CAST(x'00' || substr(body, 2) AS BLOB)", "seq = 7", "device = 'x'", "bytes = 3", "body = NULL", "crc = 1"],
 )
 def test_a_changed_batch_is_never_sent(spool: Spool, change: str) -> None:
-    """A batch that fails its checksum is moved to the refused ones and counted; its neighbours go on."""
+    """A batch that fails its checksum, everywhere, is moved to the refused ones and counted; its neighbours go on."""
     first, second, third = _queue(spool, 3)
     _change(spool, f"UPDATE batch SET {change} WHERE id = {second}")
+    with pytest.raises(SpoolDamaged):
+        spool.waiting(second)
+    assert spool.waiting(second) is None, "others can be sent, even where nothing can be mended"
+    assert spool.status().batches == 3, "it is not given up before it was looked for in the log"
+    assert mend(spool) is None
     assert spool.waiting(second) is None
     assert spool.backlog(0) == [first, third]
     with spool.transaction():
@@ -475,10 +480,18 @@ def test_a_changed_open_batch_is_not_closed(spool: Spool) -> None:
     with spool.transaction():
         spool.append(DEVICE, LINE, "synced")
     _change(spool, "UPDATE batch SET body = CAST(replace(body, '=1i', '=0i') AS BLOB)")
+    with pytest.raises(SpoolDamaged), spool.transaction():
+        spool.close_batches()
+    with pytest.raises(SpoolDamaged), spool.transaction():
+        spool.append(DEVICE, LINE, "synced")
+    assert mend(spool) is None
     with spool.transaction():
         spool.append(DEVICE, LINE, "synced")
-        assert spool.close_batches() == []
-    assert (spool.status().batches, spool.status().damaged_total, spool.status().seq) == (0, 1, 0)
+        (number,) = spool.close_batches()
+    batch = spool.waiting(number)
+    assert batch is not None
+    assert decode(batch.payload).lines == LINE
+    assert (spool.status().batches, spool.status().damaged_total, spool.status().seq) == (1, 1, 1)
 
 
 def test_changed_facts_and_samples_are_not_used(spool: Spool) -> None:
@@ -491,6 +504,9 @@ def test_changed_facts_and_samples_are_not_used(spool: Spool) -> None:
     _change(spool, "UPDATE meta SET value = 'two' WHERE key = 'fact.serial'")
     _change(spool, "UPDATE slot SET minute = 120")
     assert spool.recall("serial") is None
+    with pytest.raises(SpoolDamaged), spool.transaction():
+        spool.release()
+    assert mend(spool) is None
     with spool.transaction():
         assert [s.fields for s in spool.release()["boot-1", DEVICE]] == [{"load1": 0.0}, {"load1": 2.0}]
         assert spool.claim_slot(DEVICE, 120)

@@ -55,6 +55,56 @@ def test_reason_from_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stopmark.reason_from_systemd(os.environ) == "TERM"
 
 
+@pytest.fixture
+def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let systemd run, and return the file of its systemctl, which is to be written."""
+    for name in ("SERVICE_RESULT", "EXIT_CODE", "EXIT_STATUS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SERVICE_RESULT", "success")
+    monkeypatch.setattr(stopmark, "_SYSTEMD_RUNS", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    return tmp_path / "systemctl"
+
+
+def _program(file: Path, script: str) -> None:
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [("stopping", "shutdown success"), ("running", "success"), ("degraded", "success"), ("", "success")],
+)
+def test_an_orderly_shutdown_is_said(systemctl: Path, answer: str, reason: str) -> None:
+    """Ended since the whole system stops, the mark begins with `shutdown`; systemctl's exit code is 1 by then."""
+    _program(systemctl, f'[ "$*" = is-system-running ] && echo "{answer}"; exit 1')
+    assert stopmark.reason_from_systemd(os.environ) == reason
+
+
+def test_a_systemd_that_does_not_answer_costs_two_seconds_and_no_mark(
+    systemctl: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With no systemctl, or one that hangs, the mark is written as if nothing were said."""
+    monkeypatch.setattr(stopmark, "_PATIENCE_S", 0.2)
+    _program(systemctl, "exec sleep 60")
+    before = time.monotonic()
+    assert stopmark.reason_from_systemd(os.environ) == "success"
+    assert time.monotonic() - before < 5
+    systemctl.unlink()
+    monkeypatch.setenv("PATH", str(systemctl.parent))
+    assert stopmark.reason_from_systemd(os.environ) == "success"
+
+
+def test_without_systemd_nobody_is_asked(systemctl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where systemd does not run, or did not call, no other program is started."""
+    _program(systemctl, "echo stopping")
+    monkeypatch.setattr(stopmark, "_SYSTEMD_RUNS", systemctl)  # no folder
+    assert stopmark.reason_from_systemd(os.environ) == "success"
+    monkeypatch.setattr(stopmark, "_SYSTEMD_RUNS", systemctl.parent)
+    monkeypatch.delenv("SERVICE_RESULT")
+    assert stopmark.reason_from_systemd(os.environ) == "unknown"
+
+
 def test_a_mark_is_durable_and_private(tmp_path: Path) -> None:
     """The mark is on the disk, file and folder, when the command returns: the power may be cut at once."""
     log = tmp_path / "strace.log"

@@ -79,12 +79,19 @@ class LedgerAgent(AgentProcess):
             "LEDGER_FIRST": str(first),
             "LEDGER_SERIAL": serial,
         }
+        self.is_damaged = False  # since its last start
+        self.is_older_damaged = False  # the older copy of its spool, likewise
         self.told = {"step_ns": 0, "vouched": True, "quiet": False}
         self.tell()
 
     def command(self) -> list[str]:
         """Return the command line."""
         return [sys.executable, "-P", str(_PRODUCER)]
+
+    def start(self) -> None:
+        """Start it: it mends what is damaged."""
+        self.is_damaged = False
+        super().start()
 
     def environment(self) -> dict[str, str]:
         """Return the environment with the settings and the ledger's."""
@@ -135,6 +142,8 @@ class LedgerAgent(AgentProcess):
         """Tell whether the spool waits for nothing."""
         if (self.spool / "stop.jsonl").exists():
             return False  # it is just starting
+        if not (self.spool / MAIN).exists() or (self.spool / MAIN).stat().st_size <= 1:
+            return False  # SQLite takes it for empty, and would delete its log
         try:
             with closing(sqlite3.connect(f"file:{self.spool / MAIN}?mode=ro", uri=True, timeout=5)) as db:
                 (left,) = db.execute("SELECT (SELECT count(*) FROM batch) + (SELECT count(*) FROM held)").fetchone()

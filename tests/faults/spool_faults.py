@@ -47,7 +47,7 @@ def _cut(file: str, size: int, chance: random.Random) -> Damage:
 
 
 def _flip(file: str, size: int, chance: random.Random) -> Damage:
-    return Damage(file, flips=tuple(chance.sample(range(size), chance.randint(1, 8))))
+    return Damage(file, flips=tuple(chance.sample(range(size), min(size, chance.randint(1, 8)))))
 
 
 def _damage_spool(city: City, choose: Choose, *, is_live: bool) -> bool:
@@ -98,6 +98,7 @@ def _damage(city: City, agent: LedgerAgent, choose: Choose) -> Damage | None:
     city.detail(f"{damage}, {len(gone)} lines destroyed")
     _exempt(city, gone, city.exempt.destroyed)
     damage.apply(agent.spool)
+    agent.is_damaged = True
     return damage
 
 
@@ -128,10 +129,11 @@ def _spool_restored(city: City) -> bool:
         chosen = older if has_older else agent.folder / "old"
         city.detail("an older copy" if has_older else "a copy of just now")
         is_killed = city.kill_agent(agent, mark=False)
-        kept = {(row.device, line) for row in SpoolCopy.of(chosen).current_rows() for line in row.lines}
-        had = {(row.device, line) for row in SpoolCopy.of(agent.spool).current_rows() for line in row.lines}
+        kept = SpoolCopy.of(chosen).kept(is_damaged=agent.is_older_damaged if has_older else agent.is_damaged)
+        had = SpoolCopy.of(agent.spool).kept(is_damaged=agent.is_damaged)
         _exempt(city, had - kept, city.exempt.replaced)
         agent.put_spool(chosen)
+        agent.is_older_damaged = agent.is_damaged
         agent.start()
         shutil.rmtree(older, ignore_errors=True)
         (agent.folder / "old").rename(older)

@@ -14,6 +14,7 @@ import contextlib
 import json
 import re
 import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -122,11 +123,21 @@ class SpoolCopy:
         roots = self._roots() or self._images
         return [row for root in roots for cell in self._walk(root, set()) if (row := self._row(cell, []))]
 
+    def kept(self, *, is_damaged: bool) -> set[tuple[str, str]]:
+        """
+        Return (device, line) of what the agent has not forgotten.
+
+        Of a spool that was damaged, and not mended yet, all rows count: a log with a hole or a changed byte has no
+        newest state that could be walked through; what can be read out of it may stand in an older image alone.
+        """
+        rows = self.rows() if is_damaged else self.current_rows()
+        return {(row.device, line) for row in rows for line in row.lines}
+
     def _row(self, cell: Cell, images: list[Image]) -> Row | None:
         """Return the row of a cell; None when it is of another table, or makes no sense."""
         try:
             payload, overflow = self._payload(cell)
-            table, device, lines = _read(_record(payload))
+            table, device, lines = _read(cell.id, _record(payload))
         except (ValueError, IndexError, struct.error, BadBatch):
             return None
         return Row(table, cell.id, device, lines, (tuple(images), *overflow))
@@ -262,21 +273,32 @@ def _record(payload: bytes) -> list[Value]:
     return columns
 
 
-def _read(columns: list[Value]) -> tuple[str, str, tuple[str, ...]]:
+def _read(number: int, columns: list[Value]) -> tuple[str, str, tuple[str, ...]]:
     """
     Return table, device and lines of a row; ValueError for a row of another table, BadBatch for a damaged one.
 
     The tables: (id, boot, device, sample, crc) and (id, epoch, seq, device, clock, previous, open, bytes, body, crc).
+    A row that fails its checksum is no copy: an earlier damage may have changed a column beside lines that can be read,
+    and what is not as it was written must not be sent.
     """
     if len(columns) == 5:
+        _check("held", [number, *columns[1:4]], b"", columns[4])
         return "held", _text(columns[2]), (_text(columns[3]),)
     if len(columns) != 10 or not isinstance(body := columns[8], bytes):
         raise ValueError("of another table")
+    _check("batch", [number, *columns[1:7]], body, columns[9])
     body = body if columns[6] else decode(body).lines  # an open one has bare lines
     lines = tuple(body.decode().splitlines())
     if not all(map(_LINE.fullmatch, lines)):
         raise ValueError("not lines: of pages that are of another time")
     return "batch", _text(columns[3]), lines
+
+
+def _check(table: str, columns: list[Value], body: bytes, crc: Value) -> None:
+    """Compare the CRC-32 of a row: its table and columns, with 0x1f between them, then its body."""
+    told = [column if isinstance(column, bytes) else str(column).encode() for column in columns]
+    if zlib.crc32(b"\x1f".join([table.encode(), *told]) + body) != crc:
+        raise ValueError("fails its checksum")
 
 
 def _text(value: Value) -> str:

@@ -48,6 +48,7 @@ def store(samples: list[Produced]) -> list[Stored]:
         rows.append(Stored(DEVICE, sample.measurement, sample.tags, time_ns, fields))
     rows.append(Stored(DEVICE, "delivery", (), BOOT_NS + OFFSET_NS, {"epoch": "e", "seq": 1}))
     rows.append(Stored(DEVICE, "delivery", (), BOOT_NS + OFFSET_NS, {"epoch": "e", "seq": 2}))
+    rows.append(Stored(DEVICE, "late", (), BOOT_NS + OFFSET_NS + 2000 * 10**9, {"oldest": 1, "newest": 2}))
     mark: dict[str, float | str] = {"boot": "b", "uptime_s": (BOOT_NS + ROUND_NS) / 1e9, "reason": "signal 9 number 0"}
     rows.append(Stored(DEVICE, "stop", (), BOOT_NS + ROUND_NS + OFFSET_NS, mark))
     return rows

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agent.spool import Spool
 from contract.sample import Sample
+from tests.faults.spool_faults import _flip
 from tests.faults.spoolfile import MAIN, WAL, Damage, Row, SpoolCopy, reason_of
 
 DEVICE = "441802-3144001234.c00"
@@ -73,6 +74,24 @@ def test_a_row_that_is_forgotten(tmp_path: Path) -> None:
     }
 
 
+def test_what_a_log_with_a_hole_has_kept(tmp_path: Path) -> None:
+    """Where pages were written into a hole the newest state is not whole: rows that are left stand in older images."""
+    written = set(fill(tmp_path, 40))
+    log = (tmp_path / WAL).read_bytes()
+    main = (tmp_path / MAIN).read_bytes()
+    frame = 4096 + 24
+    incomplete = 0
+    for start in range(32 + 20 * frame, len(log) - 6 * frame, frame):
+        copy = SpoolCopy(main, log[:start] + bytes(4 * frame) + log[start + 4 * frame :])
+        current = {text for _, text in copy.kept(is_damaged=False)} & written
+        left = {text for _, text in copy.kept(is_damaged=True)} & written
+        assert left == lines_of(copy.rows())
+        incomplete += current < left
+    assert incomplete
+    copy = SpoolCopy(main, log)
+    assert copy.kept(is_damaged=False) == copy.kept(is_damaged=True)
+
+
 def test_what_a_damage_takes(tmp_path: Path) -> None:
     """A row with an untouched copy is not destroyed; one without is."""
     fill(tmp_path, 40)
@@ -90,6 +109,24 @@ def test_what_a_damage_takes(tmp_path: Path) -> None:
     flip.apply(tmp_path)
     cut.apply(tmp_path)
     assert (tmp_path / MAIN).stat().st_size == size // 2
+
+
+def test_a_changed_copy_is_not_a_copy(tmp_path: Path) -> None:
+    """A row in whose name an earlier damage changed a byte reads well: it does not count as left any more."""
+    fill(tmp_path, 3)
+    merged(tmp_path)
+    file = tmp_path / MAIN
+    before = lines_of(SpoolCopy.of(tmp_path).rows())
+    at = file.read_bytes().rindex(DEVICE.encode() + b"synced")
+    Damage(MAIN, flips=(at - 1,)).apply(tmp_path)
+    after = lines_of(SpoolCopy.of(tmp_path).rows())
+    assert after < before
+
+
+def test_a_file_of_which_almost_nothing_is_left_can_be_damaged_again() -> None:
+    """No more bytes change than there are: a file that was cut down may be the next fault's too."""
+    for seed in range(20):
+        assert set(_flip(MAIN, 2, random.Random(seed)).flips) <= {0, 1}
 
 
 def test_a_damaged_file_is_read_as_far_as_it_goes(tmp_path: Path) -> None:

@@ -74,6 +74,13 @@ def _everything(store: Store) -> list[Callable[[], object]]:
         lambda: list(store.select("presence", *ALL)),
         lambda: list(store.latest("presence", *ALL)),
         lambda: list(store.summarise("presence", *ALL)),
+        lambda: list(store.tracks("presence", ["lan"], *ALL)),
+        lambda: list(store.tracks("presence", ["lan"], *ALL, [DEVICE])),
+        lambda: list(store.last_before("presence", ["lan"], BASE_NS)),
+        lambda: list(store.first_from("presence", ["lan"], BASE_NS, [DEVICE])),
+        lambda: list(store.presences(*ALL)),
+        lambda: list(store.readings("display", "power", *ALL)),
+        lambda: list(store.late(*ALL)),
     ]
 
 
@@ -370,6 +377,34 @@ def test_half_an_answer_is_never_taken_for_a_whole_one(answer: Answer) -> None:
     """An answer that ends early, in error or out of order is an error: missing rows would be a false verdict."""
     with double(_says(answer)) as server, opened(server.url) as store, pytest.raises(StoreUnavailable):
         list(store.select("presence", *ALL))
+
+
+QUESTIONS: dict[str, Callable[[Store], object]] = {
+    "tracks": lambda store: list(store.tracks("presence", ["lan"], *ALL, [DEVICE])),
+    "tracks of all": lambda store: list(store.tracks("presence", ["lan"], *ALL)),
+    "last before": lambda store: list(store.last_before("presence", ["lan"], BASE_NS, [DEVICE])),
+    "presences": lambda store: list(store.presences(*ALL)),
+    "readings": lambda store: list(store.readings("display", "power", *ALL, devices=[DEVICE])),
+    "late": lambda store: list(store.late(*ALL)),
+}
+LEAN = {**SERIES, "values": [[BASE_NS, 1, 1]]}
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        results({"series": [LEAN], "partial": True}),
+        results({"series": [LEAN]}, {"error": "query-timeout limit exceeded"}),
+        results({"series": [LEAN]})._replace(cut=True),
+        Answer(503),
+    ],
+    ids=["partial", "error", "cut", "away"],
+)
+def test_half_an_answer_is_no_answer_to_verification(answer: Answer, question: Callable[[Store], object]) -> None:
+    """Evidence that the server did not send is never taken for a gap: the question fails as a whole."""
+    with double(_says(answer)) as server, opened(server.url) as store, pytest.raises(StoreUnavailable):
+        question(store)
 
 
 def _second_generation(*, may_create: bool) -> Callable[[Asked], Answer]:

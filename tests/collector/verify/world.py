@@ -1,93 +1,192 @@
 """
-A machine and its network, second by second: what really was, and what an agent there would say of it.
+A small world whose truth is known, to try the verifier with: nothing of the verifier's rules is used in it.
 
-Written from docs/contract.md and the agent's documents, not from the verifier: `truth` counts a minute as good when the
-machine ran and was awake all through it, and the network worked at the instant at which the agent asks.
+It goes by the millisecond: power, sleep, the agent, the gateway and a service, each with the times in which it is down.
+An agent lives in it as the docs say: it takes a round at its start, at its phase of each minute, and soon after it woke
+up; a round that asks a network that is down takes longer, and is lost when the end comes meanwhile; what was found
+before the clock is right waits for it; the supervisor leaves a mark after each end, and starts the agent again.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from collector.verify.evidence import Presence, Stop
+from collector.verify.evidence import Presence, Reading, Stop
 
-START_S = 1_790_000_040  # a whole minute
-STARTS_AFTER_S = 25  # from the boot to the agent
+MINUTE = 60_000
+NS = 1_000_000  # in a millisecond
+Times = tuple[tuple[int, int], ...]  # [since, until) in ms
 
 
-class Fault(NamedTuple):
-    """`kind` of power, shutdown, sleep, kill, lan, wan: from `start`, `length` seconds long."""
+class Kill(NamedTuple):
+    """The agent ends at an instant; it is started again after a while, or (None) only by the next boot."""
 
-    kind: str
-    start: int
+    at: int
+    again_after: int | None
+
+
+class World(NamedTuple):
+    """
+    What happens, in ms from the begin.
+
+    `shutdowns` are the numbers of times `off` that are orderly ones: the agent's end leaves a mark. `clockless` are the
+    numbers of boots that never get the time. `ahead` is how far the clock is ahead in each boot until `right_after`.
+    `every` is how often the service is asked, at `ask_phase`.
+    """
+
     length: int
+    phase: int
+    off: Times = ()
+    shutdowns: tuple[int, ...] = ()
+    asleep: Times = ()
+    kills: tuple[Kill, ...] = ()
+    lan_down: Times = ()
+    service_down: Times = ()
+    start_delay: int = 20_000
+    sync_delay: int = 30_000
+    clockless: tuple[int, ...] = ()
+    every: int = 60_000
+    ask_phase: int = 30_000
+    ahead: int = 0
+    right_after: int = 0
 
 
-class World:
-    """`minutes` of life, the agent asking `offset` seconds into each."""
+class _Round(NamedTuple):
+    """What a round found: the instant, the gateway, and what was asked since the one before."""
 
-    def __init__(self, minutes: int, offset: int, faults: list[Fault]) -> None:
-        self.minutes, self.offset = minutes, offset
-        self.seconds = minutes * 60 + 180
-        self.on = self._without(faults, "power", "shutdown")
-        self.awake = self._without(faults, "sleep")
-        self.agent = self._without(faults, "kill")
-        self.lan = self._without(faults, "lan")
-        self.wan = self._without(faults, "wan", "lan")
-        self._faults = faults
-        self._booted = self._boots()
+    at: int
+    lan: int
+    asked: tuple[tuple[int, bool], ...]
 
-    def _without(self, faults: list[Fault], *kinds: str) -> list[bool]:
-        state = [True] * self.seconds
-        for kind, start, length in faults:
-            if kind in kinds:
-                state[start : start + length] = [False] * len(state[start : start + length])
-        return state
 
-    def _boots(self) -> list[int]:
-        """Return for each second when the machine booted; it had run for ten minutes when the world began."""
-        boots, boot = [], -600
-        for second in range(self.seconds):
-            if second and self.on[second] and not self.on[second - 1]:
-                boot = second
-            boots.append(boot)
-        return boots
+class _Boot(NamedTuple):
+    number: int
+    on: int
+    off: int
+    synced: int | None
+    spool: list[_Round]  # waits for the time
+    marks: list[Stop]
 
-    def _asleep(self, boot: int, second: int) -> int:
-        return sum(not self.awake[at] for at in range(max(boot, 0), second))
 
-    def _runs(self, second: int) -> bool:
-        since = second - self._booted[second]
-        return self.on[second] and self.awake[second] and self.agent[second] and since >= STARTS_AFTER_S
+def is_in(times: Times, at: int) -> bool:
+    """Tell whether an instant lies in one of the times."""
+    return any(since <= at < until for since, until in times)
 
-    def presence(self) -> list[Presence]:
-        """Return what the agent says each minute, labelled with the minute's boundary before it asks."""
-        found = []
-        for label in range(0, self.minutes * 60 + 120, 60):
-            asked = label + self.offset
-            boot = self._booted[asked]
-            if self._runs(asked) and boot < label:
-                asleep = float(self._asleep(boot, asked))
-                lan, wan = int(self.lan[asked]), int(self.wan[asked])
-                time_ns = (START_S + label) * 10**9
-                found.append(Presence(time_ns, f"boot{boot}", float(label - boot), asleep, lan, wan))
-        return found
 
-    def stops(self) -> list[Stop]:
-        """Return the marks of agents that ended while the machine went on, or was shut down in good order."""
-        found = []
-        for kind, start, _ in self._faults:
-            ran = start > 0 and self._runs(start - 1)
-            if kind in ("kill", "shutdown") and ran and (kind == "shutdown" or (self.on[start] and self.awake[start])):
-                reason = "shutdown exit 0" if kind == "shutdown" else "signal killed KILL"
-                found.append(Stop((START_S + start) * 10**9, f"boot{self._booted[start - 1]}", reason))
-        return sorted(found)
+def touches(times: Times, since: int, until: int) -> bool:
+    """Tell whether some of [since, until) lies in one of the times."""
+    return any(a < until and since < b for a, b in times)
 
-    def truth(self, *, asks: str = "wan") -> list[bool]:
-        """Return for each minute whether it was good."""
-        network = self.wan if asks == "wan" else self.lan
-        good = []
-        for minute in range(self.minutes):
-            seconds = range(minute * 60, minute * 60 + 60)
-            ran = all(self.on[at] and self.awake[at] for at in seconds)
-            ran = ran and self._booted[seconds[0]] == self._booted[seconds[-1]]
-            good.append(ran and network[minute * 60 + 60 + self.offset])
-        return good
+
+class Life:
+    """The agents of all boots of a world, what they asked, and what they reported in the end."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.presence: list[Presence] = []
+        self.stops: list[Stop] = []
+        self.readings: list[Reading] = []
+        self.unsynced_ns: list[int] = []
+        self.asked: list[tuple[int, bool]] = []
+        self.sampled: list[tuple[int, int]] = []  # (label, lan)
+        self._claimed: set[int] = set()
+        self._is_held = False
+        on = 0
+        for number, (since, until) in enumerate((*world.off, (world.length, world.length))):
+            self._boot(number, on, since)
+            on = until
+
+    def _boot(self, number: int, on: int, off: int) -> None:
+        world = self.world
+        synced = None if number in world.clockless else on + world.sync_delay
+        boot = _Boot(number, on, off, synced, [], [])
+        start = on + world.start_delay
+        while start < off:
+            kill = next((one for one in world.kills if start <= one.at < off), None)
+            self._agent(boot, start, kill.at if kill else off)
+            if kill is None:
+                if number in world.shutdowns and off < world.length and not is_in(world.asleep, off - 1):
+                    boot.marks.append(Stop(off * NS, str(number), "shutdown success exited 0"))
+                break
+            boot.marks.append(Stop(kill.at * NS, str(number), "signal killed KILL"))
+            if kill.again_after is None:
+                break
+            start = kill.at + kill.again_after
+        if any(row.boot == str(number) for row in self.presence):
+            self.stops += boot.marks
+        elif boot.marks:
+            self._is_held = True
+        self._is_held = self._is_held or bool(boot.spool)
+
+    def _agent(self, boot: _Boot, start: int, end: int) -> None:
+        """Live one agent; what it found is lost unless a round was kept before the end."""
+        asked: list[tuple[int, bool]] = []
+        for at, instants in self._rounds(boot, start, end):
+            asked += [(instant, not is_in(self.world.service_down, instant)) for instant in instants]
+            self.asked += asked[len(asked) - len(instants) :]
+            lan = int(not is_in(self.world.lan_down, at))
+            self.sampled.append((at - at % MINUTE, lan))
+            if self._awake_after(at, 200 if lan else 9_000) >= end:
+                return
+            boot.spool.append(_Round(at, lan, tuple(asked)))
+            asked = []
+            if boot.synced is not None and at >= boot.synced:
+                self._date(boot, at)
+
+    def _rounds(self, boot: _Boot, start: int, end: int) -> Iterator[tuple[int, list[int]]]:
+        """Yield the instant of each round, and the instants at which the service was asked before it."""
+        world = self.world
+        at = asked_to = self._awake_after(start, 0)
+        while at < end:
+            first = asked_to + (world.ask_phase - asked_to) % world.every
+            yield at, [instant for instant in range(first, at, world.every) if not is_in(world.asleep, instant)]
+            asked_to = at
+            phase = world.phase if boot.synced is not None and at >= boot.synced else (boot.on + 58_000) % MINUTE
+            due = at + MINUTE - (at - phase) % MINUTE
+            at = due if not is_in(world.asleep, due) else self._awake_after(due, 14_000)
+
+    def _awake_after(self, at: int, needed: int) -> int:
+        """Return when the machine, from an instant on, has been awake for that long."""
+        for since, until in self.world.asleep:
+            if until <= at:
+                continue
+            if at + needed < since:
+                break
+            needed -= max(0, since - at)
+            at = until
+        return at + needed
+
+    def _date(self, boot: _Boot, now: int) -> None:
+        """Report all that waits, by the clock as it is now."""
+        ahead = self.world.ahead if now < boot.on + self.world.right_after else 0
+        if self._is_held:
+            self.unsynced_ns.append((now + ahead) * NS)
+            self._is_held = False
+        for at, lan, asked in boot.spool:
+            self.readings += [Reading((i + ahead) * NS, float(ok), "" if ok else "connect") for i, ok in asked]
+            label = (at + ahead) // MINUTE * MINUTE
+            uptime = label - ahead - boot.on
+            if uptime > 0 and label not in self._claimed:
+                self._claimed.add(label)
+                slept = sum(max(0, min(until, at) - max(since, boot.on)) for since, until in self.world.asleep)
+                self.presence.append(Presence(label * NS, str(boot.number), uptime / 1000, slept / 1000, lan, 1))
+        boot.spool.clear()
+
+    def truth(self, minute: int, *, asks_lan: bool, asks_service: bool) -> tuple[bool, bool]:
+        """
+        Tell whether a minute was good, and whether it may be called so: these differ where answers did.
+
+        Good: powered and awake all through, and what is asked for worked at each instant of asking; where it was not
+        asked in the minute, at the last one before for as long as that holds.
+        """
+        end = minute + MINUTE
+        if touches(self.world.off, minute, end) or touches(self.world.asleep, minute, end):
+            return False, False
+        answers: list[list[bool]] = []
+        if asks_lan:
+            answers.append([bool(lan) for label, lan in self.sampled if label == end])
+        if asks_service:
+            own = [works for at, works in self.asked if minute <= at < end]
+            answers.append(
+                own or [ok for at, ok in self.asked if minute - self.world.every * 3 // 2 < at < minute][-1:]
+            )
+        return all(all(some) for some in answers), all(any(some) or not some for some in answers)
