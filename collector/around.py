@@ -7,6 +7,7 @@ Some hundred devices are read at a time, so that memory stays bounded whatever t
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from collector.asked import Asked, own_conditions
@@ -49,9 +50,9 @@ class Around:
         """Return the evidence of one device-day."""
         lives = self._lives.get(asked.device.speaker, _NOBODY)
         readings = {
-            key: found
-            for key, condition in own_conditions(asked)
-            if (found := self._readings[_key(condition)].get(asked.device.id))
+            needed.place: found
+            for needed in own_conditions(asked)
+            if (found := self._readings[needed.key].get(asked.device.id))
         }
         dateless = self._dateless.get(asked.device.speaker, ())
         return Evidence(lives.presence, lives.stops, readings, dateless, asked.doubted)
@@ -68,7 +69,8 @@ class Around:
         return {one: _Lives(presence, stops.get(one, ())) for one, presence in joined.items()}
 
     def _presences(self, tracks: Iterable[Track]) -> dict[str, list[Presence]]:
-        return {one.device: list(map(_presence, one.points)) for one in tracks if one.device == one.source}
+        found = ((one.device, _lives(one.points)) for one in tracks if one.device == one.source)
+        return {device: presence for device, presence in found if presence}
 
     def _read_stops(self, presence: Mapping[str, Sequence[Presence]]) -> dict[str, list[Stop]]:
         """Return the stop marks between the first and the last presence of each agent that has a gap."""
@@ -87,9 +89,9 @@ class Around:
         devices: dict[str, set[str]] = defaultdict(set)
         conditions: dict[str, Condition] = {}
         for one in asked:
-            for _, condition in own_conditions(one):
-                devices[_key(condition)].add(one.device.id)
-                conditions[_key(condition)] = condition
+            for needed in own_conditions(one):
+                devices[needed.key].add(one.device.id)
+                conditions[needed.key] = needed.condition
         return {key: self._read(condition, devices[key]) for key, condition in conditions.items()}
 
     def _read(self, condition: Condition, devices: set[str]) -> dict[str, list[Reading]]:
@@ -104,14 +106,13 @@ class Around:
         return {device: sorted(some) if _is_mixed(some) else some for device, some in found.items()}
 
 
-def _key(condition: Condition) -> str:
-    """Return what a condition reads, as a text."""
-    return f"{condition.reading} {sorted(condition.where.items())} {condition.every}"
-
-
-def _presence(point: tuple[Any, ...]) -> Presence:
-    time_ns, boot, uptime_s, asleep_s, lan, wan = point
-    return Presence(time_ns, boot or "", uptime_s or 0.0, asleep_s or 0.0, lan, wan)
+def _lives(points: list[tuple[Any, ...]]) -> list[Presence]:
+    """Return presences of (time, boot, uptime, asleep, lan, wan); those without an uptime say nothing."""
+    if any(None in map(itemgetter(n), points) for n in (1, 2, 3)):
+        points = [
+            (at, boot or "", up, asleep or 0.0, *rest) for at, boot, up, asleep, *rest in points if up is not None
+        ]
+    return list(map(Presence._make, points))
 
 
 def _readings(points: Iterable[tuple[Any, ...]]) -> Iterator[Reading]:

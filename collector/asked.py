@@ -54,12 +54,30 @@ class Asked(NamedTuple):
     doubted: tuple[tuple[int, int], ...] = ()
 
 
-def own_conditions(one: Asked) -> Iterator[tuple[tuple[int, int], Condition]]:
-    """Yield the conditions that are about readings of the device itself, by their places in the criterion."""
+class Needed(NamedTuple):
+    """A condition on readings of the device itself: its place in the criterion, and a text that says what it reads."""
+
+    place: tuple[int, int]
+    condition: Condition
+    key: str
+
+
+_NEEDED: dict[tuple[str, str, bool], tuple[Needed, ...]] = {}
+
+
+def own_conditions(one: Asked) -> tuple[Needed, ...]:
+    """Return the conditions that are about readings of the device itself."""
     is_observed = one.device.speaker != one.device.id
-    for proof in proofs_for(one.criterion, one.device.profile, is_observed=is_observed):
-        for number in proof.readings:
-            yield (proof.number, number), proof.proof.all[number]
+    key = (one.criterion.id, one.device.profile, is_observed)
+    if key not in _NEEDED:
+        proofs = proofs_for(one.criterion, one.device.profile, is_observed=is_observed)
+        _NEEDED[key] = tuple(
+            Needed((proof.number, number), condition, f"{condition.reading} {dict(condition.where)} {condition.every}")
+            for proof in proofs
+            for number, condition in enumerate(proof.proof.all)
+            if number in proof.readings
+        )
+    return _NEEDED[key]
 
 
 def is_by_minutes(target: Target) -> bool:

@@ -1,51 +1,64 @@
 """
 Findings of integrity over a period, from what agents said of their hardware and place.
 
-Most agents say the same all the time: three summaries of the store tell which do not. Only these, and the others of
-their sites, are read row by row.
+Most agents say the same all the time: the store tells which do not. Only these are read row by row, with the others of
+their sites, and those that share a gateway with another site.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from collector.store.base import DAY_NS, ReadingSummary, Store
+from collector.store.base import DAY_NS, Store
 from collector.verify.evidence import Identified
-from collector.verify.integrity import Finding, findings
+from collector.verify.integrity import Finding, findings, is_virtual
 from contract.names import site_of
 
 LOOK_BACK_NS = 7 * DAY_NS
 _FIELDS = ("serial", "gateway_mac", "subnet")
 
-_Said = dict[str, ReadingSummary]  # field -> what an agent said
+_Said = dict[str, tuple[str, ...]]  # field -> the different things that an agent said
 
 
 def read_findings(store: Store, start_ns: int, end_ns: int) -> tuple[Finding, ...]:
     """Return the findings that touch the period, from what was said since a week before it."""
     since_ns = start_ns - LOOK_BACK_NS
-    said: dict[str, _Said] = defaultdict(dict)
-    for field in _FIELDS:
-        for one in store.readings("identity", field, since_ns, end_ns):
-            if one.device == one.source:
-                said[one.device][field] = one
-    changing = {site_of(agent) for agent, fields in said.items() if any(map(_changes, fields.values()))}
-    agents = sorted(agent for agent in said if site_of(agent) in changing)
-    identified = {agent: tuple(_as_ever(fields)) for agent, fields in said.items() if site_of(agent) not in changing}
-    if agents:
-        identified |= _row_by_row(store, agents, since_ns, end_ns)
-    clones = [agent for agent in agents if "serial" in said[agent] and _changes(said[agent]["serial"])]
-    found = findings(identified, _boots(store, clones, since_ns, end_ns))
+    said = _said(store, since_ns, end_ns)
+    looked_at = sorted(_unsteady(said))
+    identified = _row_by_row(store, looked_at, since_ns, end_ns) if looked_at else {}
+    steady = {
+        agent: _as_ever(fields, since_ns, end_ns) for agent, fields in said.items() if agent not in set(looked_at)
+    }
+    clones = [agent for agent in looked_at if len(said[agent].get("serial", ())) > 1]
+    found = findings({**steady, **identified}, _boots(store, clones, since_ns, end_ns))
     return tuple(one for one in found if one.until_ns is None or one.until_ns > start_ns)
 
 
-def _changes(one: ReadingSummary) -> bool:
-    return one.is_range or len(one.values) > 1
+def _said(store: Store, start_ns: int, end_ns: int) -> dict[str, _Said]:
+    """Return the different things that each agent said of itself, by field."""
+    said: dict[str, _Said] = defaultdict(dict)
+    for field in _FIELDS:
+        for one in store.distinct("identity", field, start_ns, end_ns):
+            if one.device == one.source:
+                said[one.device][field] = tuple(str(value) for value in one.values if value)
+    return said
 
 
-def _as_ever(fields: _Said) -> Iterator[Identified]:
-    """Yield the first and the last of what an agent said that always said the same."""
-    values = {field: str(one.values[0]) for field, one in fields.items() if one.values}
-    yield Identified(min(one.first_ns for one in fields.values()), **values)
-    yield Identified(max(one.last_ns for one in fields.values()), **values)
+def _unsteady(said: Mapping[str, _Said]) -> set[str]:
+    """Return the agents that may be in a finding: all of a site where one changed, or with a gateway of other sites."""
+    changing = {site_of(agent) for agent, fields in said.items() if any(len(some) > 1 for some in fields.values())}
+    behind: dict[str, set[str]] = defaultdict(set)
+    for agent, fields in said.items():
+        for gateway in fields.get("gateway_mac", ()):
+            if not is_virtual(gateway):
+                behind[gateway].add(site_of(agent))
+    shared = {site for sites in behind.values() for site in sites if len(sites) > 1}
+    return {agent for agent in said if site_of(agent) in changing | shared}
+
+
+def _as_ever(fields: _Said, start_ns: int, end_ns: int) -> tuple[Identified, ...]:
+    """Return what an agent that always said the same said at the begin and the end."""
+    values = {field: some[0] for field, some in fields.items() if some}
+    return Identified(start_ns, **values), Identified(end_ns - 1, **values)
 
 
 def _row_by_row(store: Store, agents: list[str], start_ns: int, end_ns: int) -> dict[str, tuple[Identified, ...]]:

@@ -45,7 +45,7 @@ class Judge:
     def _judged(self, asked: Sequence[Asked]) -> Iterator[Judged]:
         others: Sequence[Asked] = asked
         if len(asked) >= WORTH_A_SUM:
-            sums = Sums(self._store)
+            sums = Sums(self._store, asked)
             others = []
             for one in asked:
                 if record := sums.record(one):

@@ -7,13 +7,14 @@ look at each minute. A sum never makes a day good that minute by minute is not; 
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 
-from collector.asked import Asked, own_conditions
-from collector.calendars.schedule import Hours, Window
+from collector.asked import Asked, Needed, own_conditions
+from collector.calendars.schedule import DayKind, DaySchedule, Hours, Window
 from collector.roster.schema import Device
 from collector.store.base import Life, PresenceSummary, Store
 from collector.store.base import ReadingSummary as Series
-from collector.targets.schema import Condition, Criterion, Proof
+from collector.targets.schema import Condition, Criterion
 from collector.verify.causes import MINUTE_NS, Cause
 from collector.verify.conditions import asked as proofs_for
 from collector.verify.conditions import fits, holding_ns
@@ -24,11 +25,11 @@ BRIDGED_NS = 30 * MINUTE_NS
 
 
 def blocks(windows: Sequence[Window]) -> tuple[Window, ...]:
-    """Return windows, those with no more than BRIDGED_NS between them joined."""
+    """Return sorted windows, those with no more than BRIDGED_NS between them joined."""
     found: list[Window] = []
     for window in windows:
         if found and window.start_ns - found[-1].end_ns <= BRIDGED_NS:
-            found[-1] = Window(found[-1].start_ns, window.end_ns)
+            found[-1] = Window(found[-1].start_ns, max(found[-1].end_ns, window.end_ns))
         else:
             found.append(window)
     return tuple(found)
@@ -36,74 +37,96 @@ def blocks(windows: Sequence[Window]) -> tuple[Window, ...]:
 
 class Sums:
     """
-    Tells the record of device-days of one day whose every minute is alike; a block of hours is asked about once.
+    Tells the record of device-days of one day whose every minute is alike.
 
     Perfect days are one kind; another are days through which an agent ran while nothing at all was read that the
-    criterion asks for: nothing is known of them.
+    criterion asks for: nothing is known of them. A device is asked about once for all its criteria: what was without a
+    fault all through the hours of service was so in the lessons.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, asked: Iterable[Asked]) -> None:
         self._store = store
-        self._presences: dict[Window, dict[str, PresenceSummary]] = {}
+        self._blocks = _blocks_by_device(asked)
+        self._presences: dict[Window, dict[str, DaySummary]] = {}
         self._readings: dict[tuple[str, Window], dict[str, list[Series]]] = {}
-        self._records: dict[tuple[tuple[Window, ...], str, Cause], DayRecord] = {}
+        self._stops: dict[tuple[Window, int], dict[str, int]] = {}
+        self._records: dict[tuple[tuple[Window, ...], tuple[Window, ...], str, Cause], DayRecord] = {}
 
     def record(self, asked: Asked) -> DayRecord | None:
         """Return the record of a day, None where its minutes must be looked at; equal days share their runs."""
-        found = blocks(asked.schedule.windows(asked.criterion.hours))
-        kinds = {self._kind(asked, block) for block in found}
+        windows = asked.schedule.windows(asked.criterion.hours)
+        kinds = {self._kind(asked, block) for block in self._blocks[asked.device.id] if _touch(block, windows)}
         if len(kinds) != 1 or (cause := kinds.pop()) is None:
             return None
-        key = (asked.schedule.windows(asked.criterion.hours), asked.criterion.id, cause)
+        key = (windows, asked.schedule.excluded, asked.criterion.id, cause)
         if key not in self._records:
             record = all_working(asked.device, asked.schedule, asked.criterion)
-            self._records[key] = record._replace(runs=tuple(run._replace(cause=cause) for run in record.runs))
+            runs = (run._replace(cause=cause) if run.cause is Cause.WORKING else run for run in record.runs)
+            self._records[key] = record._replace(runs=tuple(runs))
         return self._records[key]._replace(device=asked.device.id)
 
     def _kind(self, asked: Asked, block: Window) -> Cause | None:
         """Return the cause of every minute of a block, None where minutes differ or may."""
-        sums = self._sums(block).get(asked.device.speaker)
-        if sums is None:
+        ran = self._ran(block).get(asked.device.speaker)
+        if ran is None or asked.doubted:
             return None
-        readings = {
-            key: found
-            for key, condition in own_conditions(asked)
-            if (found := self._summary(condition, block, asked.device.id))
-        }
-        summary = DaySummary(
-            sums.presences,
-            _presence(sums.first),
-            _presence(sums.last),
-            sums.lan,
-            sums.wan,
-            sums.uptime_sum_s,
-            readings,
-        )
         hours = asked.schedule._replace(service=(block,), lessons=(block,))
-        if perfect(asked.device, hours, asked.criterion, summary, asked.doubted):
-            return Cause.WORKING
-        is_blank = not readings and not _can_presence_prove(asked)
-        if is_blank and perfect(_OWN, hours, _RAN, summary._replace(readings={}), asked.doubted):
+        readings = {
+            needed.place: found
+            for needed in own_conditions(asked)
+            if (found := self._summary(needed, block, asked.device.id))
+        }
+        if readings:
+            ran = ran._replace(readings=readings, stops=self._marks(asked, block))
+        elif not _can_presence_prove(asked):
             return Cause.UNKNOWN
-        return None
+        return Cause.WORKING if perfect(asked.device, hours, asked.criterion, ran) else None
 
-    def _sums(self, block: Window) -> Mapping[str, PresenceSummary]:
-        """Return what each agent's own presences sum up to, from a minute before the hours to their end."""
+    def _ran(self, block: Window) -> Mapping[str, DaySummary]:
+        """Return the agents that ran all through a block, with the sums of their own presences."""
         if block not in self._presences:
             found = self._store.presences(block.start_ns - 2 * MINUTE_NS, block.end_ns)
-            self._presences[block] = {one.device: one for one in found if one.device == one.source}
+            sums = {one.device: _summed(one) for one in found if one.device == one.source}
+            self._presences[block] = {agent: one for agent, one in sums.items() if _is_running(one, block)}
         return self._presences[block]
 
-    def _summary(self, condition: Condition, block: Window, device: str) -> ReadingSummary | None:
+    def _summary(self, needed: Needed, block: Window, device: str) -> ReadingSummary | None:
         """Return what the readings of a condition sum up to; of several series any that covers the hours will do."""
-        key = (f"{condition.reading} {sorted(condition.where.items())} {condition.every}", block)
-        if key not in self._readings:
-            start_ns = block.start_ns - holding_ns(condition)
+        if (needed.key, block) not in self._readings:
+            condition = needed.condition
+            since_ns = block.start_ns - holding_ns(condition)
             found = self._store.readings(
-                condition.measurement, condition.field, start_ns, block.end_ns, condition.where
+                condition.measurement, condition.field, since_ns, block.end_ns, condition.where
             )
-            self._readings[key] = _by_device(found)
-        return _joined(condition, self._readings[key].get(device, ()))
+            self._readings[needed.key, block] = _by_device(found)
+        return _joined(needed.condition, self._readings[needed.key, block].get(device, ()))
+
+    def _marks(self, asked: Asked, block: Window) -> int:
+        """Return how many stop marks the speaker left while readings of the block may have held."""
+        held_ns = max(holding_ns(needed.condition) for needed in own_conditions(asked))
+        if (block, held_ns) not in self._stops:
+            tracks = self._store.tracks("stop", ("boot",), block.start_ns - held_ns, block.end_ns)
+            self._stops[block, held_ns] = {one.device: len(one.points) for one in tracks if one.device == one.source}
+        return self._stops[block, held_ns].get(asked.device.speaker, 0)
+
+
+def _blocks_by_device(asked: Iterable[Asked]) -> dict[str, tuple[Window, ...]]:
+    """Return the blocks of all hours that a device is asked about."""
+    hours: dict[str, set[tuple[Window, ...]]] = defaultdict(set)
+    for one in asked:
+        hours[one.device.id].add(one.schedule.windows(one.criterion.hours))
+    known: dict[frozenset[tuple[Window, ...]], tuple[Window, ...]] = {}
+    found = {}
+    for device, some in hours.items():
+        key = frozenset(some)
+        if key not in known:
+            known[key] = blocks(sorted({window for windows in some for window in windows}))
+        found[device] = known[key]
+    return found
+
+
+def _touch(block: Window, windows: Iterable[Window]) -> bool:
+    return any(window.start_ns < block.end_ns and window.end_ns > block.start_ns for window in windows)
 
 
 def _by_device(found: Iterable[Series]) -> dict[str, list[Series]]:
@@ -124,14 +147,25 @@ def _joined(condition: Condition, series: Sequence[Series]) -> ReadingSummary | 
 
 # A device that speaks for itself, and a criterion that asks for nothing but that it ran.
 _OWN = Device("", "")
-_RAN = Criterion((Proof(all=()),), Hours.SERVICE)
+_RAN = Criterion((), Hours.SERVICE)
+
+
+def _is_running(summary: DaySummary, block: Window) -> bool:
+    """Tell whether an agent ran all through a block."""
+    hours = DaySchedule(date.min, DayKind.WORKDAY, "", *block, service=(block,))
+    return perfect(_OWN, hours, _RAN, summary)
 
 
 def _can_presence_prove(asked: Asked) -> bool:
     """Tell whether a proof for the device needs no reading of its own."""
     is_observed = asked.device.speaker != asked.device.id
     proofs = proofs_for(asked.criterion, asked.device.profile, is_observed=is_observed)
-    return any(not proof.readings for proof in proofs)
+    return any(not proof.readings for proof in proofs) or not (asked.criterion.good_when or is_observed)
+
+
+def _summed(one: PresenceSummary) -> DaySummary:
+    first, last = _presence(one.first), _presence(one.last)
+    return DaySummary(one.presences, first, last, one.lan, one.wan, one.uptime_sum_s)
 
 
 def _presence(life: Life) -> Presence:

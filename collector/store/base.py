@@ -135,6 +135,14 @@ class ReadingSummary(NamedTuple):
     gap_ns: int
 
 
+class Distinct(NamedTuple):
+    """The different values of one field that a device has by one source, sorted."""
+
+    device: str
+    source: str
+    values: tuple[Value, ...]
+
+
 class Late(NamedTuple):
     """
     Batches of one device that were stored long after their samples were taken, those of one hour together.
@@ -242,6 +250,9 @@ class Store(Protocol):
         devices: Collection[str] | None = None,
     ) -> Iterator[ReadingSummary]:
         """Yield a summary of `field` for each series that has it in the period, sorted by device, source, tags."""
+
+    def distinct(self, measurement: str, field: str, start_ns: int, end_ns: int) -> Iterator[Distinct]:
+        """Yield which different values of `field` each device and source has in the period, sorted by these."""
 
     def late(self, since_ns: int, until_ns: int) -> Iterator[Late]:
         """Yield what was stored late in [since, until), by device and hour, sorted so."""

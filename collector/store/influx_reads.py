@@ -16,6 +16,7 @@ from collector.store.base import (
     DAY_NS,
     NO_PATTERNS,
     REACH_NS,
+    Distinct,
     Late,
     Patterns,
     PresenceSummary,
@@ -36,6 +37,7 @@ from collector.store.tracks import (
     summary_of,
 )
 from contract.measurements import TABLE, Measurement, Retention
+from contract.sample import Value
 
 READERS = 2
 # Of a piece: what a query costs besides its points is little then, and 100,000 points are some 20 MB.
@@ -232,6 +234,17 @@ class InfluxReads:
         From the readings themselves: what `elapsed`, `distinct` and `count` cost together in influxd is more.
         """
         return map(summary_of, self.tracks(measurement, [field], start_ns, end_ns, devices, where))
+
+    def distinct(self, measurement: str, field: str, start_ns: int, end_ns: int) -> Iterator[Distinct]:
+        """Yield which different values of `field` each device and source has in the period, sorted by these."""
+        row = TABLE[measurement]
+        check_names(row, [field])
+        found: dict[tuple[str, str], set[Value]] = {}
+        for series in self._query(row.retention, influxql.distinct(row, field, influxql.period(start_ns, end_ns))):
+            device = series["tags"]["device"]
+            key = (device, series["tags"].get("agent") or device)
+            found.setdefault(key, set()).update(value for _, value in series["values"])
+        yield from (Distinct(*key, tuple(sorted(found[key]))) for key in sorted(found))
 
     def late(self, since_ns: int, until_ns: int) -> Iterator[Late]:
         """Yield what was stored late in [since, until), by device and hour, sorted so; of the last hour to the ns."""

@@ -141,6 +141,11 @@ def presences(row: Measurement, condition: str, life: Sequence[str]) -> tuple[st
     )
 
 
+def distinct(row: Measurement, field: str, condition: str) -> str:
+    """Return the query for the different values of a field of each device and agent."""
+    return f'SELECT distinct({name(field)}) FROM {name(row.name)} WHERE {condition} GROUP BY "device", "agent"'
+
+
 def late(row: Measurement, condition: str) -> str:
     """Return the query for what is late, by device and hour."""
     wanted = 'min("oldest"), max("newest")'

@@ -10,6 +10,7 @@ from collector.store import sql
 from collector.store.base import (
     NO_PATTERNS,
     REACH_NS,
+    Distinct,
     Late,
     Patterns,
     PresenceSummary,
@@ -170,6 +171,19 @@ class SqliteReads:
     ) -> Iterator[ReadingSummary]:
         """Yield a summary of `field` for each series that has it in the period, sorted by device, source, tags."""
         return map(summary_of, self.tracks(measurement, [field], start_ns, end_ns, devices, where))
+
+    def distinct(self, measurement: str, field: str, start_ns: int, end_ns: int) -> Iterator[Distinct]:
+        """Yield which different values of `field` each device and source has in the period, sorted by these."""
+        row = TABLE[measurement]
+        check_names(row, [field])
+        with self._read() as connection:
+            if field not in columns(connection, row):
+                return
+            text = sql.select(row, f'DISTINCT "{field}"')
+            for (device, source), keys in groupby(series_of(connection, row, None), key=lambda key: key[:2]):
+                found = {value for key in keys for (value,) in connection.execute(text, (*key, start_ns, end_ns))}
+                if found := found - {None}:
+                    yield Distinct(device, source, tuple(sorted(found)))
 
     def late(self, since_ns: int, until_ns: int) -> Iterator[Late]:
         """Yield what was stored late in [since, until), by device and hour, sorted so."""

@@ -82,8 +82,16 @@ class Criterion(NamedTuple):
     @property
     def id(self) -> str:
         """A name that changes with its content: what was judged by another criterion is never taken for this one's."""
-        text = json.dumps(plain(self.good_when), sort_keys=True, ensure_ascii=False)
-        return f"{self.hours}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+        key = (id(self.good_when), self.hours)
+        known = _IDS.get(key)
+        if known is None or known[0] is not self.good_when:
+            text = json.dumps(plain(self.good_when), sort_keys=True, ensure_ascii=False)
+            known = _IDS[key] = self.good_when, f"{self.hours}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+        return known[1]
+
+
+# It is asked for with every device-day. The proofs are kept, so that no others get their address.
+_IDS: dict[tuple[int, Hours], tuple[tuple[Proof, ...], str]] = {}
 
 
 class Rule(NamedTuple):
