@@ -18,7 +18,7 @@ from agent import files
 from agent.rows import checksum
 from agent.sign import Signer
 from agent.spool import DAMAGED, FILE, SpoolError
-from agent.writeahead import is_empty
+from agent.writeahead import would_be_deleted
 from contract import __version__
 from contract.batch import Batch, decode
 from contract.batchfile import Head, Writer
@@ -117,7 +117,7 @@ def _read(spool: Path, *, with_refused: bool) -> Iterator[tuple[str, bytes, Batc
     file = spool / FILE
     if not file.is_file():
         raise SpoolError(f"{file}: no spool here: has the agent run? (--spool names its folder)")
-    if is_empty(file):
+    if would_be_deleted(file):
         raise SpoolError(f"{file}: is empty: {_MENDED}")
     queries = {"batch": _WAITING, "refused": _REFUSED} if with_refused else {"batch": _WAITING}
     try:

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 from agent import mark
 from agent.rows import CREATE, SCHEMA, checksum, is_right, is_right_record, of_record, text
-from agent.writeahead import Log, is_empty
+from agent.writeahead import Log, would_be_deleted
 from contract.batch import Batch, encode
 from contract.errors import SantongError
 from contract.sample import Sample
@@ -137,7 +137,7 @@ class Spool:
         """Open the file, made when it is missing (or only read it)."""
         try:
             if self._read_only:
-                if is_empty(self.file):
+                if would_be_deleted(self.file):
                     raise SpoolDamaged(f"{self.file}: is empty")
                 self._connection = sqlite3.connect(
                     f"{self.file.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None

@@ -49,6 +49,11 @@ def is_empty(file: Path) -> bool:
     return file.stat().st_size <= 1
 
 
+def would_be_deleted(file: Path) -> bool:
+    """Tell whether opening a database file would cost its log; one that is just being made is empty without a log."""
+    return is_empty(file) and log_of(file).is_file() and log_of(file).stat().st_size > HEADER
+
+
 class Log:
     """The log of one database file."""
 

@@ -25,6 +25,7 @@ _MODELS = {
     Role.HOTSPOT: ("Simulated Access Point", "openwrt"),
 }
 _NOTICES_WAKE_S = 15
+_GRAIN = 100  # ms, to which the offset of held samples is cut
 _KEPT = 3  # batches that a restored image still has
 
 
@@ -71,6 +72,7 @@ class Agent:
         self._restored_at = life.oddity.since if life.oddity and life.oddity.kind == "restored" else FAR
         # What the spool knows; an image that is restored has an older one of these.
         self._epoch, self._seq, self._previous = "", 0, ""
+        self._name = ""  # of the last batch that got one
         self._held: list[_Held] = []
         self._open: dict[str, list[bytes]] = {}
         self._known: set[str] = set()  # boots with the time
@@ -101,7 +103,7 @@ class Agent:
         yield Lost(run.start)
         for sent in self._latest:
             yield Sent(run.start, sent.device, sent.payload, again=True)
-        self._seq = max(0, self._seq - _KEPT)
+        self._name = f"{self._epoch}:{max(1, self._seq - _KEPT)}"
         self._held.clear()
         self._open.clear()
         self._marks.clear()
@@ -111,9 +113,10 @@ class Agent:
         yield from self._close(run.start)
         is_dated = run.boot.id in self._known
         for boot, at, reason in self._marks:
-            uptime_s = (at - self._boot_start(boot)) / 1000
+            offset = self._boot_start(boot)
+            uptime_s = (at - offset) / 1000
             fields: dict[str, Value] = {"boot": boot, "uptime_s": uptime_s, "reason": reason}
-            self._held.append(_Held(boot, self.thing.id, lines.line("stop", fields, at - at % 100), 1))
+            self._held.append(_Held(boot, self.thing.id, lines.line("stop", fields, at - offset % _GRAIN), 1))
         self._marks.clear()
         self._identified, self._tail_until = 0, 0
         while self._answer and self._answer.at < run.start:
@@ -153,7 +156,7 @@ class Agent:
         """Take a round: presence, identity, telemetry, and what was answered since the last one."""
         boot = run.boot
         own, samples = [], 0
-        shown = at if is_dated else at - at % 100
+        shown = at if is_dated else at - (boot.start + boot.offset_ms) % _GRAIN
         label = at - at % MINUTE
         uptime = label - boot.start - boot.offset_ms
         if uptime > 0 and label > self._label:
@@ -211,7 +214,7 @@ class Agent:
     # ---- the spool
 
     def _begin(self) -> None:
-        self._previous = f"{self._epoch}:{self._seq}" if self._epoch else ""
+        self._previous = self._name
         self._epoch, self._seq = hexadecimal(self._chance, 8), 0
 
     def _boot_start(self, boot: str) -> int:
@@ -239,5 +242,6 @@ class Agent:
 
     def _payload(self, clock: str, body: bytes, rest: str = "") -> bytes:
         self._seq += 1
+        self._name = f"{self._epoch}:{self._seq}"
         previous = f" previous={self._previous}" if self._seq == 1 and self._previous else ""
         return f"#santong/1 epoch={self._epoch} seq={self._seq} clock={clock}{previous}{rest}\n".encode() + body

@@ -7,7 +7,7 @@ from simulator.chance import Chance
 from simulator.people import breaker
 from simulator.places import Place
 from simulator.rates import Kind, Rates
-from simulator.spans import DAY, HOUR, MINUTE, SECOND, Span, Times
+from simulator.spans import DAY, MINUTE, SECOND, Span, Times
 from simulator.timetable import Calendar
 
 
@@ -37,22 +37,26 @@ class Mains(NamedTuple):
     """
     What a site gives its machines: power, a gateway that answers, a line behind it.
 
-    `breaker` is when the caretaker has it on; `gateway` and `line` are those of the site's network, whoever asks.
+    `breaker` is when the caretaker has it on; `gateway`, `line` and `time` (of the day) are those of the site's
+    network, whoever asks.
     """
 
     breaker: Times
     power: Times
     gateway: Times
     line: Times
+    time: Times
     faults: list[Fault]
     mac_changed: int | None
 
 
 def centre(seed: int, calendar: Calendar, rates: Rates) -> Centre:
-    """Return how the centre lives."""
+    """Return how the centre lives; within three days collector and broker are each away at least once."""
     chance = Chance(seed, "centre")
     span = calendar.span
-    away = [_faults(chance, name, "centre", kind, span) for name, kind in _centre(rates)]
+    away = [
+        _faults(chance, name, "centre", kind, span) or _one(chance, name, kind, span) for name, kind in _centre(rates)
+    ]
     collector, broker = (Times((fault.start, fault.end) for fault in some) for some in away)
     whole = Times([span])
     return Centre(
@@ -60,12 +64,19 @@ def centre(seed: int, calendar: Calendar, rates: Rates) -> Centre:
     )
 
 
+def _one(chance: Chance, name: str, kind: Kind, span: Span) -> list[Fault]:
+    if span.end - span.start < 3 * DAY or not kind.a_day:
+        return []
+    start = span.start + chance.randrange(DAY, 2 * DAY)
+    return [Fault(name, "centre", start, start + chance.long(*kind.lengths_s))]
+
+
 def _centre(rates: Rates) -> tuple[tuple[str, Kind], ...]:
     return ("centre_outage", rates.centre), ("broker_outage", rates.broker)
 
 
-def mains(seed: int, place: Place, calendar: Calendar, rates: Rates) -> Mains:
-    """Return how a site's mains and network live."""
+def mains(seed: int, place: Place, calendar: Calendar, rates: Rates, mac_changed: int | None = None) -> Mains:
+    """Return how a site's mains and network live; `mac_changed` is when its gateway was exchanged."""
     chance = Chance(seed, place.id, "site")
     span = calendar.span
     cuts = _faults(chance, "power_cut", place.id, rates.power_cut, span)
@@ -83,10 +94,10 @@ def mains(seed: int, place: Place, calendar: Calendar, rates: Rates) -> Mains:
     gateway = Times([span]).without(_times(routers))
     if place.boxed:
         gateway = gateway.both(_late(power, 45 * SECOND))  # a router takes its time to start
-    changed = None
-    if place.is_school and chance.happens(0.02) and span.end - span.start > 2 * DAY:
-        changed = span.start + chance.randrange(1, (span.end - span.start) // DAY) * DAY + 6 * HOUR
-    return Mains(switched, power, gateway, gateway.without(_times(lines)), cuts + routers + lines, changed)
+    line = gateway.without(_times(lines))
+    unknown = _faults(chance, "no_time", place.id, rates.time, span)
+    time = line.without(_times(unknown))
+    return Mains(switched, power, gateway, line, time, cuts + routers + lines + unknown, mac_changed)
 
 
 def _late(times: Times, by: int) -> Times:

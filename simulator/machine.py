@@ -121,7 +121,7 @@ def _sessions(chance: Chance, thing: Thing, use: Use, mains: Mains, rates: Rates
 def _boot(chance: Chance, thing: Thing, start: int, end: int, how: str, mains: Mains) -> Boot:
     number = hexadecimal(chance, 32)
     name = f"{number[:8]}-{number[8:12]}-4{number[13:16]}-a{number[17:20]}-{number[20:]}"
-    online = mains.line.next(start + chance.between(*thing.clock_s))
+    online = mains.time.next(start + chance.between(*thing.clock_s))
     dated = online if online is not None and online < end else None
     return Boot(name, start, end, how, dated, chance.randint(-200, 200))
 

@@ -2,15 +2,17 @@
 What a minute really was, from the states of the truth, by a definition of its own.
 
 A minute [m, m + 60 s) of a machine was good when the machine was on and awake all through it, and the network, asked at
-m + 60 s + `asks_ms` (up to three times, a second apart), answered. Of a hotspot, when a guest's journey of that minute
-(at `reads_ms`) reached its end; of a panel, when its display was on at `reads_ms` of that minute.
+m + 60 s + `asks_ms` (up to three times, a second apart; at another phase while the machine's clock is unset), answered.
+Of a hotspot, when a guest's journey of that minute (at `reads_ms`) reached its end; of a panel, when its display was on
+at `reads_ms` of that minute.
 
 Of what was not good the first of these is why: off, asleep, lan, wan, service (with its stage), standby, silent.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from simulator.places import Role
@@ -40,14 +42,24 @@ class Known(NamedTuple):
     asks_ms: int
     reads_ms: int
     layers: dict[str, dict[str, Times]]
+    unset: Mapping[int, int] = MappingProxyType({})
 
     def times(self, layer: str, state: str) -> Times:
         """Return when a layer was in a state."""
         return self.layers.get(layer, {}).get(state, Times())
 
+    def asked(self, start: int) -> int:
+        """Return when the network is asked for a minute."""
+        at = start + MINUTE + self.asks_ms
+        for span in self.times("clock", "unset").within(start + MINUTE, start + 2 * MINUTE):
+            early = _of_minute(start + MINUTE, self.unset[self.times("clock", "unset").begin(span.start)])
+            if span.start <= early < span.end:
+                return early
+        return at
+
     def minute(self, start: int, speaker: "Known | None" = None) -> Minute:
         """Return what a minute was; of a panel `speaker` is the gateway that asks."""
-        asked = start + MINUTE + self.asks_ms
+        asked = self.asked(start)
         if self.role is Role.PANEL:
             return self._shown(start, speaker)
         is_seen = self.times("agent", "measuring").has(asked)
@@ -96,11 +108,14 @@ class Truth:
         """Return a device and its states."""
         row = self._db.execute("SELECT * FROM device WHERE device = ?", (device,)).fetchone()
         spans: dict[str, dict[str, list[tuple[int, int]]]] = {}
-        text = "SELECT layer, start_ms, end_ms, state FROM state WHERE device = ?"
-        for layer, start, end, state in self._db.execute(text, (device,)):
+        unset: dict[int, int] = {}
+        text = "SELECT layer, start_ms, end_ms, state, why FROM state WHERE device = ?"
+        for layer, start, end, state, why in self._db.execute(text, (device,)):
+            if layer == "clock" and state == "unset":
+                unset[start] = int(why)
             spans.setdefault(layer, {}).setdefault(state, []).append((start, end))
         layers = {layer: {state: Times(some) for state, some in states.items()} for layer, states in spans.items()}
-        return Known(row[0], row[1], Role(row[2]), row[3], bool(row[4]), bool(row[5]), row[6], row[7], layers)
+        return Known(row[0], row[1], Role(row[2]), row[3], bool(row[4]), bool(row[5]), row[6], row[7], layers, unset)
 
     def devices(self) -> list[str]:
         """Return the ids of all devices."""

@@ -14,8 +14,9 @@ class Rates(NamedTuple):
     """
     What happens how often. Figures are guesses of a lively city, not measurements of one.
 
-    Sites: `power_cut`, `flicker` (a short one), `gateway`, `uplink`, `uplink_flicker`. Machines: `crash`, `reboot`,
-    `killed` (and started again at once), `dead` (killed, and not), `killed_before_end` (a share of boots), `hang`.
+    Sites: `power_cut`, `flicker` (a short one), `gateway`, `uplink`, `uplink_flicker`, `time` (nobody
+    tells it). Machines: `crash`, `reboot`, `killed` (and started again at once), `dead` (killed, and not),
+    `killed_before_end` (a share of boots), `hang`.
     Services: `journey` (of a hotspot), `panel` (does not answer). The centre: `centre`, `broker`.
     """
 
@@ -24,6 +25,7 @@ class Rates(NamedTuple):
     gateway: Kind = Kind(0.03, (90, 18_000))
     uplink: Kind = Kind(0.06, (70, 43_200))
     uplink_flicker: Kind = Kind(0.1, (2, 59))
+    time: Kind = Kind(0.06, (1200, 28_800))
     crash: Kind = Kind(0.02, (60, 2400))
     reboot: Kind = Kind(0.03, (20, 150))
     killed: Kind = Kind(0.05, (4, 15))
@@ -32,8 +34,8 @@ class Rates(NamedTuple):
     hang: Kind = Kind(0.02, (150, 3600))
     journey: Kind = Kind(0.4, (70, 21_600))
     panel: Kind = Kind(0.08, (120, 28_800))
-    centre: Kind = Kind(0.15, (120, 5400))
-    broker: Kind = Kind(0.15, (30, 3600))
+    centre: Kind = Kind(0.25, (120, 5400))
+    broker: Kind = Kind(0.25, (30, 3600))
 
     def scaled(self, factor: float) -> "Rates":
         """Return rates that are so many times as high; lengths stay."""

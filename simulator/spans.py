@@ -57,6 +57,10 @@ class Times:
                 found.append(Span(max(span.start, start), min(span.end, end)))
         return found
 
+    def begin(self, at: int) -> int:
+        """Return when that began which was so at `at`."""
+        return self.spans[bisect_right(self._starts, at) - 1].start
+
     def next(self, at: int) -> int | None:
         """Return the first instant at or after `at` at which it was so."""
         if self.has(at):

@@ -7,9 +7,12 @@ The truth of a city, written apart from all evidence: one SQLite file.
     fault(kind, site, device, start_ms, end_ms, detail)             what was injected; of the centre: neither
     oddity(device, kind, since_ms, until_ms, other)
 
-Layers of a machine: `power` (on, asleep, off), `agent` (measuring, away), `lan`, `wan` (up, down), of a hotspot also
-`journey` (done, or the stage that fails). Of a panel: `display` (on, standby, silent, off). `asks_ms` and `reads_ms`
-are the phases of the minute at which the agent asks for the network, and for the device's own service.
+Layers of a machine: `power` (on, asleep, off), `agent` (measuring, away), `clock` (right, unset: `why` is the phase at
+which its agent asks meanwhile, ms), `lan`, `wan` (up, down), of a hotspot also `journey` (done, or the stage that
+fails). Of a panel: `display` (on, standby, silent, off).
+
+`asks_ms` and `reads_ms` are the phases of the minute at which the agent asks for the network, and for the device's own
+service. `simulator/minutes.py` says what a minute was.
 """
 
 import sqlite3
@@ -21,7 +24,7 @@ from simulator.faults import Fault
 from simulator.places import Role
 from simulator.readings import journey_phase, panel_phase, phase
 from simulator.spans import MINUTE, Span, Times
-from simulator.world import DeviceLife, SiteLife, World
+from simulator.world import Body, DeviceLife, SiteLife, World
 
 FILE = "truth.sqlite"
 _TABLES = """
@@ -83,7 +86,7 @@ class Writer:
         self._db.execute(
             "INSERT INTO device VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, asks, reads(thing.id) if reads else asks)
         )
-        states = ((thing.id, *state) for state in states_of(site, life, self._world.span))
+        states = ((thing.id, *state) for state in states_of(site, life, self._world.span) if state.end > state.start)
         self._db.executemany("INSERT INTO state VALUES (?, ?, ?, ?, ?, ?)", states)
 
     def _faults(self, faults: Iterable[Fault], site: str) -> None:
@@ -113,6 +116,7 @@ def states_of(site: SiteLife, life: DeviceLife, span: Span) -> Iterator[State]:
         site, [(boot.end, boot.how) for body in bodies for boot in body.machine.boots], Times([span]).without(on)
     )
     yield from _layer("agent", {"measuring": measuring, "away": Times([span]).without(measuring)})
+    yield from _clock(life, bodies, span)
     for layer, times in (("lan", network.gateway), ("wan", network.line)):
         yield from _layer(layer, {"up": times, "down": Times([span]).without(times)})
     if life.thing.role is Role.HOTSPOT:
@@ -120,6 +124,17 @@ def states_of(site: SiteLife, life: DeviceLife, span: Span) -> Iterator[State]:
         for stage, times in life.journey:
             yield from _layer("journey", {stage: times})
         yield from _layer("journey", {"done": Times([span]).without(failing)})
+
+
+def _clock(life: DeviceLife, bodies: tuple[Body, ...], span: Span) -> Iterator[State]:
+    """Yield when a machine's clock was right; until then its agent goes by the time since the boot."""
+    own = phase(life.thing.id, MINUTE)
+    at = span.start
+    for boot in (boot for body in bodies for boot in body.machine.boots):
+        yield State("clock", at, boot.start, "right")
+        at = boot.end if boot.dated is None else boot.dated
+        yield State("clock", boot.start, at, "unset", str((boot.start + own) % MINUTE))
+    yield State("clock", at, span.end, "right")
 
 
 def _layer(layer: str, states: dict[str, Times]) -> Iterator[State]:

@@ -84,6 +84,7 @@ class World:
         self.calendar = _calendar(seed, self.places, start, days)
         self.centre: Centre = fault_room.centre(seed, self.calendar, rates)
         self.oddities = _oddities(seed, self.places, self.calendar)
+        self._exchanged = _exchanged(seed, self.places, self.calendar)
         self._by_id = {place.id: place for place in self.places}
 
     @property
@@ -98,7 +99,7 @@ class World:
             yield SiteLife(place, mains, tuple(self._device(place, mains, thing) for thing in place.things))
 
     def _mains(self, place: Place) -> Mains:
-        return fault_room.mains(self.seed, place, self.calendar, self.rates)
+        return fault_room.mains(self.seed, place, self.calendar, self.rates, self._exchanged.get(place.id))
 
     def _device(self, place: Place, mains: Mains, thing: Thing) -> DeviceLife:
         wanted = wishes(self.seed, place, thing, self.calendar)
@@ -189,6 +190,7 @@ def _first_then(first: Mains, then: Mains, at: int, span: Span) -> Mains:
         joined(first.power, then.power),
         joined(first.gateway, then.gateway),
         joined(first.line, then.line),
+        joined(first.time, then.time),
         first.faults + then.faults,
         None,
     )
@@ -252,6 +254,16 @@ def _oddities(seed: int, city: tuple[Place, ...], calendar: Calendar) -> dict[st
             kind, start if kind == "parked" else since, until, "office" if kind == "parked" else other
         )
     return found
+
+
+def _exchanged(seed: int, city: tuple[Place, ...], calendar: Calendar) -> dict[str, int]:
+    """Choose the schools whose gateway is exchanged, and when: one in fifty, at least one."""
+    chance = Chance(seed, "exchanged")
+    schools = [place.id for place in city if place.is_school]
+    if calendar.days < 3 or not schools:
+        return {}
+    some = chance.sample(schools, max(1, len(schools) // 50))
+    return {site: calendar.span.start + chance.randrange(1, calendar.days) * DAY + 6 * HOUR for site in some}
 
 
 def _mixed(chance: Chance, things: list[Thing]) -> list[Thing]:

@@ -13,6 +13,7 @@ from agent.probe.settings import KINDS
 from collector.cli import CollectSettings
 from collector.cli import app as centre_app
 from collector.foreign import Foreign
+from collector.roster.columns import DEVICE_COLUMNS, SITE_COLUMNS
 from collector.words import WORDS
 from contract.measurements import as_markdown
 from contract.settings import leaves, variable
@@ -95,10 +96,19 @@ def test_screens_use_the_glossary_and_the_glossary_is_used() -> None:
     files = [*(centre / f"{name}.py" for name in ("screen", "up", "cli", "roster/diff")), *centre.glob("commands/*.py")]
     screens = "".join(file.read_text(encoding="utf-8") for file in files)
     for key, (chinese, english) in WORDS.items():
-        assert f'"{key}"' in screens, f"{key} is used nowhere"
+        assert f'"{key}"' in screens or f"'{key}'" in screens, f"{key} is used nowhere"
         assert chinese and english
     people_never_see = re.compile(r"\b(slot|spool|epoch|batch|A_low)\b", re.IGNORECASE)
     assert not [word for word in WORDS.values() if people_never_see.search(word[1])]
+
+
+def test_every_header_of_a_roster_is_documented() -> None:
+    """`docs/roster.md` has a row for each column with every header that is accepted."""
+    text = (ROOT / "docs/roster.md").read_text(encoding="utf-8")
+    for column in (*SITE_COLUMNS, *DEVICE_COLUMNS):
+        (row,) = re.findall(rf"^\| .*`{column.name}`.* \|.*\|$", text, re.MULTILINE)[:1]
+        for header in column.headers:
+            assert re.search(rf"[ `]{re.escape(header)}[ `,]", row), f"{column.name}: {header}"
 
 
 def test_every_setting_of_every_probe_is_documented() -> None:

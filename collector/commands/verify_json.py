@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from collector.commands.verify_words import counts_of, sentence
+from collector.commands.verify_words import counts_of
+from collector.sentences import sentence_of_target
 from collector.verification import Silent, Verified
 from collector.verify.conclude import TargetFigures
 from collector.verify.integrity import Finding
@@ -48,7 +49,7 @@ def _target(result: TargetResult, figures: TargetFigures, zone: ZoneInfo) -> dic
         "definition": target.definition._asdict(),
         "verdict": str(result.verdict),
         "why": result.why,
-        "sentence": {"zh": sentence(result, "zh"), "en": sentence(result, "en")},
+        "sentence": {"zh": sentence_of_target(result, "zh"), "en": sentence_of_target(result, "en")},
         "share": target.share,
         "at_least": target.at_least,
         "counts": counts._asdict() | {"total": counts.total},

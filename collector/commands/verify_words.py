@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from collector.sentences import sentence_of_target
 from collector.targets.schema import Target
 from collector.verification import Verified
 from collector.verify.causes import Cause
@@ -25,7 +26,6 @@ _VERDICTS = {
     Verdict.FAIL: ("verdict_fail", "red"),
     Verdict.NOT_PROVEN: ("verdict_not_proven", "yellow"),
 }
-_UNITS = {"site": "units_site", "class": "units_class", "device": "units_device"}
 _WHY = {
     "availability_fail": "why_availability_fail",
     "availability_not_proven": "why_availability_not_proven",
@@ -86,31 +86,6 @@ def counts_of(result: TargetResult) -> Counts:
     return Counts(proven, failing, unproven, needed)
 
 
-def sentence(result: TargetResult, language: Language) -> str:
-    """Return the sentence that says why a verdict is what it is."""
-    if result.target.evidence == "declared":
-        return _declared(result.target, language)
-    counts = counts_of(result)
-    if counts.needed is None:
-        return word("said_empty", language)
-    said = word("said_counts", language).format(
-        total=counts.total,
-        units=word(_UNITS[result.target.unit], language),
-        proven=counts.proven,
-        failing=counts.failing,
-        unproven=counts.unproven,
-    )
-    best = counts.total - counts.failing
-    if result.verdict is Verdict.PASS:
-        said += word("said_enough", language).format(needed=counts.needed)
-    elif result.verdict is Verdict.FAIL:
-        said += word("said_lost", language).format(needed=counts.needed, best=best)
-    else:
-        said += word("said_enough", language).format(needed=counts.needed)
-        said += word("said_missing", language).format(missing=counts.needed - counts.proven)
-    return said
-
-
 def reasons(result: TargetResult, language: Language) -> str:
     """Return why units are not proven, the most frequent reason first; empty where all are."""
     found = Counter(_WHY[unit.why] for unit in result.units if unit.verdict is not Verdict.PASS and unit.why in _WHY)
@@ -122,19 +97,6 @@ def lost(figures: TargetFigures, language: Language) -> str:
     found = sorted(figures.minutes.items(), key=lambda pair: (-pair[1], pair[0]))
     some = ((cause, minutes) for cause, minutes in found if cause not in (Cause.WORKING, Cause.EXCLUDED) and minutes)
     return word("and", language).join(f"{word(_CAUSES[Cause(cause)], language)} {minutes:,}" for cause, minutes in some)
-
-
-def _declared(target: Target, language: Language) -> str:
-    if target.declared.value is None or target.share is None:
-        return word("said_not_declared", language)
-    return word("said_declared", language).format(
-        value=percent(target.declared.value), share=percent(target.share), source=target.declared.source or "–"
-    )
-
-
-def percent(share: float) -> str:
-    """Return a share for people."""
-    return f"{share * 100:.4g} %"
 
 
 def titled(target: Target, language: Language) -> str:
@@ -185,7 +147,7 @@ def _sentences(found: Verified, language: Language) -> Iterator[Text]:
         key, style = _VERDICTS[result.verdict]
         yield Text()
         yield Text.assemble((word(key, language), style), f"  {result.target.id}  {titled(result.target, language)}")
-        yield Text(f"  {sentence(result, language)}")
+        yield Text(f"  {sentence_of_target(result, language)}")
         if why := reasons(result, language):
             yield Text(f"  {why}")
         if minutes := lost(figures, language):

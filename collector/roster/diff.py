@@ -150,6 +150,8 @@ def as_text(difference: Difference, language: Language, most: int | None = None)
     def say(key: str) -> str:
         return word(key, language)
 
+    more = say("more")
+
     if difference.is_empty:
         return say("same_roster")
     lines = [
@@ -173,7 +175,7 @@ def as_text(difference: Difference, language: Language, most: int | None = None)
             shown = entries if most is None else entries[:most]
             lines += ["", title, *(f"  {entry}" for entry in shown)]
             if len(shown) < len(entries):
-                lines.append(f"  … {len(entries) - len(shown):,} {say('more')}")
+                lines.append(f"  … {len(entries) - len(shown):,} {more}")
     return "\n".join(lines)
 
 

@@ -54,7 +54,7 @@ def known(evidence: Evidence) -> Steps[Cause]:
         tail = _put(steps, *_another_boot(evidence, boot, before), presence[boot.first].time_ns, tail)
         tail = _within_boot(steps, evidence, boot, tail)
     if presence:
-        _put(steps, [(presence[-1].time_ns, Cause.UNKNOWN)], None, presence[-1].time_ns + MINUTE_NS, tail)
+        _put(steps, [(presence[-1].time_ns, Cause.UNKNOWN)], None, -ALWAYS, tail)
     return steps
 
 

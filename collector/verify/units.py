@@ -58,7 +58,8 @@ class Day(NamedTuple):
 
     Days of several devices beside each other are one day. The best device is known only between bounds where minutes
     are unknown, so good is the most that any device has proven, good + unknown the most that any may have had, and
-    minutes are excluded when they are for all: what evidence comes later can narrow that, and never contradict it.
+    minutes are excluded when they are for all. Unknown minutes that turn out to be good or bad narrow that, and never
+    contradict it.
     """
 
     sums: Sums

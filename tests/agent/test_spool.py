@@ -629,6 +629,14 @@ def test_peek_where_no_agent_ran(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_peek_while_the_file_is_being_made(tmp_path: Path) -> None:
+    """An agent that is just starting for the first time has an empty file, which nobody has to repair."""
+    (tmp_path / FILE).touch()
+    with pytest.raises(SpoolError) as caught:
+        peek(tmp_path)
+    assert "repair" not in str(caught.value)
+
+
 def test_peek_at_garbage(tmp_path: Path) -> None:
     """Asking for the status of a damaged spool is one line."""
     (tmp_path / FILE).write_bytes(b"no database any more " * 100)

@@ -131,6 +131,7 @@ def _spool_restored(city: City) -> bool:
         is_killed = city.kill_agent(agent, mark=False)
         kept = SpoolCopy.of(chosen).kept(is_damaged=agent.is_older_damaged if has_older else agent.is_damaged)
         had = SpoolCopy.of(agent.spool).kept(is_damaged=agent.is_damaged)
+        agent.copy_spool(city.folder / "copies" / f"replaced{len(city.happenings)}")
         _exempt(city, had - kept, city.exempt.replaced)
         agent.put_spool(chosen)
         agent.is_older_damaged = agent.is_damaged

@@ -197,8 +197,8 @@ def test_one_broken_file_does_not_cost_the_others(tmp_path: Path) -> None:
     ]
 
 
-def test_the_wheel_has_every_profile_calendar_and_target(tmp_path: Path) -> None:
-    """What pip installs has the shipped profiles, calendars and targets beside what reads them."""
+def test_the_wheel_has_all_that_is_shipped_beside_the_code(tmp_path: Path) -> None:
+    """What pip installs has the shipped profiles, calendars, targets and the example of a roster."""
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
     (wheel,) = tmp_path.glob("*.whl")
@@ -206,6 +206,7 @@ def test_the_wheel_has_every_profile_calendar_and_target(tmp_path: Path) -> None
     assert {f"firmware_profiles/{name}.yaml" for name in Library().ids()} <= inside
     shipped = {str(file.relative_to(ROOT)) for file in (ROOT / "collector").rglob("*.yaml")}
     assert {"collector/calendars/guangdong.yaml", "collector/targets/qingyuan-2014-2016.yaml"} <= shipped <= inside
+    assert {f"collector/roster/example/{name}.csv" for name in ("sites", "devices")} <= inside
 
 
 def test_a_folder_that_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

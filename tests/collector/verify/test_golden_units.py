@@ -1,151 +1,175 @@
-"""Sums, days and verdicts of units, against a table that was computed by hand: golden_units.md."""
+"""Sums, days, rosters and verdicts of units and targets, against tables that were computed by hand: golden_units.md."""
 
 import re
 from collections.abc import Iterator
 from datetime import date
 from fractions import Fraction
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from collector.calendars.schedule import Hours
-from collector.roster.schema import Device, Roster, Site
-from collector.targets.schema import Condition, Proof, Rule, Target
-from collector.verify.causes import MINUTE_NS, Cause, Run
+from collector.roster.schema import Device, Roster
+from collector.targets.schema import Day, Rule, Target
 from collector.verify.conclude import Conclusion, Period
 from collector.verify.evidence import DayRecord
-from collector.verify.results import TargetResult
-from firmware_profiles.schema import Slug, Title
+from collector.verify.results import TargetResult, UnitResult
+from tests.collector.verify.golden import CLASSES, FIRST, HOTSPOTS, LAST, SITE, record, records, roster_of, rows
 
-TABLE = Path(__file__).parent / "golden_units.md"
-LETTERS = {
-    "w": Cause.WORKING, "s": Cause.SERVICE_DOWN, "n": Cause.WAN_DOWN, "l": Cause.LAN_DOWN, "p": Cause.POWER_OFF,
-    "z": Cause.ASLEEP, "a": Cause.AGENT_DOWN, "u": Cause.UNKNOWN, "x": Cause.EXCLUDED,
-}  # fmt: skip
-DAY_NS = 86_400_000_000_000
-FIRST = date(2026, 9, 1)
-START_NS = 1_788_192_000_000_000_000
-PROOF = (Proof((Condition("probe.success", equals=("1",)),)),)
-HOTSPOTS = Target(Slug("hotspots"), Title("热点", "hotspots"), good_when=PROOF, rule=Rule(availability=0.9), share=1.0)
-CLASSES = Target(
-    Slug("classes"), Title("班级", "classes"), unit="class", hours=Hours.LESSONS, good_when=PROOF,
-    counts={Cause.POWER_OFF: "excluded", Cause.ASLEEP: "excluded"}, rule=Rule(days=0.9, minutes=40), share=1.0,
-)  # fmt: skip
+C1 = Device(f"{SITE}.c1", "classroom", "r1", "七(1)班")
 
 
-class Case(NamedTuple):
-    """A row of the table."""
-
-    target: Target
-    name: str
-    days: str
-    low: Fraction
-    high: Fraction
-    verdict: str
-
-
-def cases() -> Iterator[Case]:
-    """Yield the rows of the table."""
-    target = HOTSPOTS
-    for line in TABLE.read_text(encoding="utf-8").splitlines():
-        if line.startswith("## "):
-            target = CLASSES if line.startswith("## Classes") else HOTSPOTS
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if line.startswith("| ") and re.search(r"\d", cells[1]):
-            yield Case(target, cells[0], cells[1], Fraction(cells[2]), Fraction(cells[3]), cells[4])
-
-
-def records(target: Target, device: str, days: str) -> Iterator[DayRecord]:
-    """Yield the days of a row, as they were judged."""
-    for number, day in enumerate(days.split("/")):
-        at = day_start = START_NS + number * DAY_NS
-        runs = []
-        for count, letter in re.findall(r"(\d+)([a-z])", day):
-            runs.append(Run(at, int(count), LETTERS[letter]))
-            at += int(count) * MINUTE_NS
-        yield DayRecord(device, day_start, target.criterion.id, tuple(runs))
-
-
-def conclude(target: Target, roster: Roster, found: dict[str, str]) -> TargetResult:
-    """Return the verdict over devices and their days."""
-    conclusion = Conclusion([target], Period(FIRST, date(2026, 9, 30), [(FIRST, roster)]))
-    for device, days in found.items():
-        for record in records(target, device, days):
-            conclusion.add(record)
+def conclude(target: Target, rosters: list[tuple[date, Roster]], found: list[DayRecord]) -> TargetResult:
+    """Return the verdict over records in September 2026."""
+    conclusion = Conclusion([target], Period(FIRST, LAST, rosters))
+    for one in found:
+        conclusion.add(one)
     ((result, _),) = conclusion.finish()
     return result
 
 
-def roster(*devices: Device, declared: int | None = None) -> Roster:
-    """Return a roster of one school with these devices."""
-    site = Site("441802-1", "示例小学", declared_classes=declared, declared_source="2026年秋季报表")
-    return Roster({site.id: site}, {device.id: device for device in devices})
-
-
-C1, C2 = Device("441802-1.c1", "classroom", "r1", "七(1)班"), Device("441802-1.c2", "classroom", "r2", "七(2)班")
-
-
-@pytest.mark.parametrize("case", list(cases()), ids=lambda case: case.name)
-def test_a_unit_comes_to_what_was_computed_by_hand(case: Case) -> None:
-    """Rates and verdict of each row are those of the table."""
-    result = conclude(case.target, roster(C1), {C1.id: case.days})
-    (unit,) = result.units
-    assert unit.rate is not None
-    assert (unit.verdict, unit.rate.low, unit.rate.high) == (case.verdict, float(case.low), float(case.high))
-
-
-def test_an_empty_scope_proves_nothing() -> None:
-    """A target about which the roster has nothing is not proven, and says why."""
-    result = conclude(HOTSPOTS, Roster({}, {}), {})
-    assert (result.verdict, result.why, result.units) == ("not_proven", "empty_scope", ())
-
-
-def test_declared_classes_without_a_room_stay_unproven() -> None:
-    """A school declares three classes and has rooms for two: the third is in the denominator, unproven."""
-    result = conclude(CLASSES, roster(C1, C2, declared=3), {C1.id: "240w", C2.id: "240w"})
-    assert [(unit.verdict, unit.why) for unit in result.units] == [
-        ("not_proven", "undelivered"), ("pass", "days_pass"), ("pass", "days_pass"),
-    ]  # fmt: skip
-    assert result.verdict == "not_proven"
-    assert result.rate is not None
-    assert (result.rate.low, result.rate.high) == (2 / 3, 1.0)
-
-
-def test_a_renamed_class_is_one_class() -> None:
-    """A device was replaced by another in the same room: the room's days are both devices' days."""
-    successor = Device("441802-1.c9", "classroom", "r1", "八(1)班", valid_from=date(2026, 9, 2))
-    old = C1._replace(valid_to=date(2026, 9, 1), successor=successor.id)
-    days = {old.id: "240w", successor.id: "0w / 240w"}
-    found = conclude(CLASSES, roster(old, successor), days)
-    (unit,) = found.units
-    assert (unit.id, unit.figures["days_good"]) == ("441802-1/r1", 2)
-
-
-def test_the_better_platform_of_a_room_counts() -> None:
-    """Two platforms in one room: lessons could be held where one of them worked."""
-    second = Device("441802-1.p1", "classroom", "r1", "七(1)班")
-    (unit,) = conclude(CLASSES, roster(C1, second), {C1.id: "240s", second.id: "240w"}).units
-    assert (unit.verdict, unit.minutes) == ("pass", {"working": 240})
-
-
 @pytest.mark.parametrize(
-    ("good", "unknown", "bad", "verdict"), [(3, 0, 1, "pass"), (2, 1, 1, "not_proven"), (2, 0, 2, "fail")]
+    ("target", "row"),
+    [(HOTSPOTS, row) for row in rows("Hotspots")] + [(CLASSES, row) for row in rows("Classes")],
+    ids=lambda value: value[0] if isinstance(value, list) else str(value.id),
 )
-def test_a_number_was_promised(good: int, unknown: int, bad: int, verdict: str) -> None:
-    """Of at least three access points three are proven, may be, or cannot be."""
-    target = HOTSPOTS._replace(share=None, at_least=3)
-    days = ["480w"] * good + ["480u"] * unknown + ["480s"] * bad
-    devices = [Device(f"441802-1.ap{number}", "access-point") for number in range(len(days))]
-    found = conclude(target, roster(*devices), {d.id: day for d, day in zip(devices, days, strict=True)})
-    assert found.verdict == verdict
+def test_a_unit_comes_to_what_was_computed_by_hand(target: Target, row: list[str]) -> None:
+    """Rates and verdict of each row are those of the table."""
+    _, days, low, high, verdict = row
+    (unit,) = conclude(target, [(FIRST, roster_of(C1))], list(records(target, C1.id, days))).units
+    assert unit.rate is not None
+    assert (unit.verdict, *unit.rate) == (verdict, float(Fraction(low)), float(Fraction(high)))
 
 
-def test_after_the_deadline_unknown_is_a_failure_where_the_target_says_so() -> None:
-    """The promise was due in 2016: what is not proven in 2026 has failed, if the target wants that."""
-    from collector.targets.schema import Day  # noqa: PLC0415
+def versions(text: str) -> list[tuple[date, Roster]]:
+    """Return the versions of a roster of the table."""
+    declared = 0
+    found: list[tuple[date, list[Device]]] = []
+    for part in text.split("; "):
+        words = part.split()
+        if words[0] == "declared":
+            declared = int(words[1])
+            continue
+        since = FIRST
+        if words[0] == "since":
+            since, words = day(words[1].strip(":")), words[2:]
+        if not found or since != FIRST:
+            found.append((since, []))
+        said = dict(zip(words[1::2], words[2::2], strict=True))
+        dates = {name: day(said[word]) for word, name in _DATES.items() if word in said}
+        device = Device(f"{SITE}.{words[0]}", "classroom", said.get("in", ""), f"since {since}", **dates)  # type: ignore[arg-type]
+        found[-1][1].append(device)
+    return [(since, roster_of(*devices, declared=declared or None)) for since, devices in found]
 
-    target = HOTSPOTS._replace(deadline=Day(2016, 12, 31), after_deadline="fail")
-    found = conclude(target, roster(C1), {C1.id: "480u"})
-    assert (found.verdict, found.units[0].why) == ("fail", "after_deadline")
-    assert conclude(HOTSPOTS, roster(C1), {C1.id: "480u"}).verdict == "not_proven"
+
+_DATES = {"from": "valid_from", "to": "valid_to", "built": "commissioned_on"}
+
+
+def day(text: str) -> date:
+    """Return a date of 2026, `09-03`."""
+    return date.fromisoformat(f"2026-{text}")
+
+
+def evidence(text: str) -> Iterator[DayRecord]:
+    """Yield the records of the table: `c1 09-01..09-02 240w, c1 09-03 240s`."""
+    for part in text.split(", "):
+        device, days, minutes = part.split(" ", 2)
+        first, _, last = days.partition("..")
+        for number in range((day(first) - FIRST).days, (day(last or first) - FIRST).days + 1):
+            yield record(CLASSES, f"{SITE}.{device}", number, minutes)
+
+
+def told(unit: UnitResult) -> str:
+    """Return a unit as the table tells it."""
+    name = re.sub(f"^{SITE}[/.]", "", unit.id)
+    if unit.why == "undelivered":
+        return f"{name} unproven"
+    return f"{name} {unit.figures['days_good']}/{unit.figures['days']} {unit.verdict}"
+
+
+@pytest.mark.parametrize("row", rows("Rosters"), ids=lambda row: row[0])
+def test_units_follow_the_roster_of_each_day(row: list[str]) -> None:
+    """Which devices and days make a class is what the table says."""
+    _, roster, found, units = row
+    result = conclude(CLASSES, versions(roster), list(evidence(found)))
+    assert ", ".join(map(told, result.units)) == units
+
+
+def test_a_renamed_class_has_its_newest_name() -> None:
+    """七(1)班 is called 八(1)班 since September 3: so is its history."""
+    later = C1._replace(class_name="八(1)班")
+    rosters = [(FIRST, roster_of(C1)), (date(2026, 9, 3), roster_of(later))]
+    (unit,) = conclude(CLASSES, rosters, list(records(CLASSES, C1.id, "240w/240w/240w/240w"))).units
+    assert unit.title == "示例小学 八(1)班"
+
+
+@pytest.mark.parametrize("row", rows("Targets"), ids=lambda row: row[0])
+def test_a_target_comes_to_what_was_computed_by_hand(row: list[str]) -> None:
+    """Shares, numbers and deadlines give the verdict of the table, exactly at the threshold too."""
+    _, proven, unproven, failing, share, at_least, is_over, verdict, why = row
+    days = ["480w"] * int(proven) + ["480u"] * int(unproven) + ["480s"] * int(failing)
+    devices = [Device(f"{SITE}.ap{number}", "access-point") for number in range(len(days))]
+    target = HOTSPOTS._replace(
+        share=float(share) if share else None,
+        at_least=int(at_least) if at_least else None,
+        deadline=Day(2016, 12, 31),
+        after_deadline="fail" if is_over == "yes" else "not_proven",
+    )
+    found = [one for device, text in zip(devices, days, strict=True) for one in records(target, device.id, text)]
+    result = conclude(target, [(FIRST, roster_of(*devices))], found)
+    assert (result.verdict, result.why) == (verdict, why)
+    assert result.rate is None or result.rate.low == int(proven) / len(days)
+
+
+def test_the_deadline_itself_is_in_time() -> None:
+    """A period that ends on the day of the deadline is not after it."""
+    target = HOTSPOTS._replace(deadline=Day(2026, 9, 30), after_deadline="fail")
+    found = list(records(target, C1.id, "480u"))
+    assert conclude(target, [(FIRST, roster_of(C1))], found).verdict == "not_proven"
+    late = target._replace(deadline=Day(2026, 9, 29))
+    result = conclude(late, [(FIRST, roster_of(C1))], found)
+    assert (result.verdict, result.units[0].why) == ("fail", "after_deadline")
+
+
+def test_nothing_is_owed_in_a_holiday() -> None:
+    """A scope that has devices, and a period without any hours that count: not proven, and that is why."""
+    assert conclude(CLASSES, [(FIRST, roster_of(C1))], []).why == "no_hours"
+
+
+def test_a_school_without_any_device_is_unproven() -> None:
+    """A target that counts schools has those without a device in its denominator."""
+    target = HOTSPOTS._replace(unit="site")
+    one, other = roster_of(C1), roster_of(site="441802-2")
+    roster = Roster({**one.sites, **other.sites}, one.devices)
+    result = conclude(target, [(FIRST, roster)], list(records(target, C1.id, "480w")))
+    assert [(unit.id, unit.verdict, unit.why) for unit in result.units] == [
+        ("441802-1", "pass", "availability_pass"), ("441802-2", "not_proven", "no_device"),
+    ]  # fmt: skip
+
+
+def test_a_school_that_reports_has_a_device_of_the_roster_that_does() -> None:
+    """Devices that the roster does not have, or that the target is not about, do not put a school online."""
+    target = HOTSPOTS._replace(unit="site", rule=Rule(reporting=True))
+    for seen, verdict in ((C1.id, "pass"), (f"{SITE}.c7", "not_proven")):
+        conclusion = Conclusion([target], Period(FIRST, LAST, [(FIRST, roster_of(C1))]))
+        conclusion.seen(seen)
+        ((result, _),) = conclusion.finish()
+        assert result.verdict == verdict
+
+
+def test_a_class_reports_by_any_device_of_its_room() -> None:
+    """A class is its room also where it is only asked whether it reports."""
+    target = CLASSES._replace(rule=Rule(reporting=True))
+    conclusion = Conclusion([target], Period(FIRST, LAST, [(FIRST, roster_of(C1, declared=2))]))
+    conclusion.seen(C1.id)
+    ((result, _),) = conclusion.finish()
+    assert [(unit.id, unit.why) for unit in result.units] == [(f"{SITE}/+2", "undelivered"), (f"{SITE}/r1", "reports")]
+
+
+def test_declared_figures_are_compared_as_they_are_written() -> None:
+    """A declared share that is what was promised keeps the promise; one that nobody declared proves nothing."""
+    target = HOTSPOTS._replace(evidence="declared", share=0.75)
+    for value, said in ((0.75, ("pass", "declared_pass")), (0.74, ("fail", "declared_fail"))):
+        declared = target._replace(declared=target.declared._replace(value=value))
+        result = conclude(declared, [(FIRST, roster_of())], [])
+        assert (result.verdict, result.why) == said
+    result = conclude(target, [(FIRST, roster_of())], [])
+    assert (result.verdict, result.why) == ("not_proven", "not_declared")

@@ -14,7 +14,7 @@ from collector.verify.evidence import DayRecord, Evidence
 from contract.settings import Seconds
 from tests.collector.verify.world import MINUTE, NS, Kill, Life, Times, World
 
-MANY = settings(max_examples=1500, deadline=None)
+MANY = settings(max_examples=1000, deadline=None)
 LENGTH = 40 * MINUTE
 PANEL = Device("441802-3144001234.c0703", "panel")
 LAN = Condition("presence.lan", equals=("1",))
@@ -73,7 +73,7 @@ def criterion_of(world: World, *, asks_lan: bool, asks_service: bool) -> Criteri
     return Criterion((Proof(conditions),) if conditions else (), Hours.SERVICE)
 
 
-def judged(life: Life, criterion: Criterion, since: int, until: int) -> DayRecord:
+def judged(life: Life, criterion: Criterion, since: int, until: int, device: Device = PANEL) -> DayRecord:
     """Return the judgement of a piece of the world, from all that was reported."""
     schedule = DaySchedule(
         date(2026, 9, 1), DayKind.WORKDAY, "", since * NS, until * NS, (Window(since * NS, until * NS),)
@@ -85,7 +85,7 @@ def judged(life: Life, criterion: Criterion, since: int, until: int) -> DayRecor
         {(0, number): sorted(life.readings, key=lambda one: one.time_ns)},
         life.unsynced_ns,
     )
-    return judge(PANEL, schedule, criterion, evidence, until * NS)
+    return judge(device, schedule, criterion, evidence, until * NS)
 
 
 def check(world: World, *, asks_lan: bool, asks_service: bool, since: int = 0, until: int = LENGTH) -> None:
@@ -110,3 +110,67 @@ def test_the_interval_contains_the_truth(world: World, asks_lan: bool, asks_serv
     So for any hours of any day: good ≤ truth ≤ good + unknown.
     """
     check(world, asks_lan=asks_lan, asks_service=asks_service)
+
+
+@settings(max_examples=300, deadline=None)
+@given(world=worlds(has_kills=False, has_clockless=False))
+def test_few_minutes_are_unknown(world: World) -> None:
+    """
+    While the agent lives and has the time, each begin and each end of a fault costs at most one unknown minute.
+
+    Two more where a boot began upon the full minute, by a second; and the end of the world, which nothing follows.
+    """
+    life = Life(world._replace(sync_delay=0))
+    record = judged(life, Criterion((), Hours.SERVICE), 0, LENGTH)
+    if not life.presence:
+        return
+    last = max(row.time_ns for row in life.presence) // NS
+    unknown = sum(
+        cause in (Cause.UNKNOWN, Cause.AGENT_DOWN) and start_ns // NS < last
+        for start_ns, cause, _ in minutes_in(record.runs)
+    )
+    upon_the_minute = sum(min(until % MINUTE, -until % MINUTE) <= 1_000 for _, until in world.off)
+    before = min(row.time_ns for row in life.presence) // MINUTE // NS
+    assert unknown <= 2 * (len(world.off) + len(world.asleep)) + upon_the_minute + before
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    world=worlds(has_kills=False, has_clockless=False),
+    ahead=st.integers(-4_000, 4_000),
+    right_after=st.integers(1, 3).map(lambda minutes: minutes * MINUTE),
+)
+def test_a_clock_that_is_set_right_spoils_no_minute(world: World, ahead: int, right_after: int) -> None:
+    """A clock that is some seconds wrong at first, and set right while the boot goes on, spoils no certain minute."""
+    long_on: list[tuple[int, int]] = []
+    on = 0
+    for since, until in world.off:
+        if since - on > right_after + 3 * MINUTE:
+            long_on.append((since, until))
+            on = until
+    check(
+        world._replace(off=tuple(long_on), shutdowns=(), ahead=ahead, right_after=right_after),
+        asks_lan=False,
+        asks_service=False,
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(world=worlds())
+def test_of_a_watched_device_the_watchers_faults_say_nothing(world: World) -> None:
+    """A device beside the agent is judged while the agent ran all through the minute; else it is unknown."""
+    life = Life(world)
+    asked = judged(life, criterion_of(world, asks_lan=False, asks_service=True), 0, LENGTH)
+    ran = judged(life, Criterion((), Hours.SERVICE), 0, LENGTH)
+    watched = judged(
+        life,
+        criterion_of(world, asks_lan=False, asks_service=True),
+        0,
+        LENGTH,
+        PANEL._replace(agent="441802-3144001234.gw"),
+    )
+    expected = [
+        minute if state.cause is Cause.WORKING else minute._replace(cause=Cause.UNKNOWN, stage="")
+        for minute, state in zip(minutes_in(asked.runs), minutes_in(ran.runs), strict=True)
+    ]
+    assert list(minutes_in(watched.runs)) == expected
