@@ -157,7 +157,12 @@ def _only(promise: "Promise", county: str, site: str) -> "Promise":
         _unknown("--county", county, sorted(set(known.values())))
     if site and site not in known:
         _unknown("--site", site, sorted(known))
-    return promise._replace(period=promise.period._replace(rosters=only(promise.period.rosters, county, site)))
+    if not county and not site:
+        return promise
+    # A number that the whole programme owes is no promise of a part of it.
+    targets = tuple(one._replace(at_least=None) for one in promise.targets if one.at_least is None or one.share)
+    period = promise.period._replace(rosters=only(promise.period.rosters, county, site))
+    return promise._replace(period=period, targets=targets)
 
 
 def _unknown(option: str, name: str, known: list[str]) -> NoReturn:
