@@ -5,7 +5,7 @@ A city's evidence, agent by agent, joined with its truth and its paper.
                 └────▶ truth.sqlite, sites.csv, devices.csv, calendars.yaml
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,11 +56,17 @@ class City:
                 yield arrived
 
 
-def make(city: City, folder: Path, devices: int, take: Callable[[SiteLife, Told], None]) -> Iterator[int]:
-    """Write paper and truth, hand each agent to `take`, and yield how many devices of the roster were done."""
+def make(
+    city: City, folder: Path, facts: Mapping[str, int | float | str], take: Callable[[SiteLife, Told], None]
+) -> Iterator[int]:
+    """
+    Write paper and truth, hand each agent to `take`, and yield how many devices of the roster were done.
+
+    `facts` are written down beside the truth. What is cut short leaves a truth that nobody takes for a whole one.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paper.write(city.world, folder)
-    writer = truth.Writer(folder / truth.FILE, city.world, devices)
+    writer = truth.Writer(folder / truth.FILE, city.world, facts)
     for site in city.world.sites():
         writer.add(site)
         for told in city.agents(site):

@@ -1,7 +1,7 @@
 """
 The truth of a city, written apart from all evidence: one SQLite file.
 
-    meta(key, value)                                                seed, devices, days, start_ms, end_ms
+    meta(key, value)                                                seed, days, start_ms, end_ms, and what was asked for
     device(device, site, role, speaker, is_there, has_marks, asks_ms, reads_ms)
     state(device, layer, start_ms, end_ms, state, why)              each layer of a device without holes or overlaps
     fault(kind, site, device, start_ms, end_ms, detail)             what was injected; of the centre: neither
@@ -16,7 +16,8 @@ service. `simulator/minutes.py` says what a minute was.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,6 +39,15 @@ CREATE TABLE oddity (device TEXT, kind TEXT, since_ms INTEGER, until_ms INTEGER,
 """
 
 
+def facts(file: Path) -> dict[str, int | float | str]:
+    """Return what a file of truth says of its city; nothing where it was not finished."""
+    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        try:
+            return dict(db.execute("SELECT key, value FROM meta").fetchall())
+        except sqlite3.OperationalError:
+            return {}
+
+
 class State(NamedTuple):
     """What was so of one layer of a device, from start to end, and why."""
 
@@ -51,14 +61,18 @@ class State(NamedTuple):
 class Writer:
     """Writes the truth of a world, site by site."""
 
-    def __init__(self, file: Path, world: World, devices: int) -> None:
+    def __init__(self, file: Path, world: World, facts: Mapping[str, int | float | str] | None = None) -> None:
         file.unlink(missing_ok=True)
         self._db = sqlite3.connect(file)
         self._db.executescript(_TABLES)
         self._world = world
-        facts = {"seed": world.seed, "devices": devices, "days": world.calendar.days}
-        facts |= {"start_ms": world.span.start, "end_ms": world.span.end}
-        self._db.executemany("INSERT INTO meta VALUES (?, ?)", facts.items())
+        known = {
+            "seed": world.seed,
+            "days": world.calendar.days,
+            "start_ms": world.span.start,
+            "end_ms": world.span.end,
+        }
+        self._db.executemany("INSERT INTO meta VALUES (?, ?)", {**(facts or {}), **known}.items())
         self._faults(world.centre.faults, "")
         odd = [(name, *oddity) for name, oddity in world.oddities.items()]
         self._db.executemany("INSERT INTO oddity VALUES (?, ?, ?, ?, ?)", odd)

@@ -78,9 +78,11 @@ def simulate(
     began = time.monotonic()
     with one_line_errors():
         out.mkdir(parents=True, exist_ok=True)
+        _refuse_another_city(plan, out)
         sink = _sink(plan, out, to_store, broker, is_file=to_files)
         _make(plan, out, sink, language)
         sink.close()
+        _import_roster(plan, out)
     done = _Done(devices, days, seed, sink.batches, sink.points, sink.refused, round(time.monotonic() - began, 1))
     _tell(done, out, language, as_json=as_json)
     raise typer.Exit(1 if done.refused else 0)
@@ -101,18 +103,46 @@ def _first_day(text: str, days: int) -> date:
     return first
 
 
+def _refuse_another_city(plan: _Plan, out: Path) -> None:
+    """Fail when the folder holds a city that is not this one: two in one store would be neither."""
+    from simulator.truth import FILE, facts  # noqa: PLC0415
+
+    if (out / FILE).exists():
+        known = facts(out / FILE)
+        wanted = {"seed": plan.seed, "devices": plan.devices, "days": plan.days, "start": plan.start.isoformat()}
+        wanted |= {"fault_rate": plan.fault_rate}
+        if {name: known.get(name) for name in wanted} != wanted:
+            fail(f"--out: {out} holds another city: name a new folder, or remove that one")
+
+
+def _import_roster(plan: _Plan, out: Path) -> None:
+    """Make the city's roster the version in force from its first day, as `santong roster import` does."""
+    from collector.roster.read import read  # noqa: PLC0415
+    from collector.roster.versions import Versions  # noqa: PLC0415
+
+    reading = read([out / "sites.csv", out / "devices.csv"])
+    if reading.errors:
+        raise SantongError("\n".join(map(str, reading.errors)))
+    Versions(out).add(reading, plan.start, "santong simulate")
+
+
 def _make(plan: _Plan, out: Path, sink: "_Sink", language: Language) -> None:
     from simulator.city import City, make  # noqa: PLC0415  other commands need none of it
     from simulator.rates import Rates  # noqa: PLC0415
     from simulator.world import World  # noqa: PLC0415
 
     world = World(plan.seed, plan.devices, plan.start, plan.days, Rates().scaled(plan.fault_rate))
+    facts: dict[str, int | float | str] = {
+        "devices": plan.devices,
+        "start": plan.start.isoformat(),
+        "fault_rate": plan.fault_rate,
+    }
     city = City(world, lean=plan.lean, rounds_a_batch=plan.rounds_a_batch)
     screen = console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
         task = bar.add_task(word("simulated_devices", language), total=plan.devices)
-        for more in make(city, out, plan.devices, lambda _site, told: sink.take(told)):
+        for more in make(city, out, facts, lambda _site, told: sink.take(told)):
             bar.advance(task, more)
 
 
@@ -120,12 +150,12 @@ def _tell(done: _Done, out: Path, language: Language, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(done._asdict() | {"out": str(out)}))
         return
-    typer.echo(
-        f"{word('simulated', language)}: {done.devices:,} × {done.days} d, {done.points:,} "
-        f"{word('points', language)}, {done.seconds:.0f} s → {out}"
-    )
+    title, points = word("simulated", language), word("points", language)
+    made = f"{done.devices:,} × {done.days} d, {done.points:,} {points}, {done.seconds:.0f} s"
+    typer.echo(f"{title}: {made} → {out}")
     if done.refused:
-        typer.echo(f"{word('refused', language)}: {done.refused:,}", err=True)
+        refused = word("refused", language)
+        typer.echo(f"{refused}: {done.refused:,}", err=True)
 
 
 # ---- where batches go

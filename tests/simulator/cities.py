@@ -31,7 +31,7 @@ def said_by(world: World, folder: Path, *, lean: bool = True, rounds_a_batch: in
     """Return all that the agents of a city said; its truth and paper are in the folder."""
     city = City(world, lean=lean, rounds_a_batch=rounds_a_batch)
     found: list[Said] = []
-    for _ in make(city, folder, 0, lambda _, told: found.extend(_said(told.agent, told.arrived))):
+    for _ in make(city, folder, {}, lambda _, told: found.extend(_said(told.agent, told.arrived))):
         pass
     return found
 

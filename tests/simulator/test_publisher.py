@@ -1,8 +1,11 @@
 """A city through a real broker and collector, and into files."""
 
+import json
 from collections import Counter
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import pytest
 from typer.testing import CliRunner
@@ -92,6 +95,23 @@ def test_it_can_be_done_again(straight: Path) -> None:
     before = counted(straight)
     assert santong(*CITY, "--out", str(straight), "--json").code == 0
     assert counted(straight) == before
+
+
+def test_another_city_does_not_go_into_the_same_folder(straight: Path) -> None:
+    """A folder that holds a city is not filled with another one, whose evidence would mix with it."""
+    before = counted(straight)
+    outcome = santong("simulate", "--devices", "12", "--days", "1", "--seed", "5", "--out", str(straight))
+    assert outcome.code == 2
+    assert "holds another city" in outcome.text
+    assert counted(straight) == before
+
+
+def test_the_folder_can_be_verified_at_once(straight: Path) -> None:
+    """`santong verify` finds store, roster and calendars in the folder, and gives verdicts."""
+    day = (datetime.now(ZoneInfo("Asia/Shanghai")) - timedelta(days=1)).date().isoformat()
+    outcome = santong("verify", "--data", str(straight), "--from", day, "--json")
+    assert outcome.code in (0, 1), outcome.text
+    assert {target["id"] for target in json.loads(outcome.text)["targets"]} >= {"banbantong", "schools-online"}
 
 
 def test_what_a_user_can_get_wrong_is_one_line(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tests.simulator.cities import said_by, world_of
 
 def _written(world: World, folder: Path) -> sqlite3.Connection:
     folder.mkdir(exist_ok=True)
-    writer = truth.Writer(folder / truth.FILE, world, 0)
+    writer = truth.Writer(folder / truth.FILE, world)
     for site in world.sites():
         writer.add(site)
     writer.close()
