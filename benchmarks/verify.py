@@ -43,7 +43,7 @@ from tests.services import Influxd
 CLASSES_A_SITE = 40
 LINES = 5000
 LESSONS = ("08:20-09:00", "09:10-09:50", "10:20-11:00", "11:10-11:50", "14:30-15:10", "15:20-16:00")
-ON, OFF = 450, 1080  # classes run from 07:30 to 18:00
+ON, OFF = 420, 1080  # classes run from 07:00 to 18:00, half an hour longer than service at either end
 BOOT = b'boot="3e2916d4-89c0-4369-a021-%012d"'
 
 
