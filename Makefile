@@ -87,6 +87,7 @@ bench: .venv/.developer .venv/.servers
 	$(BIN)/python -m benchmarks.backpressure
 	$(BIN)/python -m benchmarks.observing
 	$(BIN)/python -m benchmarks.verify_queries
+	$(BIN)/python -m benchmarks.verify_units
 	$(BIN)/python -m benchmarks.roster
 
 bench-lab: as-root lab-programs .venv/.developer .venv/.servers
