@@ -8,22 +8,49 @@ from collector.roster.schema import Device, Roster
 from contract.names import site_of
 
 Places = Mapping[str, Where]
+_MOST_HINTS = 100
+
+
+class _Hints:
+    """
+    Says what was meant, for the first hundred of what is unknown.
+
+    Comparing each of 22,000 devices with every site, when a column is wrong from top to bottom, would take minutes.
+    """
+
+    def __init__(self, roster: Roster) -> None:
+        self._said: dict[str, str] = {}
+        self.sites = tuple(roster.sites)
+        self._devices: dict[str, list[str]] = {}
+        for device in roster.devices:
+            self._devices.setdefault(site_of(device), []).append(device)
+
+    def of(self, wrong: str, known: Iterable[str]) -> str:
+        """Return what was meant of what is known, or nothing."""
+        if wrong not in self._said and len(self._said) < _MOST_HINTS:
+            self._said[wrong] = did_you_mean(wrong, known)
+        return self._said.get(wrong, "")
+
+    def of_device(self, wrong: str) -> str:
+        """Return which device of the same site was meant."""
+        return self.of(wrong, self._devices.get(site_of(wrong), ()))
 
 
 def check(roster: Roster, sites: Places, devices: Places, known: Known) -> Iterator[Finding]:
     """Yield what is wrong; `sites` and `devices` say where each stands."""
+    hints = _Hints(roster)
     yield from _sites(roster, sites, known)
     for device in roster.devices.values():
         where = devices[device.id]
         if device.site not in roster.sites:
-            hint = did_you_mean(device.site, roster.sites)
+            hint = hints.of(device.site, hints.sites)
             yield where.finding("device", f"there is no site {device.site}{hint}")
         if device.profile and known.profiles is not None and device.profile not in known.profiles:
-            hint = did_you_mean(device.profile, known.profiles) or "; `santong profiles list` names them"
+            hint = hints.of(device.profile, known.profiles) or "; `santong profiles list` names them"
             yield where.finding("profile", f"there is no profile {device.profile}{hint}")
         yield from _dates(device, where)
-        yield from _agent(device, roster.devices, where)
-        yield from _successor(device, roster.devices, where)
+        yield from _agent(device, roster.devices, where, hints)
+        yield from _successor(device, roster.devices, where, hints)
     yield from _circles(roster.devices, devices)
     yield from _rooms(roster.devices.values(), devices)
 
@@ -53,14 +80,14 @@ def _dates(device: Device, where: Where) -> Iterator[Finding]:
         yield where.finding("commissioned_on", f"{commissioned} is after valid_to {last}")
 
 
-def _agent(device: Device, devices: Mapping[str, Device], where: Where) -> Iterator[Finding]:
+def _agent(device: Device, devices: Mapping[str, Device], where: Where, hints: _Hints) -> Iterator[Finding]:
     name = device.agent
     if not name or name == device.id:
         return
     if site_of(name) != device.site:
         yield where.finding("agent", f"{name} is on another site: an agent speaks for devices of its own")
     elif name not in devices:
-        yield where.finding("agent", f"there is no device {name}{_near(name, device, devices)}")
+        yield where.finding("agent", f"there is no device {name}{hints.of_device(name)}")
     elif devices[name].speaker != name:
         message = f"{devices[name].speaker} speaks for {name}, which then speaks for nobody"
         yield where.finding("agent", message, is_warning=True)
@@ -70,21 +97,16 @@ def _agent(device: Device, devices: Mapping[str, Device], where: Where) -> Itera
         )
 
 
-def _successor(device: Device, devices: Mapping[str, Device], where: Where) -> Iterator[Finding]:
+def _successor(device: Device, devices: Mapping[str, Device], where: Where, hints: _Hints) -> Iterator[Finding]:
     name = device.successor
     if not name:
         return
     if site_of(name) != device.site:
         yield where.finding("successor", f"{name} is on another site: a move is an end there and a beginning here")
     elif name not in devices:
-        yield where.finding("successor", f"there is no device {name}{_near(name, device, devices)}")
+        yield where.finding("successor", f"there is no device {name}{hints.of_device(name)}")
     elif device.valid_to is None and name != device.id:
         yield where.finding("successor", "the device has no valid_to: both count from then on", is_warning=True)
-
-
-def _near(name: str, device: Device, devices: Iterable[str]) -> str:
-    """Say which device of the same site was meant; most sites have some tens."""
-    return did_you_mean(name, (other for other in devices if site_of(other) == device.site))
 
 
 def _circles(devices: Mapping[str, Device], places: Places) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """Who may speak for whom, as the roster in force today says; read again when that changes."""
 
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
@@ -33,7 +34,7 @@ class RosterSpeakers:
         self._zone = zone
         self._today = today
         self._pause_s = look_again_s
-        self._seen: tuple[date, int] | None = None
+        self._seen: tuple[object, ...] = ()
         self._look_at = 0.0
         self._agents: Mapping[str, str] = {}
 
@@ -42,18 +43,20 @@ class RosterSpeakers:
         now = time.monotonic()
         if now >= self._look_at:
             self._look_at = now + self._pause_s
-            seen = self._today(self._zone), self._changed_ns()
+            today = self._today(self._zone)
+            seen = today, *self._versions_seen()
             if seen != self._seen:
                 self._seen = seen
-                self._read(seen[0])
+                self._read(today)
         return self._agents
 
-    def _changed_ns(self) -> int:
-        """Return when a version was last added, 0 before the first one."""
+    def _versions_seen(self) -> tuple[object, ...]:
+        """Return when the folder changed and what is in it: two changes may fall into one tick of its clock."""
+        folder = self._data / FOLDER
         try:
-            return (self._data / FOLDER).stat().st_mtime_ns
+            return folder.stat().st_mtime_ns, *sorted(os.listdir(folder))  # noqa: PTH208  names are all that is asked
         except OSError:
-            return 0
+            return ()
 
     def _read(self, today: date) -> None:
         try:

@@ -244,6 +244,16 @@ def test_all_mistakes_come_at_once_in_the_order_of_the_files(tmp_path: Path) -> 
     ]
 
 
+def test_a_column_that_is_wrong_from_top_to_bottom_is_said_row_by_row(tmp_path: Path) -> None:
+    """Every row has its line; what was meant is said for the first hundred, since thousands would take minutes."""
+    table = "site,name\n" + "".join(f"441802-{n:04},x\n" for n in range(300))
+    rows = "".join(f"441803-{n:04}.c1,classroom,,,,c2,,,,\n" for n in range(300))
+    found = lines(tmp_path, HEAD + rows, table)
+    assert len(found) == 600
+    assert sum("did you mean" in line for line in found) == 100
+    assert found[0].startswith("devices.csv:2: device: there is no site 441803-0000, did you mean 441802-0000")
+
+
 def test_devices_without_any_file_of_sites_are_one_mistake(tmp_path: Path) -> None:
     """Who forgot the second file reads one line, not one for each device."""
     reading = read([save(tmp_path, GOOD + f"{OTHER}.c1,classroom,,,,,,,,\n")])
