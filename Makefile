@@ -89,6 +89,7 @@ bench: .venv/.developer .venv/.servers
 	$(BIN)/python -m benchmarks.verify_queries
 	$(BIN)/python -m benchmarks.verify_units
 	$(BIN)/python -m benchmarks.roster
+	$(BIN)/python -m benchmarks.verify_minutes
 
 bench-lab: as-root lab-programs .venv/.developer .venv/.servers
 	$(BIN)/python -m benchmarks.probes

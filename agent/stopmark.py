@@ -99,7 +99,8 @@ def is_shutting_down() -> bool:
     Tell whether systemd is stopping the system; False where it does not run, or does not say within 2 s.
 
     systemctl(1), is-system-running: `stopping` as soon as the job for shutdown.target is queued, before any service is
-    stopped. It leaves no file that says so: /run/nologin is also there minutes before, and while the system starts.
+    stopped. It leaves no file that says so: /run/nologin is also there minutes before, and while the system starts. Any
+    user but root asks over D-Bus, so the unit needs After=dbus.service to be stopped before that.
     """
     if not _SYSTEMD_RUNS.is_dir():
         return False

@@ -154,11 +154,13 @@ def _clashes(agent: str, stays: Sequence[_Stay]) -> Iterator[Finding]:
         last_of[stay.what] = number
         if back < 0:
             continue
-        if since >= 0 and (back > until or (back == until and _is_alone(stays[until]))):
+        begin = back + 1
+        if since >= 0 and (back > until or _is_alone(stays[until])):
             yield _clash(agent, stays[since : until + 1])
-            since = -1
-        since = back + 1 if since < 0 else min(since, back + 1)
-        until = number
+            begin = max(begin, until + 1)
+        elif since >= 0:
+            begin = min(begin, since)
+        since, until = begin, number
     if since >= 0:
         yield _clash(agent, stays[since : until + 1])
 

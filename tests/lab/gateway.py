@@ -42,6 +42,7 @@ EVERY_S = 1.0
 UNIT = """\
 [Unit]
 Description=Santong agent
+After=dbus.service
 StartLimitIntervalSec=0
 [Service]
 User=santong
