@@ -179,7 +179,8 @@ def decide(
 
 
 def _cause_of(failed: Outcome, lan: int | None, wan: int | None) -> tuple[Cause, str]:
-    if not failed.is_said and lan == 0:
+    # Behind a gateway that does not answer nobody reaches the Internet either: that is its fault, not the line's.
+    if lan == 0 and (not failed.is_said or failed.cause is Cause.WAN_DOWN):
         return Cause.LAN_DOWN, ""
     if not failed.is_said and wan == 0:
         return Cause.WAN_DOWN, ""

@@ -111,6 +111,7 @@ def test_presence_alone() -> None:
     assert decided(((LAN, None), (WAN, None))) == "working"
     assert decided(((LAN, None), (WAN, None)), wan=0) == "wan_down"
     assert decided(((LAN, None), (WAN, None)), lan=0, wan=0) == "lan_down"
+    assert decided(((WAN, None),), lan=0, wan=0) == "lan_down", "also where nothing asks for the gateway itself"
     assert decided(((LAN, None), (WAN, None)), wan=None) == "unknown"
     assert decided(((WAN, None), (HTTP, None)), ((HTTP, FITS),), wan=0) == "working"
     assert decided(((WAN, None), (HTTP, None)), ((HTTP, None),), wan=0) == "unknown"
