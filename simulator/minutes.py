@@ -6,7 +6,7 @@ m + 60 s + `asks_ms` (up to three times, a second apart; at another phase while 
 Of a hotspot, when a guest's journey of that minute (at `reads_ms`) reached its end; of a panel, when its display was on
 at `reads_ms` of that minute.
 
-Of what was not good the first of these is why: off, asleep, lan, wan, service (with its stage), standby, silent.
+Of what was not good the first of these is why: off, asleep, lan, wan, service (with its stage), standby.
 """
 
 import sqlite3
@@ -49,13 +49,20 @@ class Known(NamedTuple):
         return self.layers.get(layer, {}).get(state, Times())
 
     def asked(self, start: int) -> int:
-        """Return when the network is asked for a minute."""
-        at = start + MINUTE + self.asks_ms
-        for span in self.times("clock", "unset").within(start + MINUTE, start + 2 * MINUTE):
-            early = _of_minute(start + MINUTE, self.unset[self.times("clock", "unset").begin(span.start)])
-            if span.start <= early < span.end:
-                return early
-        return at
+        """Return when the network is asked for a minute: an agent that begins in the next one asks at once."""
+        begin, end = start + MINUTE, start + 2 * MINUTE
+        measuring, unset = self.times("agent", "measuring"), self.times("clock", "unset")
+        usual = begin + self.asks_ms
+        due = [] if unset.has(usual) else [usual]
+        for span in unset.within(begin, end):
+            early = _of_minute(begin, self.unset[unset.begin(span.start)])
+            due += [early] if span.start <= early < span.end else []
+        for span in measuring.within(begin, end):
+            if measuring.begin(span.start) > begin:
+                return span.start
+            if inside := [at for at in due if span.start <= at < span.end]:
+                return min(inside)
+        return usual
 
     def minute(self, start: int, speaker: "Known | None" = None) -> Minute:
         """Return what a minute was; of a panel `speaker` is the gateway that asks."""
@@ -76,18 +83,20 @@ class Known(NamedTuple):
     def _journey(self, start: int, *, is_seen: bool) -> Minute:
         at = _of_minute(start, self.reads_ms)
         is_seen = is_seen and self.times("agent", "measuring").has(at)
-        for stage, times in self.layers["journey"].items():
-            if stage != "done" and times.has(at):
-                return Minute(start, False, "service", stage, is_seen)
         for layer in ("lan", "wan"):
             if not self.times(layer, "up").has(at):
                 return Minute(start, False, layer, "", is_seen)
+        for stage, times in self.layers["journey"].items():
+            if stage != "done" and times.has(at):
+                return Minute(start, False, "service", stage, is_seen)
         return Minute(start, True, "", "", is_seen)
 
     def _shown(self, start: int, speaker: "Known | None") -> Minute:
         at = _of_minute(start, self.reads_ms)
         measuring = speaker.times("agent", "measuring") if speaker else Times()
-        is_seen = measuring.has(at) and measuring.has(start + MINUTE + self.asks_ms)
+        is_seen = (
+            measuring.has(at) and measuring.has(start + MINUTE + self.asks_ms) and self.times("answers", "yes").has(at)
+        )
         state = next((name for name, times in self.layers["display"].items() if times.has(at)), "off")
         return Minute(start, state == "on", "" if state == "on" else state, "", is_seen)
 

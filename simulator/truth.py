@@ -9,7 +9,7 @@ The truth of a city, written apart from all evidence: one SQLite file.
 
 Layers of a machine: `power` (on, asleep, off), `agent` (measuring, away), `clock` (right, unset: `why` is the phase at
 which its agent asks meanwhile, ms), `lan`, `wan` (up, down), of a hotspot also `journey` (done, or the stage that
-fails). Of a panel: `display` (on, standby, silent, off).
+fails). Of a panel: `display` (on, standby, off) and `answers` (yes, no).
 
 `asks_ms` and `reads_ms` are the phases of the minute at which the agent asks for the network, and for the device's own
 service. `simulator/minutes.py` says what a minute was.
@@ -113,11 +113,9 @@ def states_of(site: SiteLife, life: DeviceLife, span: Span) -> Iterator[State]:
     if not life.thing.exists:
         return
     if life.thing.role is Role.PANEL:
-        off = Times([span]).without(site.mains.power)
-        silent = site.mains.power.without(life.answers)
-        on = life.shown.both(life.answers)
-        standby = life.answers.without(life.shown)
-        yield from _layer("display", {"off": off, "silent": silent, "on": on, "standby": standby})
+        off, standby = Times([span]).without(site.mains.power), site.mains.power.without(life.shown)
+        yield from _layer("display", {"off": off, "on": life.shown, "standby": standby})
+        yield from _layer("answers", {"yes": life.answers, "no": Times([span]).without(life.answers)})
         return
     bodies = life.bodies[:1] if life.oddity and life.oddity.kind == "clone" else life.bodies
     network = bodies[0].network

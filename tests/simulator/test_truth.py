@@ -61,7 +61,7 @@ def test_every_kind_of_trouble_occurs(tmp_path: Path) -> None:
     whys = {row[0] for row in db.execute("SELECT DISTINCT why FROM state WHERE layer = 'power' AND state = 'off'")}
     assert whys == {"breaker", "power_cut", "shutdown", "button", "reboot", "crash", "not_on_yet"}
     states = set(db.execute("SELECT DISTINCT layer, state FROM state"))
-    assert {("power", "asleep"), ("display", "standby"), ("display", "silent"), ("journey", "dhcp")} <= states
+    assert {("power", "asleep"), ("display", "standby"), ("answers", "no"), ("journey", "dhcp")} <= states
     assert db.execute("SELECT count(*) FROM device WHERE NOT is_there").fetchone()[0] > 0
     db.close()
 

@@ -124,3 +124,20 @@ def test_without_a_default_route_the_local_network_is_down(monkeypatch: pytest.M
 def test_an_outage_of_the_centre_is_not_one_of_the_class(listening: str, connected: bool) -> None:
     """`wan` does not depend on the broker: it is asked of the reference targets alone."""
     assert _read("none", listening, connected=connected).fields["wan"] == 1
+
+
+def test_a_network_that_is_down_holds_a_round_up_for_ten_seconds_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many references there are, a round whose network is silent ends soon: it must be kept in its minute."""
+    now = [0.0]
+
+    def silent(_address: str, *rest: float) -> bool:
+        now[0] += rest[-1]
+        return False
+
+    monkeypatch.setattr("agent.gather.presence.answers_ping", silent)
+    monkeypatch.setattr("agent.gather.presence.answers_tcp", silent)
+    monkeypatch.setattr("agent.gather.presence.time.monotonic", lambda: now[0])
+    references = tuple(f"tcp://192.0.2.{number}:53" for number in range(1, 30))
+    (sample,) = Presence("b", lambda: 0.0, lambda: False, "192.0.2.1", references).gather(0)
+    assert (sample.fields["lan"], sample.fields["wan"]) == (0, 0)
+    assert now[0] <= 11.0
