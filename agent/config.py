@@ -53,10 +53,16 @@ class GatewayChoice(str):
 
 
 class SpoolSettings(NamedTuple):
-    """Where batches wait. `path` must survive a reboot (and a restore card)."""
+    """
+    Where batches wait. `path` must survive a reboot (and a restore card).
+
+    `stop_marks` says that a supervisor runs `santong-agent stopped` after each end of the agent, however it ended. Only
+    then does a gap without a mark tell of a power cut.
+    """
 
     path: Path = _SPOOL
     max_size: Annotated[Size, POSITIVE] = Size(256 << 20)
+    stop_marks: bool = False
 
 
 class RoundSettings(NamedTuple):

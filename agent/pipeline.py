@@ -153,6 +153,8 @@ class Agent:
         self.spool.remember("profiles", "" if self._has_all_profiles else "unusable")
         for mark in stopmark.read(self.spool.directory):
             fields: dict[str, Value] = {"boot": mark.boot, "uptime_s": mark.boottime_ns / 1e9, "reason": mark.reason}
+            if mark.asleep_ns is not None:
+                fields["asleep_s"] = mark.asleep_ns / 1e9
             self.spool.hold(mark.boot, self.device, [Sample("stop", fields, mark.boottime_ns)])
 
     def _finish(self) -> None:
@@ -385,7 +387,7 @@ def sources_of(settings: Settings, clocks: Clocks, is_connected: Callable[[], bo
             presence.references,
             presence.timeout,
         ),
-        Identity(profile=profile),
+        Identity(profile=profile, stop_marks=settings.spool.stop_marks),
         Host(settings.host.disk),
         Interface(settings.interface.exclude),
     ]

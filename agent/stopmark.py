@@ -26,16 +26,22 @@ log = logging.getLogger("santong.agent")
 
 
 class StopMark(NamedTuple):
-    """The end of an agent: in which boot, at which boot time, and why, in the supervisor's words."""
+    """
+    The end of an agent: in which boot, at which boot time, and why, in the supervisor's words.
+
+    `asleep_ns` is for how long of the boot the machine had slept by then; None in marks of older versions.
+    """
 
     boot: str
     boottime_ns: int
     reason: str
+    asleep_ns: int | None = None
 
 
 def write(directory: Path, reason: str) -> None:
     """Append a mark to the spool's folder, durable when this returns."""
-    mark = StopMark(*_now(), reason)
+    boot, boottime_ns, awake_ns = _now()
+    mark = StopMark(boot, boottime_ns, reason, max(0, boottime_ns - awake_ns))
     descriptor = os.open(directory / FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | files.BINARY, 0o600)
     try:
         # The line feed before it closes a line that a power cut tore.
@@ -46,15 +52,15 @@ def write(directory: Path, reason: str) -> None:
     files.sync_folder(directory)
 
 
-def _now() -> tuple[str, int]:
-    """Return the boot's id and its time, ns."""
+def _now() -> tuple[str, int, int]:
+    """Return the boot's id, its time, and for how much of that the machine was awake, ns."""
     if sys.platform == "win32":
         from agent.clock_windows import WindowsClocks  # noqa: PLC0415
 
         clocks = WindowsClocks()
-        return clocks.boot, clocks.boottime_ns()
+        return clocks.boot, clocks.boottime_ns(), clocks.awake_ns()
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return boot, time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    return boot, time.clock_gettime_ns(time.CLOCK_BOOTTIME), time.clock_gettime_ns(time.CLOCK_MONOTONIC)
 
 
 def read(directory: Path) -> list[StopMark]:
@@ -70,7 +76,8 @@ def read(directory: Path) -> list[StopMark]:
     for line in lines:
         with contextlib.suppress(ValueError, TypeError, KeyError, OverflowError):
             data = json.loads(line)
-            marks.append(StopMark(str(data["boot"]), int(data["boottime_ns"]), str(data["reason"])))
+            mark = StopMark(str(data["boot"]), int(data["boottime_ns"]), str(data["reason"]))
+            marks.append(mark._replace(asleep_ns=int(data["asleep_ns"])) if "asleep_ns" in data else mark)
     return marks
 
 

@@ -16,7 +16,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from statistics import mean, median
 from typing import NamedTuple
@@ -48,6 +48,7 @@ from simulator.truth import FILE
 from simulator.world import World
 
 DEVICES, FAULTS = 150, 10.0
+EXAMPLES = 8  # of minutes that were judged wrongly in the same way
 DAYS, FIRST_JUDGED, DAYS_JUDGED = 8, 1, 4
 FIRST = date(2026, 11, 16)  # a Monday
 PING_MS = 15 * MINUTE
@@ -62,6 +63,22 @@ _WHY = {
 SILENT = Cause.UNKNOWN
 
 
+class Error(NamedTuple):
+    """
+    By how much the minutes booked to an outage differ from what it was: from its length, and from its true minutes.
+
+    Unknown minutes count as an error in the first; in the second whatever they may have been explains it.
+    """
+
+    length: float
+    minutes: int
+
+    @classmethod
+    def of(cls, length: float, true: int, booked: int, unknown: int) -> "Error":
+        """Return the error of an outage of `length` minutes, `true` of which had its cause by the definition."""
+        return cls(abs(booked - length), max(0, booked - true, true - booked - unknown))
+
+
 class Figures:
     """Everything that is counted, over all cities."""
 
@@ -71,7 +88,7 @@ class Figures:
         self.contained = 0
         self.minutes: Counter[tuple[Cause, Cause, bool]] = Counter()  # truth, judged, at an edge
         self.outage: Counter[tuple[str, Cause, bool]] = Counter()  # recall or precision, cause, right
-        self.errors: dict[Cause, list[float]] = {cause: [] for cause in (*BAD, Cause.AGENT_DOWN)}
+        self.errors: dict[Cause, list[Error]] = {cause: [] for cause in (*BAD, Cause.AGENT_DOWN)}
         self.false_good: Counter[str] = Counter()
         self.false_bad: Counter[str] = Counter()
         self.width: list[float] = []
@@ -189,9 +206,9 @@ def compare(day: Day, figures: Figures) -> None:
         figures.minutes[was[at], judged, is_edge] += 1
         if judged is Cause.WORKING and not is_good:
             figures.false_good[day.what] += 1
-            _remember(figures, day, at, was[at])
         if judged in BAD and is_good:
             figures.false_bad[day.what] += 1
+        if judged is not was[at] and Cause.UNKNOWN not in (judged, was[at]):
             _remember(figures, day, at, was[at])
     low = sum(cause is Cause.WORKING for cause in day.judged.values())
     open_ = sum(cause in (Cause.UNKNOWN, Cause.AGENT_DOWN) for cause in day.judged.values())
@@ -205,13 +222,14 @@ def compare(day: Day, figures: Figures) -> None:
             if told:
                 figures.outage[kind, cause, 2 * right >= len(told)] += 1
     if day.known.role is not Role.PANEL:
-        _outages(day, figures)
+        _outages(day, was, figures)
 
 
 def _remember(figures: Figures, day: Day, at: int, was: Cause) -> None:
-    if len(figures.examples) < 40:
+    what = f"{day.what}: judged {day.judged[at]}, was {was}"
+    if sum(example.startswith(what) for example in figures.examples) < EXAMPLES:
         figures.examples.append(
-            f"{day.what} {day.known.device} {at}: judged {day.judged[at]}, was {was} {day.truth[at]}"
+            f"{what}: {day.known.device} {datetime.fromtimestamp(at / 1000, UTC):%d %H:%M}Z {at} {day.truth[at]}"
         )
 
 
@@ -227,7 +245,7 @@ def _runs(causes: Mapping[int, Cause]) -> Iterator[tuple[Cause, list[int]]]:
         yield causes[run[-1]], run
 
 
-def _outages(day: Day, figures: Figures) -> None:
+def _outages(day: Day, was: Mapping[int, Cause], figures: Figures) -> None:
     """Compare each true outage, in continuous time, with the minutes that were booked to its cause."""
     hours = Times((at, at + MINUTE) for at in day.judged)
     known = day.known
@@ -250,7 +268,10 @@ def _outages(day: Day, figures: Figures) -> None:
         for outage in _near(free):
             mine = [at for at in booked if outage.start - 2 * MINUTE <= at < outage.end + MINUTE]
             booked = booked[len(mine) + sum(at < outage.start - 2 * MINUTE for at in booked) :] if mine else booked
-            figures.errors[cause].append(abs(len(mine) - (outage.end - outage.start) / MINUTE))
+            around = [at for at in day.judged if outage.start - 2 * MINUTE <= at < outage.end + MINUTE]
+            true = sum(was[at] is cause for at in around)
+            unknown = sum(day.judged[at] is Cause.UNKNOWN for at in around)
+            figures.errors[cause].append(Error.of((outage.end - outage.start) / MINUTE, true, len(mine), unknown))
 
 
 def _near(spans: Sequence[Span]) -> Iterator[Span]:
@@ -299,15 +320,34 @@ def table(figures: Figures) -> Iterator[str]:
     for cause in (Cause.WORKING, *BAD, Cause.AGENT_DOWN):
         yield _row(cause, figures)
     yield ""
-    yield "| cause | outages | error, median | mean | p99 | ≤ 1 min |"
-    yield "|---|---|---|---|---|---|"
+    yield from _confusion(figures)
+    yield ""
+    yield "| cause | outages | of the length, median | mean | ≤ 1 min | of the minutes, mean | most | ≤ 1 |"
+    yield "|---|---|---|---|---|---|---|---|"
     for cause, errors in figures.errors.items():
         if errors:
-            small = sum(error <= 1 for error in errors) / len(errors)
-            p99 = _quantile(errors, 0.99)
-            yield f"| {cause} | {len(errors):,} | {median(errors):.2f} | {mean(errors):.2f} | {p99:.1f} | {small:.1%} |"
+            yield f"| {cause} | {len(errors):,} | {_errors(errors)} |"
     yield ""
     yield from _days(figures)
+
+
+def _confusion(figures: Figures) -> Iterator[str]:
+    """Yield which cause was taken for which, in minutes, edges included."""
+    causes = (Cause.WORKING, *BAD, Cause.AGENT_DOWN, Cause.UNKNOWN)
+    yield f"| was, in minutes | {' | '.join(causes)} |"
+    yield f"|---|{'---|' * len(causes)}"
+    for was in causes:
+        judged = [sum(figures.minutes[was, cause, is_edge] for is_edge in (False, True)) for cause in causes]
+        if any(judged):
+            yield f"| {was} | {' | '.join(f'{n:,}' for n in judged)} |"
+
+
+def _errors(errors: Sequence[Error]) -> str:
+    length, minutes = [error.length for error in errors], [error.minutes for error in errors]
+    small, sound = (sum(error <= 1 for error in some) / len(errors) for some in (length, minutes))
+    return (
+        f"{median(length):.2f} | {mean(length):.2f} | {small:.1%} | {mean(minutes):.3f} | {max(minutes)} | {sound:.2%}"
+    )
 
 
 def _days(figures: Figures) -> Iterator[str]:

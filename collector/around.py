@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from collector.asked import Asked, own_conditions
-from collector.store.base import Store, Track
+from collector.store.base import DAY_NS, Store, Track
 from collector.targets.schema import Condition
 from collector.verify.causes import MINUTE_NS
 from collector.verify.conditions import holding_ns
@@ -19,16 +19,18 @@ from collector.verify.evidence import Evidence, Presence, Reading, Stop
 from contract.measurements import TABLE
 
 PRESENCE = ("boot", "uptime_s", "asleep_s", "lan", "wan")
-_STOP = ("boot", "reason")
+_STOP = ("boot", "reason", "asleep_s")
+_MARKS = ("version", "stop_marks")  # every agent has a version: one that says nothing of marks is seen as well
 
 Dateless = Mapping[str, Sequence[int]]  # agent -> when batches of boots without any clock came
 
 
 class _Lives(NamedTuple):
-    """What an agent left around a day."""
+    """What an agent left around a day, and whether it said that its ends leave marks."""
 
     presence: Sequence[Presence]
     stops: Sequence[Stop] = ()
+    has_marks: bool = False
 
 
 _NOBODY = _Lives(())
@@ -55,7 +57,7 @@ class Around:
             if (found := self._readings[needed.key].get(asked.device.id))
         }
         dateless = self._dateless.get(asked.device.speaker, ())
-        return Evidence(lives.presence, lives.stops, readings, dateless, asked.doubted)
+        return Evidence(lives.presence, lives.stops, readings, dateless, asked.doubted, has_marks=lives.has_marks)
 
     def _read_lives(self, speakers: list[str]) -> dict[str, _Lives]:
         start_ns, end_ns = self._start_ns, self._end_ns + MINUTE_NS
@@ -65,8 +67,21 @@ class Around:
         before = self._presences(self._store.last_before("presence", PRESENCE, start_ns, came)) if came else {}
         behind = self._presences(self._store.first_from("presence", PRESENCE, end_ns, left)) if left else {}
         joined = {one: [*before.get(one, ()), *inside.get(one, ()), *behind.get(one, ())] for one in speakers}
-        stops = self._read_stops(joined)
-        return {one: _Lives(presence, stops.get(one, ())) for one, presence in joined.items()}
+        stops, marked = self._read_stops(joined), self._leaving_marks(speakers)
+        return {one: _Lives(presence, stops.get(one, ()), one in marked) for one, presence in joined.items()}
+
+    def _leaving_marks(self, speakers: list[str]) -> set[str]:
+        """Return the agents that said, within a day of the hours or else the last time, that they leave marks."""
+        period = self._start_ns - DAY_NS, self._end_ns + DAY_NS
+        said = {
+            track.device: all(value == 1 for _, _, value in track.points)
+            for track in self._store.tracks("identity", _MARKS, *period, speakers)
+            if track.device == track.source
+        }
+        others = [one for one in speakers if one not in said]
+        before = self._store.last_before("identity", _MARKS, self._start_ns, others) if others else ()
+        said |= {track.device: track.points[-1][-1] == 1 for track in before}
+        return {one for one, is_marked in said.items() if is_marked}
 
     def _presences(self, tracks: Iterable[Track]) -> dict[str, list[Presence]]:
         found = ((one.device, _lives(one.points)) for one in tracks if one.device == one.source)
@@ -79,7 +94,7 @@ class Around:
         start_ns, end_ns = min(first_ns, self._start_ns), max(last_ns, self._end_ns) + MINUTE_NS
         tracks = self._store.tracks("stop", _STOP, start_ns, end_ns, sorted(presence))
         return {
-            one.device: [Stop(time_ns, boot or "", reason or "") for time_ns, boot, reason in one.points]
+            one.device: [Stop(time_ns, boot or "", reason or "", slept) for time_ns, boot, reason, slept in one.points]
             for one in tracks
             if one.device == one.source
         }
@@ -97,10 +112,10 @@ class Around:
     def _read(self, condition: Condition, devices: set[str]) -> dict[str, list[Reading]]:
         has_stage = TABLE[condition.measurement].kind_of("stage") is not None
         fields = [condition.field, "stage"] if has_stage else [condition.field]
-        start_ns = self._start_ns - holding_ns(condition)
+        start_ns, end_ns = self._start_ns - holding_ns(condition), self._end_ns + holding_ns(condition)
         found: dict[str, list[Reading]] = defaultdict(list)
         for track in self._store.tracks(
-            condition.measurement, fields, start_ns, self._end_ns + MINUTE_NS, sorted(devices), condition.where
+            condition.measurement, fields, start_ns, end_ns, sorted(devices), condition.where
         ):
             found[track.device] += _readings(track.points)
         return {device: sorted(some) if _is_mixed(some) else some for device, some in found.items()}

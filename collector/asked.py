@@ -19,7 +19,7 @@ from collector.verify.conditions import asked as proofs_for
 from collector.verify.scope import in_scope
 
 # Goes up with every change of the rules that gives another record for the same evidence: all days are judged again.
-RULES = 1
+RULES = 2
 
 ScheduleOf = Callable[[Site, date], DaySchedule]
 Doubts = Mapping[str, Sequence[tuple[int, int]]]

@@ -65,7 +65,7 @@ def _row(retention: Retention, name: str, fields: str, *tags: str, from_agent: b
 _E, _T = Retention.EVIDENCE, Retention.TELEMETRY
 _ROWS = (
     _row(_E, "presence", "boot:s uptime_s:f:s asleep_s:f:s lan:i wan:i broker:i"),
-    _row(_E, "identity", "serial:s model:s gateway_mac:s subnet:s version:s profile:s"),
+    _row(_E, "identity", "serial:s model:s gateway_mac:s subnet:s version:s profile:s stop_marks:i"),
     _row(
         _E,
         "probe",
@@ -86,7 +86,7 @@ _ROWS = (
     _row(_E, "usage", "display_on:i session_active:i"),
     _row(_E, "fault", "active:i severity:s", "code"),
     _row(_E, "firmware", "version:s compliant:i"),
-    _row(_E, "stop", "boot:s uptime_s:f:s reason:s"),
+    _row(_E, "stop", "boot:s uptime_s:f:s reason:s asleep_s:f:s"),
     _row(
         _E,
         "delivery",

@@ -115,7 +115,8 @@ class Agent:
         for boot, at, reason in self._marks:
             offset = self._boot_start(boot)
             uptime_s = (at - offset) / 1000
-            fields: dict[str, Value] = {"boot": boot, "uptime_s": uptime_s, "reason": reason}
+            slept_s = self._slept(at) / 1000
+            fields: dict[str, Value] = {"boot": boot, "uptime_s": uptime_s, "reason": reason, "asleep_s": slept_s}
             self._held.append(_Held(boot, self.thing.id, lines.line("stop", fields, at - offset % _GRAIN), 1))
         self._marks.clear()
         self._identified, self._tail_until = 0, 0
@@ -199,10 +200,14 @@ class Agent:
         if not self._body.network.gateway.has(at) and self._identified:
             return b""  # nobody who would tell another address
         self._identified, self._place = at, place
-        fields = {"serial": self._body.serial, "model": self._model, "gateway_mac": hang.mac, "subnet": hang.subnet,
-                  "version": run.version, "profile": self._profile}  # fmt: skip
+        fields: dict[str, Value] = {
+            "serial": self._body.serial, "model": self._model, "gateway_mac": hang.mac, "subnet": hang.subnet,
+            "version": run.version, "profile": self._profile,
+        }  # fmt: skip
         if not self._body.network.gateway.has(at):
             del fields["gateway_mac"]
+        if self.thing.has_marks:
+            fields["stop_marks"] = 1
         return lines.line("identity", fields, shown)
 
     def _put(self, boot: Boot, device: str, found: list[bytes], samples: int, *, is_dated: bool) -> None:

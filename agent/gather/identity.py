@@ -18,9 +18,10 @@ class Identity:
 
     name = "identity"
 
-    def __init__(self, root: Path = Path("/"), profile: str = "") -> None:
+    def __init__(self, root: Path = Path("/"), profile: str = "", *, stop_marks: bool = False) -> None:
         self._root = root
         self._profile = profile
+        self._stop_marks = stop_marks
         self._last: dict[str, Value] = {}
         self._last_ns = 0
 
@@ -36,6 +37,8 @@ class Identity:
     def read(self) -> dict[str, Value]:
         """Return what can be read now; what cannot is absent."""
         fields: dict[str, Value] = {"serial": serial(self._root), "version": __version__}
+        if self._stop_marks:
+            fields["stop_marks"] = 1
         if self._profile:
             fields["profile"] = self._profile
         if name := model(self._root):

@@ -1,9 +1,10 @@
 """
 What a criterion asks of a minute in which the device, or who speaks for it, ran: readings against conditions.
 
-A reading at r holds for [r, r + 1.5 × `every`). Of a minute the latest reading before its end counts, when it lies in
-the minute or still holds at its begin; where the agent ended meanwhile it holds for `every` alone. The values of a
-presence are those of the minute that it proves.
+Of a minute the latest reading before its end counts, when it lies in the minute or still holds at its begin. A reading
+holds until the next one, if that comes within 1.5 × `every`; else, and where the agent ended meanwhile, until the
+minute in which the next one was due: of that nothing is known. The values of a presence are those of the minute that
+it proves.
 """
 
 import re
@@ -15,7 +16,7 @@ from typing import NamedTuple
 from collector.targets.schema import Condition, Criterion, Proof
 from collector.verify.causes import MINUTE_NS, Cause
 from collector.verify.evidence import Presence, Reading
-from collector.verify.steps import Steps, minute_after, minute_of
+from collector.verify.steps import NEVER, Steps, minute_of
 
 # The conditions on presence, and what it means when they fail.
 _NETWORK = {"presence.lan": Cause.LAN_DOWN, "presence.wan": Cause.WAN_DOWN}
@@ -113,7 +114,8 @@ def over_time(condition: Condition, readings: Sequence[Reading], breaks: Sequenc
     known: dict[tuple[float | str, str], Outcome] = {}
     holds_ns, every_ns = holding_ns(condition), round(condition.every * 1e9)
     until_ns = minute_of(readings[0].time_ns) if readings else 0
-    for time_ns, value, stage in readings:
+    for number, (time_ns, value, stage) in enumerate(readings, start=1):
+        next_ns = readings[number].time_ns if number < len(readings) else NEVER
         minute_ns = time_ns - time_ns % MINUTE_NS
         if until_ns < minute_ns:
             steps.add(until_ns, None)
@@ -121,36 +123,68 @@ def over_time(condition: Condition, readings: Sequence[Reading], breaks: Sequenc
         if found is None:
             found = known[value, stage] = outcome(condition, value, stage)
         steps.add(minute_ns, found)
-        until_ns = minute_after(time_ns + holds_ns)
-        if breaks and (at := bisect_right(breaks, time_ns)) < len(breaks) and breaks[at] < until_ns:
-            due_ns = time_ns + every_ns
-            until_ns = max(minute_ns + MINUTE_NS, minute_of(min(due_ns, until_ns)), minute_of(breaks[at]))
+        until_ns, due_ns = next_ns, minute_of(time_ns + every_ns)
+        if next_ns - time_ns > holds_ns:
+            until_ns = max(minute_ns + MINUTE_NS, due_ns)
+        elif breaks and (at := bisect_right(breaks, time_ns)) < len(breaks) and breaks[at] < next_ns:
+            until_ns = max(minute_ns + MINUTE_NS, due_ns, minute_of(breaks[at]))
     if readings:
         steps.add(until_ns, None)
     return steps
 
 
 def holding_ns(condition: Condition) -> int:
-    """Return how long a reading holds: its interval, and half of it for one that comes late."""
+    """Return how long a reading holds at the most: its interval, and half of it for a next one that comes late."""
     return round(condition.every * 1.5e9)
 
 
-def network_over_time(presence: Sequence[Presence]) -> Steps[tuple[int | None, int | None]]:
-    """Return lan and wan of the minutes that have a presence; of others this says nothing that counts."""
-    steps: Steps[tuple[int | None, int | None]] = Steps((None, None))
+class Network(NamedTuple):
+    """
+    Gateway and Internet by a minute's presence: 1 answered, 0 did not, None where nobody asked.
+
+    `before` is what was down when the presence of the minute before asked. A reading of the minute was taken between
+    these two, so what failed it may be over when the later one asks.
+    """
+
+    lan: int | None = None
+    wan: int | None = None
+    before: Cause | None = None
+
+    @property
+    def down(self) -> Cause | None:
+        """What was down in the minute; behind a gateway that does not answer nobody reaches the Internet either."""
+        return _down(self.lan, self.wan) or self.before
+
+
+def _down(lan: int | None, wan: int | None) -> Cause | None:
+    return Cause.LAN_DOWN if lan == 0 else Cause.WAN_DOWN if wan == 0 else None
+
+
+def network_over_time(presence: Sequence[Presence]) -> Steps[Network]:
+    """Return the network of the minutes that have a presence; of others this says nothing that counts."""
+    steps: Steps[Network] = Steps(Network())
+    known: dict[tuple[int | None, ...], Network] = {}
+    former_ns: int = 0
+    former: tuple[int | None, int | None] = (None, None)
     for time_ns, _, _, _, lan, wan in presence:
-        steps.add(time_ns - MINUTE_NS, (lan, wan))
+        lan_before, wan_before = former if time_ns - former_ns == MINUTE_NS else (None, None)
+        key = (lan, wan, lan_before, wan_before)
+        found = known.get(key)
+        if found is None:
+            found = known[key] = Network(lan, wan, _down(lan_before, wan_before))
+        steps.add(time_ns - MINUTE_NS, found)
+        former_ns, former = time_ns, (lan, wan)
     return steps
 
 
-def of_presence(condition: Condition, lan: int | None, wan: int | None) -> Outcome | None:
+def of_presence(condition: Condition, network: Network) -> Outcome | None:
     """Return what a minute's presence says of a condition on it; None: nothing."""
-    value = {"presence.lan": lan, "presence.wan": wan}.get(condition.reading)
+    value = {"presence.lan": network.lan, "presence.wan": network.wan}.get(condition.reading)
     return None if value is None else outcome(condition, value)
 
 
 def decide(
-    proofs: Sequence[Asked], readings: Mapping[tuple[int, int], Outcome | None], lan: int | None, wan: int | None
+    proofs: Sequence[Asked], readings: Mapping[tuple[int, int], Outcome | None], network: Network
 ) -> tuple[Cause, str]:
     """
     Return the cause of a minute in which the device ran, and the stage: the first proof with evidence decides.
@@ -163,7 +197,7 @@ def decide(
     is_open = False
     for number, proof, own in proofs:
         outcomes = [
-            of_presence(condition, lan, wan) if is_presence(condition) else readings[number, n]
+            of_presence(condition, network) if is_presence(condition) else readings[number, n]
             for n, condition in enumerate(proof.all)
         ]
         failed = next((one for one in outcomes if one and one != FITS), None)
@@ -172,16 +206,15 @@ def decide(
                 return Cause.WORKING, ""
             is_open = True
         elif not own or any(outcomes[n] for n in own):
-            return _cause_of(failed, lan, wan)
+            return _cause_of(failed, network)
         else:
-            alone = alone or _cause_of(failed, lan, wan)
+            alone = alone or _cause_of(failed, network)
     return alone if alone and not is_open else (Cause.UNKNOWN, "")
 
 
-def _cause_of(failed: Outcome, lan: int | None, wan: int | None) -> tuple[Cause, str]:
-    # Behind a gateway that does not answer nobody reaches the Internet either: that is its fault, not the line's.
-    if lan == 0 and (not failed.is_said or failed.cause is Cause.WAN_DOWN):
-        return Cause.LAN_DOWN, ""
-    if not failed.is_said and wan == 0:
-        return Cause.WAN_DOWN, ""
-    return failed.cause, failed.stage
+def _cause_of(failed: Outcome, network: Network) -> tuple[Cause, str]:
+    """Return the cause and stage of what failed: a network that was down explains what lies beyond it."""
+    if failed.is_said:
+        is_gateway = failed.cause is Cause.WAN_DOWN and network.lan == 0
+        return (Cause.LAN_DOWN, "") if is_gateway else (failed.cause, failed.stage)
+    return (network.down, "") if network.down else (failed.cause, failed.stage)

@@ -76,14 +76,14 @@ def _causes(device: Device, criterion: Criterion, evidence: Evidence, *, is_obse
     found: dict[tuple[Any, ...], tuple[Cause, str]] = {}
 
     def of(values: Sequence[Any]) -> tuple[Cause, str]:
-        state, is_doubted, (lan, wan), *outcomes = values
+        state, is_doubted, network, *outcomes = values
         if is_doubted:
             return Cause.UNKNOWN, ""
         if state is not Cause.WORKING:
             return Cause.UNKNOWN if is_observed else state, ""
         if is_running_enough:
             return Cause.WORKING, ""
-        return decide(proofs, dict(zip(keys, outcomes, strict=True)), lan, wan)
+        return decide(proofs, dict(zip(keys, outcomes, strict=True)), network)
 
     def causes(start_ns: int, end_ns: int, schedule: DaySchedule) -> Iterator[_Piece]:
         excluded = Steps.within(schedule.excluded, outside=False, inside=True)
@@ -211,9 +211,8 @@ def _is_covered(condition: Condition, readings: ReadingSummary | None, start_ns:
     """Tell whether every minute has a reading that holds, and all of them fit."""
     if not readings or readings.fitting != readings.total:
         return False
-    holds_ns = holding_ns(condition)
     return (
         readings.first_ns < start_ns + MINUTE_NS
-        and readings.last_ns + holds_ns > end_ns - MINUTE_NS
-        and readings.widest_gap_ns < holds_ns + MINUTE_NS
+        and readings.last_ns + round(condition.every * 1e9) >= end_ns
+        and readings.widest_gap_ns <= holding_ns(condition)
     )

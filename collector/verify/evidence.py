@@ -18,11 +18,16 @@ class Presence(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """A stop mark: the agent ended then; `reason` in the supervisor's words, `shutdown …` where the system stopped."""
+    """
+    A stop mark: the agent ended then; `reason` in the supervisor's words, `shutdown …` where the system stopped.
+
+    `asleep_s` is for how long of its boot the machine had slept, None where the mark does not say.
+    """
 
     time_ns: int
     boot: str
     reason: str = ""
+    asleep_s: float | None = None
 
     @property
     def is_shutdown(self) -> bool:

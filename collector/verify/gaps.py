@@ -206,10 +206,26 @@ def _until_boot(evidence: Evidence, boot: _Boot, before: Presence | None) -> lis
         return [(first_ns, Cause.UNKNOWN), (first_ns + MINUTE_NS, Cause.POWER_OFF)]
     mark = marks[-1]
     mark_ns = max(minute_of(mark.time_ns + _MARK_NS), first_ns)
+    head = _until_mark(before, mark, mark_ns, is_alive=len(marks) == 1)
     if mark.is_shutdown:
-        head = [(first_ns, Cause.AGENT_DOWN)] if mark_ns > first_ns else []
-        return [*head, (mark_ns, Cause.POWER_OFF)]
-    return [(first_ns, Cause.AGENT_DOWN), (mark_ns + MINUTE_NS, Cause.UNKNOWN)]
+        # The services are stopped, the kernel goes on for some seconds: perhaps beyond the end of the minute.
+        head = [piece for piece in head if piece[0] < mark_ns]
+        return [*head, (mark_ns, Cause.UNKNOWN), (mark_ns + MINUTE_NS, Cause.POWER_OFF)]
+    return [*head, (mark_ns + MINUTE_NS, Cause.UNKNOWN)]
+
+
+def _until_mark(before: Presence, mark: Stop, mark_ns: int, *, is_alive: bool) -> list[_Piece]:
+    """Return what is known from a presence to the minute of a stop mark, that minute too."""
+    if mark.asleep_s is not None and mark.asleep_s - before.asleep_s <= NO_SLEEP_S:
+        return [(before.time_ns, Cause.AGENT_DOWN)]
+    if mark.asleep_s is None:
+        return [(before.time_ns, Cause.UNKNOWN)]
+    slept_ns = round((mark.asleep_s - before.asleep_s) * 1e9)
+    # All sleep was before the mark. Of the minute before that no presence was due yet, its own went on after it.
+    last_ns = max(minute_of(mark.time_ns - MINUTE_NS), before.time_ns)
+    asleep, tail = _sleep(before.time_ns, mark.time_ns - MINUTE_NS, slept_ns, is_alive=is_alive)
+    head = [piece for piece in asleep if piece[0] < last_ns]
+    return [*head, (last_ns, tail or Cause.UNKNOWN), (mark_ns, Cause.UNKNOWN)]
 
 
 def _marks(evidence: Evidence, boot: _Boot, before: Presence) -> list[Stop]:

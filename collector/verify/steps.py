@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from collector.verify.causes import MINUTE_NS
 
 T = TypeVar("T")
-ALWAYS = -(1 << 63)
+ALWAYS, NEVER = -(1 << 63), 1 << 63  # before and after all time
 
 
 def minute_of(time_ns: int) -> int:

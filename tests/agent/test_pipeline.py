@@ -378,14 +378,15 @@ def test_stop_marks_become_evidence(settings: Settings) -> None:
     """What the supervisor wrote about the agent's end is delivered at the instant of that end, and then forgotten."""
     clocks = FakeClocks()
     _live(settings, clocks)
-    mark = StopMark("boot-1", 75 * SECOND_NS, "watchdog killed ABRT")
+    mark = StopMark("boot-1", 75 * SECOND_NS, "watchdog killed ABRT", 30 * SECOND_NS)
     file = settings.spool.path / stopmark.FILE
-    file.write_text('{"boot":"boot-1","boottime_ns":75000000000,"reason":"watchdog killed ABRT"}\n{"boot')
+    text = '{"boot":"boot-1","boottime_ns":75000000000,"reason":"watchdog killed ABRT","asleep_ns":30000000000}'
+    file.write_text(text + '\n{"boot')
     assert stopmark.read(settings.spool.path) == [mark]
     _live(settings, clocks)
     (stop,) = lines_of(_left(settings), "stop")
     assert stop.time_ns == UNIX_NS + 75 * SECOND_NS
-    assert stop.fields == {"boot": "boot-1", "uptime_s": 75.0, "reason": "watchdog killed ABRT"}
+    assert stop.fields == {"boot": "boot-1", "uptime_s": 75.0, "reason": "watchdog killed ABRT", "asleep_s": 30.0}
     assert not file.exists()
 
 
@@ -397,6 +398,7 @@ def test_a_stop_mark_of_an_earlier_boot_is_dated_by_that_boot(settings: Settings
     _live(settings, FakeClocks("boot-2", unix_ns=UNIX_NS + 86400 * SECOND_NS))
     (stop,) = lines_of(_left(settings), "stop")
     assert stop.time_ns == UNIX_NS + 75 * SECOND_NS
+    assert "asleep_s" not in stop.fields, "a mark of an older version does not know"
 
 
 def test_a_stop_mark_of_a_boot_without_time_is_counted_only(settings: Settings) -> None:

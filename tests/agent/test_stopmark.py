@@ -28,12 +28,15 @@ def _run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProc
 def test_a_mark_says_boot_instant_and_reason(tmp_path: Path) -> None:
     """The supervisor's command leaves a mark with this boot, the instant of the end, and the reason given."""
     before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    slept = before - time.clock_gettime_ns(time.CLOCK_MONOTONIC)
     ended = _run(tmp_path, "signal 9")
     after = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     (mark,) = stopmark.read(tmp_path)
     assert (mark.boot, mark.reason) == (BOOT, "signal 9")
     assert before < mark.boottime_ns < after
+    assert mark.asleep_ns is not None
+    assert abs(mark.asleep_ns - slept) < 10**9, "how long this machine has slept since it was switched on"
 
 
 def test_systemds_own_words_are_the_reason(tmp_path: Path) -> None:

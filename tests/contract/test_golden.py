@@ -56,6 +56,7 @@ SAMPLES: list[tuple[str, dict[str, str], dict[str, Value]]] = [
             "subnet": "192.0.2.0/24",
             "version": "0.1.0",
             "profile": "raspberry-pi-4",
+            "stop_marks": 1,
         },
     ),
     (
@@ -95,7 +96,7 @@ SAMPLES: list[tuple[str, dict[str, str], dict[str, Value]]] = [
     ("usage", {}, {"display_on": 1, "session_active": 0}),
     ("fault", {"code": "E-12"}, {"active": 1, "severity": "warning"}),
     ("firmware", {}, {"version": "V2.1.3 教育版", "compliant": 1}),
-    ("stop", {}, {"boot": BOOT, "uptime_s": 3600.25, "reason": "signal killed KILL"}),
+    ("stop", {}, {"boot": BOOT, "uptime_s": 3600.25, "reason": "signal killed KILL", "asleep_s": 12.5}),
     (
         "delivery",
         {},

@@ -48,6 +48,7 @@ StartLimitIntervalSec=0
 User=santong
 ExecStart=/usr/local/bin/santong-agent run
 ExecStopPost=/usr/local/bin/santong-agent stopped --spool /var/lib/santong-agent
+Environment=SANTONG_SPOOL_STOP_MARKS=true
 Restart=always
 RestartSec=10
 StateDirectory=santong-agent

@@ -94,7 +94,8 @@ def _real(day: Machine, folder: Path) -> list[Batch]:
         spool.close()
         if run.mark:
             boottime_ns = (run.end - run.boot.start - run.boot.offset_ms) * MS
-            mark = {"boot": run.boot.id, "boottime_ns": boottime_ns, "reason": run.mark}
+            slept = day.asleep.length(run.boot.start, run.end)
+            mark = {"boot": run.boot.id, "boottime_ns": boottime_ns, "reason": run.mark, "asleep_ns": slept * MS}
             (folder / stopmark.FILE).write_text(json.dumps(mark) + "\n")
     spool = Spool(folder, 256 << 20)
     found = waiting(spool)
@@ -129,7 +130,7 @@ def _told(batches: list[Batch]) -> list[Told]:
             if line.measurement == "presence"
         ]
         stops: list[tuple[object, ...]] = [
-            (line.time_ns // MS, *(line.fields.get(key) for key in ("boot", "uptime_s", "reason")))
+            (line.time_ns // MS, *(line.fields.get(key) for key in ("boot", "uptime_s", "reason", "asleep_s")))
             for line in lines
             if line.measurement == "stop"
         ]

@@ -134,6 +134,27 @@ def test_an_open_friday_gets_its_cause_on_monday(store: Store) -> None:
     assert runs(store)[CLASS_1, FRIDAY] == "480+60w 540+1u 541+179p"
 
 
+@pytest.mark.parametrize("stop_marks", [None, 0])
+def test_without_a_supervisor_nothing_tells_a_power_cut(store: Store, stop_marks: int | None) -> None:
+    """Where nobody leaves a mark when the agent is killed, a gap that ends in another boot may have been that."""
+    world = World()
+    world.works(CLASS_1, FRIDAY, "07:30", "09:00", stop_marks=stop_marks)
+    world.works(CLASS_1, NEXT_MONDAY, stop_marks=stop_marks)
+    world.write(store)
+    asked(store, first=FRIDAY, last=FRIDAY)
+    assert runs(store)[CLASS_1, FRIDAY] == "480+60w 540+180u"
+
+
+def test_a_supervisor_that_comes_later_says_nothing_of_before(store: Store) -> None:
+    """What an agent says within a day of the hours counts; else what it said the last time before them."""
+    world = World()
+    world.works(CLASS_1, FRIDAY, "07:30", "09:00", stop_marks=None)
+    world.works(CLASS_1, NEXT_MONDAY)
+    world.write(store)
+    asked(store, first=FRIDAY, last=FRIDAY)
+    assert runs(store)[CLASS_1, FRIDAY] == "480+60w 540+180u"
+
+
 def test_another_speaker_in_the_roster_is_another_question(store: Store) -> None:
     """Days are judged again when the roster that is in force on them names another agent for a device."""
     World().write(store)

@@ -115,8 +115,17 @@ class World:
         wan: int = 1,
         boot: str = "",
         booted: str = "",
+        stop_marks: int | None = 1,
     ) -> None:
-        """Add a presence for each minute from `start` to `end`: it has run since `booted`, five minutes before."""
+        """
+        Add a presence for each minute from `start` to `end`: it has run since `booted`, five minutes before.
+
+        At the start it says what it is, and that its supervisor leaves stop marks.
+        """
+        said: dict[str, Value] = (
+            {"version": "0.1.0"} if stop_marks is None else {"version": "0.1.0", "stop_marks": stop_marks}
+        )
+        self.add("identity", device, at(day, start), said)
         since_ns = at(day, booted) if booted else at(day, start) - 5 * MINUTE_NS
         name = boot or f"boot-{since_ns // MINUTE_NS}"
         for time_ns in range(at(day, start), at(day, end) + 1, MINUTE_NS):

@@ -5,7 +5,7 @@ import pytest
 from collector.calendars.schedule import Hours
 from collector.targets.schema import Condition, Criterion, Proof
 from collector.verify.causes import MINUTE_NS, Cause
-from collector.verify.conditions import FITS, Outcome, asked, decide, fits, outcome, over_time, selects
+from collector.verify.conditions import FITS, Network, Outcome, asked, decide, fits, outcome, over_time, selects
 from collector.verify.evidence import Reading
 from collector.verify.steps import together
 from contract.settings import Seconds
@@ -68,22 +68,30 @@ def pieces(condition: Condition, *readings: tuple[float, float]) -> list[str]:
     return found
 
 
-def test_a_reading_holds_for_its_interval_and_a_half() -> None:
-    """A reading counts from its minute on, as long as it holds at the minute's begin; a later one goes before."""
+def test_a_reading_holds_until_the_next_one_or_until_that_was_due() -> None:
+    """A reading counts to the next one, if that is late by half an interval at most; else to when that was due."""
     five = HTTP._replace(every=Seconds(300))
-    assert "".join(pieces(HTTP, (2.1, 1))) == "??++??????"
-    assert "".join(pieces(HTTP, (2.9, 1))) == "??+++?????"
-    assert "".join(pieces(HTTP, (2.1, 1), (2.9, 0), (3.5, 1))) == "??-++?????"
-    assert "".join(pieces(five, (1.0, 1))) == "?++++++++?"
+    assert "".join(pieces(HTTP, (2.1, 1))) == "??+???????"
+    assert "".join(pieces(HTTP, (2.9, 1), (4.1, 1))) == "??+++?????"
+    assert "".join(pieces(HTTP, (2.1, 1), (2.9, 0), (3.5, 1))) == "??-+??????"
+    assert "".join(pieces(five, (1.0, 1))) == "?+++++????"
     assert "".join(pieces(five, (1.0, 1), (6.2, 0))) == "?+++++----"
+    assert "".join(pieces(five, (1.0, 1), (8.5, 0))) == "?+++++++--"
+    assert "".join(pieces(five, (1.0, 1), (8.6, 0))) == "?+++++??--"
     assert pieces(HTTP) == ["?"] * 10
 
 
-def decided(*proofs: tuple[tuple[Condition, Outcome | None], ...], lan: int | None = 1, wan: int | None = 1) -> str:
+def decided(
+    *proofs: tuple[tuple[Condition, Outcome | None], ...],
+    lan: int | None = 1,
+    wan: int | None = 1,
+    before: Cause | None = None,
+) -> str:
     """Return the cause and stage of a minute; of presence conditions the outcome is not given but follows."""
+    network = Network(lan, wan, before)
     criterion = Criterion(tuple(Proof(tuple(c for c, _ in proof)) for proof in proofs), Hours.SERVICE)
     readings = {(number, n): one for number, proof in enumerate(proofs) for n, (_, one) in enumerate(proof)}
-    return ":".join(filter(None, decide(asked(criterion, "", is_observed=False), readings, lan, wan)))
+    return ":".join(filter(None, decide(asked(criterion, "", is_observed=False), readings, network)))
 
 
 def test_the_first_proof_with_evidence_decides() -> None:
@@ -102,6 +110,11 @@ def test_the_network_explains_what_failed_beyond_it() -> None:
     assert decided(((HTTP, DOWN),), lan=0, wan=0) == "lan_down"
     assert decided(((HTTP, DOWN),), wan=0) == "wan_down"
     assert decided(((HTTP, DOWN),), lan=None, wan=None) == "service_down:dns"
+    assert decided(((HTTP, DOWN),), before=Cause.LAN_DOWN) == "lan_down", "asked before it came back"
+    assert decided(((HTTP, DOWN),), before=Cause.WAN_DOWN) == "wan_down"
+    assert decided(((HTTP, DOWN),), wan=0, before=Cause.LAN_DOWN) == "wan_down", "its own minute's sign goes first"
+    assert decided(((WAN, None), (HTTP, DOWN)), before=Cause.WAN_DOWN) == "wan_down"
+    assert decided(((WAN, None), (HTTP, FITS)), before=Cause.WAN_DOWN) == "working"
     assert decided(((HTTP, FITS),), lan=0, wan=0) == "working"
     assert decided(((HTTP, Outcome(Cause.ASLEEP)),), lan=0) == "asleep"
 

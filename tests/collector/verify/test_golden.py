@@ -78,6 +78,13 @@ def presences(words: list[str]) -> list[Presence]:
     return found
 
 
+def stop(at: str, boot: str, *why: str) -> Stop:
+    """Return a stop mark; `~90` among the words: the machine had slept 90 s, `~?`: the mark does not say."""
+    slept = next((word[1:] for word in why if word.startswith("~")), "0")
+    reason = " ".join(word for word in why if not word.startswith("~"))
+    return Stop(instant(at), boot, reason, None if slept == "?" else float(slept))
+
+
 def windows(words: list[str]) -> tuple[Window, ...]:
     """Return the windows of `from-to` columns, both included."""
     pairs = [word.split("-") for word in words if word != "none"]
@@ -119,7 +126,7 @@ def test_minutes(case: Case) -> None:
     asked, readings = conditions(case)
     evidence = Evidence(
         presences(case.words("seen")),
-        tuple(Stop(instant(at), boot, " ".join(why)) for at, boot, *why in case.lines.get("stop", [])),
+        tuple(stop(*words) for words in case.lines.get("stop", [])),
         readings,
         tuple(instant(word) for word in case.words("clockless")),
         tuple(windows(case.words("doubted"))),

@@ -63,6 +63,7 @@ def worlds(draw: st.DrawFn, *, has_kills: bool = True, has_clockless: bool = Tru
         draw(numbers) if has_clockless else (),
         draw(st.sampled_from([MINUTE, 5 * MINUTE])),
         draw(st.integers(0, MINUTE - 1)),
+        shutdown_takes=draw(st.integers(0, MINUTE)),
     )
 
 
@@ -143,7 +144,8 @@ def test_few_minutes_are_unknown(world: World) -> None:
     """
     While the agent lives and has the time, each begin and each end of a fault costs at most one unknown minute.
 
-    Two more where a boot began upon the full minute, by a second; and the end of the world, which nothing follows.
+    Two more where a boot began upon the full minute, by a second; one for the rest of the minute in which the system
+    was shut down; and the end of the world, which nothing follows.
     """
     life = Life(world._replace(sync_delay=0))
     record = judged(life, Criterion((), Hours.SERVICE), 0, LENGTH)
@@ -156,7 +158,7 @@ def test_few_minutes_are_unknown(world: World) -> None:
     )
     upon_the_minute = sum(min(until % MINUTE, -until % MINUTE) <= 1_000 for _, until in world.off)
     before = min(row.time_ns for row in life.presence) // MINUTE // NS
-    assert unknown <= 2 * (len(world.off) + len(world.asleep)) + upon_the_minute + before
+    assert unknown <= 2 * (len(world.off) + len(world.asleep)) + upon_the_minute + before + 2 * len(world.shutdowns)
 
 
 @settings(max_examples=300, deadline=None)

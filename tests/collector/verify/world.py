@@ -28,9 +28,9 @@ class World(NamedTuple):
     """
     What happens, in ms from the begin.
 
-    `shutdowns` are the numbers of times `off` that are orderly ones: the agent's end leaves a mark. `clockless` are the
-    numbers of boots that never get the time. `ahead` is how far the clock is ahead in each boot until `right_after`.
-    `every` is how often the service is asked, at `ask_phase`.
+    `shutdowns` are the numbers of times `off` that are orderly ones: the agent's end leaves a mark, and the machine
+    lives on for `shutdown_takes`. `clockless` are the numbers of boots that never get the time. `ahead` is how far the
+    clock is ahead in each boot until `right_after`. `every` is how often the service is asked, at `ask_phase`.
     """
 
     length: int
@@ -48,6 +48,7 @@ class World(NamedTuple):
     ask_phase: int = 30_000
     ahead: int = 0
     right_after: int = 0
+    shutdown_takes: int = 0
 
 
 class _Round(NamedTuple):
@@ -100,14 +101,16 @@ class Life:
         synced = None if number in world.clockless else on + world.sync_delay
         boot = _Boot(number, on, off, synced, [], [])
         start = on + world.start_delay
+        shutdown = self._shutdown(number, start, off)
+        end = off if shutdown is None else shutdown
         while start < off:
-            kill = next((one for one in world.kills if start <= one.at < off), None)
-            self._agent(boot, start, kill.at if kill else off)
+            kill = next((one for one in world.kills if start <= one.at < end), None)
+            self._agent(boot, start, kill.at if kill else end)
             if kill is None:
-                if number in world.shutdowns and off < world.length and not is_in(world.asleep, off - 1):
-                    boot.marks.append(Stop(off * NS, str(number), "shutdown success exited 0"))
+                if shutdown is not None:
+                    boot.marks.append(Stop(end * NS, str(number), "shutdown success exited 0", self._slept(on, end)))
                 break
-            boot.marks.append(Stop(kill.at * NS, str(number), "signal killed KILL"))
+            boot.marks.append(Stop(kill.at * NS, str(number), "signal killed KILL", self._slept(on, kill.at)))
             if kill.again_after is None:
                 break
             start = kill.at + kill.again_after
@@ -116,6 +119,12 @@ class Life:
         elif boot.marks:
             self._is_held = True
         self._is_held = self._is_held or bool(boot.spool)
+
+    def _shutdown(self, number: int, start: int, off: int) -> int | None:
+        """Return when the services of a boot are stopped for an orderly end; an agent must live to see it, awake."""
+        at = off - self.world.shutdown_takes
+        is_orderly = number in self.world.shutdowns and off < self.world.length
+        return at if is_orderly and start < at and not touches(self.world.asleep, at - 1, off) else None
 
     def _agent(self, boot: _Boot, start: int, end: int) -> None:
         """Live one agent; what it found is lost unless a round was kept before the end."""
@@ -167,9 +176,13 @@ class Life:
             uptime = label - ahead - boot.on
             if uptime > 0 and label not in self._claimed:
                 self._claimed.add(label)
-                slept = sum(max(0, min(until, at) - max(since, boot.on)) for since, until in self.world.asleep)
-                self.presence.append(Presence(label * NS, str(boot.number), uptime / 1000, slept / 1000, lan, 1))
+                slept_s = self._slept(boot.on, at)
+                self.presence.append(Presence(label * NS, str(boot.number), uptime / 1000, slept_s, lan, 1))
         boot.spool.clear()
+
+    def _slept(self, on: int, at: int) -> float:
+        """Return for how long the machine had slept in the boot that began at `on`, s."""
+        return sum(max(0, min(until, at) - max(since, on)) for since, until in self.world.asleep) / 1000
 
     def truth(self, minute: int, *, asks_lan: bool, asks_service: bool) -> tuple[bool, bool]:
         """
