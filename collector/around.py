@@ -41,10 +41,13 @@ class Around:
 
     def __init__(self, store: Store, asked: Sequence[Asked], dateless: Dateless) -> None:
         hours = [one.schedule.windows(one.criterion.hours) for one in asked]
+        held_ns = [holding_ns(needed.condition) for one in asked for needed in own_conditions(one)]
         self._store = store
         self._dateless = dateless
         self._start_ns = min(windows[0].start_ns for windows in hours)
         self._end_ns = max(windows[-1].end_ns for windows in hours)
+        # Since when an end of the agent may have cost a reading that holds into the hours.
+        self._held_ns = self._start_ns - max(held_ns, default=0)
         self._lives = self._read_lives(sorted({one.device.speaker for one in asked}))
         self._readings = self._read_conditions(asked)
 
@@ -60,13 +63,16 @@ class Around:
         return Evidence(lives.presence, lives.stops, readings, dateless, asked.doubted, has_marks=lives.has_marks)
 
     def _read_lives(self, speakers: list[str]) -> dict[str, _Lives]:
-        start_ns, end_ns = self._start_ns, self._end_ns + MINUTE_NS
+        # The one that proves the minute before is read too: without it the first one would be that of an unknown boot.
+        start_ns, end_ns = self._start_ns - MINUTE_NS, self._end_ns + MINUTE_NS
         inside = self._presences(self._store.tracks("presence", PRESENCE, start_ns, end_ns, speakers))
         came = [one for one in speakers if one not in inside or inside[one][0].time_ns > start_ns]
         left = [one for one in speakers if one not in inside or inside[one][-1].time_ns < self._end_ns]
         before = self._presences(self._store.last_before("presence", PRESENCE, start_ns, came)) if came else {}
         behind = self._presences(self._store.first_from("presence", PRESENCE, end_ns, left)) if left else {}
         joined = {one: [*before.get(one, ()), *inside.get(one, ()), *behind.get(one, ())] for one in speakers}
+        for one, presence in joined.items():
+            presence += self._next_boot(one, presence)
         stops, marked = self._read_stops(joined), self._leaving_marks(speakers)
         return {one: _Lives(presence, stops.get(one, ()), one in marked) for one, presence in joined.items()}
 
@@ -83,15 +89,24 @@ class Around:
         said |= {track.device: track.points[-1][-1] == 1 for track in before}
         return {one for one, is_marked in said.items() if is_marked}
 
+    def _next_boot(self, agent: str, presence: Sequence[Presence]) -> Sequence[Presence]:
+        """Return the first presence of the boot after the last one here, where boots without a clock came later."""
+        last_ns = max(self._dateless.get(agent, ()), default=0)
+        if not presence or last_ns <= presence[-1].time_ns:
+            return ()
+        tracks = self._store.tracks("presence", PRESENCE, presence[-1].time_ns, last_ns + 1, [agent])
+        later = self._presences(tracks).get(agent, ())
+        return [one for one in later if one.boot != presence[-1].boot][:1]
+
     def _presences(self, tracks: Iterable[Track]) -> dict[str, list[Presence]]:
         found = ((one.device, _lives(one.points)) for one in tracks if one.device == one.source)
         return {device: presence for device, presence in found if presence}
 
     def _read_stops(self, presence: Mapping[str, Sequence[Presence]]) -> dict[str, list[Stop]]:
-        """Return the stop marks between the first and the last presence of each agent that has a gap."""
+        """Return the stop marks between the first and the last presence, and while readings of the hours may hold."""
         first_ns = min((some[0].time_ns for some in presence.values() if some), default=self._start_ns)
         last_ns = max((some[-1].time_ns for some in presence.values() if some), default=self._end_ns)
-        start_ns, end_ns = min(first_ns, self._start_ns), max(last_ns, self._end_ns) + MINUTE_NS
+        start_ns, end_ns = min(first_ns, self._held_ns), max(last_ns, self._end_ns) + MINUTE_NS
         tracks = self._store.tracks("stop", _STOP, start_ns, end_ns, sorted(presence))
         return {
             one.device: [Stop(time_ns, boot or "", reason or "", slept) for time_ns, boot, reason, slept in one.points]

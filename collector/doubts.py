@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from collector.store.base import DAY_NS, Store
 from collector.verify.evidence import Identified
-from collector.verify.integrity import Finding, findings, is_virtual
+from collector.verify.integrity import Finding, address, findings, is_virtual
 from contract.names import site_of
 
 LOOK_BACK_NS = 7 * DAY_NS
@@ -50,7 +50,7 @@ def _unsteady(said: Mapping[str, _Said]) -> set[str]:
     for agent, fields in said.items():
         for gateway in fields.get("gateway_mac", ()):
             if not is_virtual(gateway):
-                behind[gateway].add(site_of(agent))
+                behind[address(gateway)].add(site_of(agent))
     shared = {site for sites in behind.values() for site in sites if len(sites) > 1}
     return {agent for agent in said if site_of(agent) in changing | shared}
 

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -25,6 +25,7 @@ from collector.commands.common import (
 )
 from collector.screen import console
 from collector.words import Language, word
+from contract.measurements import RETENTION_DAYS, Retention
 
 if TYPE_CHECKING:
     from collector.asked import Promise
@@ -66,6 +67,9 @@ def verify(
 
     language = language_of(lang)
     now_ns = time.time_ns()
+    for file in (calendars, targets):
+        if file and not file.exists():
+            fail(f"{file}: no such file")
     with one_line_errors():
         days = _calendars(data, calendars)
         zone = days.zone
@@ -93,6 +97,10 @@ def _days(first: str | None, last: str | None, over: date) -> tuple[date, date]:
     start = _date("--from", first) if first else end.replace(day=1)
     if start > end:
         fail(f"--from: {start} is not before --to, or not over yet: the last day that is over is {over}")
+    kept = RETENTION_DAYS[Retention.EVIDENCE]
+    oldest = over - timedelta(days=kept - 2)  # the first day whose midnight is still within that
+    if start < oldest:
+        fail(f"--from: {start} is too long ago: evidence is kept for {kept:,} days, all of a day from {oldest} on")
     return start, end
 
 
@@ -157,10 +165,15 @@ def _only(promise: "Promise", county: str, site: str) -> "Promise":
         _unknown("--county", county, sorted(set(known.values())))
     if site and site not in known:
         _unknown("--site", site, sorted(known))
+    if county and site and known[site] != county:
+        fail(f"--site: {site} is in the county {known[site]}, not in {county}")
     if not county and not site:
         return promise
     # A number that the whole programme owes is no promise of a part of it.
     targets = tuple(one._replace(at_least=None) for one in promise.targets if one.at_least is None or one.share)
+    if not targets:
+        names = ", ".join(one.id for one in promise.targets)
+        fail(f"{names}: a number that the whole programme owes is no promise of a county or a site: leave these out")
     period = promise.period._replace(rosters=only(promise.period.rosters, county, site))
     return promise._replace(period=period, targets=targets)
 

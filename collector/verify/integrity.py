@@ -113,7 +113,12 @@ def doubted(
 
 def is_virtual(mac: str) -> bool:
     """Tell whether a gateway's address is that of a virtual router, which is the same in many places."""
-    return mac.lower().replace("-", ":").startswith(_VIRTUAL)
+    return address(mac).startswith(_VIRTUAL)
+
+
+def address(mac: str) -> str:
+    """Return a gateway's address in the one form in which addresses are compared."""
+    return mac.lower().replace("-", ":")
 
 
 def place_of(row: Identified) -> str:
@@ -124,7 +129,7 @@ def place_of(row: Identified) -> str:
 
 
 def _gateway(row: Identified) -> str:
-    return "" if is_virtual(row.gateway_mac) else row.gateway_mac.lower().replace("-", ":")
+    return "" if is_virtual(row.gateway_mac) else address(row.gateway_mac)
 
 
 def _stays(sights: Iterable[tuple[int, str]]) -> list[_Stay]:
