@@ -26,13 +26,13 @@ from agent.probe.show import as_json as as_json_of
 from agent.probe.show import as_text
 from agent.probing import NOT_HERE
 from agent.profiles.cli import app as profiles_app
-from agent.profiles.cli_errors import fail, one_line_errors
 from agent.resolved import profiles_for
 from agent.sign import signer
 from agent.spoolfile import peek, repair
 from agent.worker.client import ask_once
 from contract import __version__
 from contract.broker import address, tls_context
+from contract.command_line import fail, one_line_errors
 from contract.errors import ConfigError
 from contract.settings import load
 

@@ -33,7 +33,7 @@ from collector.store.open import open_store
 from collector.targets.load import load as load_targets
 from collector.targets.schema import Condition, Proof, Rule, Scope, Target
 from collector.verification import promise_of
-from collector.verify.causes import MINUTE_NS, Cause, minutes_in
+from collector.verify.causes import MINUTE_NS, Cause
 from collector.verify.conclude import Period
 from collector.verify.integrity import doubted
 from collector.wire import Arrival
@@ -98,6 +98,7 @@ class Figures:
         self.elsewhere = Counter[str]()
         self.on_paper = Counter[str]()
         self.examples: list[str] = []
+        self.seed = 0
 
 
 class Day(NamedTuple):
@@ -174,7 +175,8 @@ def judged_days(world: World, folder: Path, store: Store, figures: Figures) -> I
         for name in records.devices():
             known = truth.known(name)
             days = [
-                {one.start_ns // 10**6: one.cause for one in minutes_in(record.runs)} for record in records.of(name)
+                {at // 10**6: run.cause for run in record.runs for at in range(run.start_ns, run.end_ns, MINUTE_NS)}
+                for record in records.of(name)
             ]
             if not known.is_there or (name in odd and odd[name][0] in ELSEWHERE):
                 where = figures.elsewhere if known.is_there else figures.on_paper
@@ -229,7 +231,7 @@ def _remember(figures: Figures, day: Day, at: int, was: Cause) -> None:
     what = f"{day.what}: judged {day.judged[at]}, was {was}"
     if sum(example.startswith(what) for example in figures.examples) < EXAMPLES:
         figures.examples.append(
-            f"{what}: {day.known.device} {datetime.fromtimestamp(at / 1000, UTC):%d %H:%M}Z {at} {day.truth[at]}"
+            f"{what}: seed {figures.seed} {day.known.device} {datetime.fromtimestamp(at / 1000, UTC):%d %H:%M}Z {at} {day.truth[at]}"
         )
 
 
@@ -401,6 +403,7 @@ def _quantile(values: Sequence[float], share: float) -> float:
 
 def city(seed: int, figures: Figures, *, devices: int = DEVICES, rate: float = FAULTS) -> None:
     """Make one city, judge it, and count."""
+    figures.seed = seed
     world = World(seed, devices, FIRST, DAYS, Rates().scaled(rate))
     with tempfile.TemporaryDirectory() as folder, closing(fill(world, Path(folder))) as store:
         found = list(judged_days(world, Path(folder), store, figures))

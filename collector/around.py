@@ -71,8 +71,7 @@ class Around:
         before = self._presences(self._store.last_before("presence", PRESENCE, start_ns, came)) if came else {}
         behind = self._presences(self._store.first_from("presence", PRESENCE, end_ns, left)) if left else {}
         joined = {one: [*before.get(one, ()), *inside.get(one, ()), *behind.get(one, ())] for one in speakers}
-        for one, presence in joined.items():
-            presence += self._next_boot(one, presence)
+        joined = {one: [*presence, *self._next_boot(one, presence)] for one, presence in joined.items()}
         stops, marked = self._read_stops(joined), self._leaving_marks(speakers)
         return {one: _Lives(presence, stops.get(one, ()), one in marked) for one, presence in joined.items()}
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from collector.calendars.schedule import DaySchedule, Window
-from collector.roster.schema import Device, Site
+from collector.calendars.schedule import DayKind, DaySchedule, Window
+from collector.roster.schema import Device, Site, SiteKind
 from collector.targets.schema import Condition, Criterion, Target
 from collector.verify.conclude import Period
 from collector.verify.conditions import asked as proofs_for
@@ -94,6 +94,19 @@ def days_between(first: date, last: date) -> Iterator[date]:
     """Yield days, both included."""
     for number in range((last - first).days + 1):
         yield first + timedelta(days=number)
+
+
+def is_without_school_days(promise: Promise) -> bool:
+    """Tell whether there are schools, and no day of the period is a school day at any; ConfigError as `schedule_of`."""
+    has_schools = False
+    for day in days_of(promise.period):
+        for site in promise.period.roster_on(day).sites.values():
+            if site.kind is SiteKind.SCHOOL:
+                has_schools = True
+                schedule = promise.schedule_of(site, day)
+                if schedule.kind is DayKind.WORKDAY and schedule.lessons:
+                    return False
+    return has_schools
 
 
 class Questions:

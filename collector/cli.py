@@ -29,9 +29,7 @@ from collector.commands.common import (
     Lang,
     StoreOption,
     Zone,
-    fail,
     language_of,
-    one_line_errors,
     open_for_reading,
     zone_of,
 )
@@ -50,6 +48,7 @@ from collector.store.open import StoreUrl, open_store
 from collector.words import word
 from contract import __version__
 from contract.broker import BrokerSettings, BrokerUrl
+from contract.command_line import fail, one_line_errors
 from contract.errors import ConfigError, Problem, SantongError
 from contract.settings import load
 

@@ -129,6 +129,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "goes_on": ("持续中", "goes on"),
     "not_counted": ("证据暂不计入", "evidence does not count meanwhile"),
     "at_risk": ("连续两个服务日无数据的设备", "devices silent for two days that count"),
+    "advice_example": (
+        "校历为随附示例，其最新学期系假定：请将 {file} 复制为 {own}，写入本地校历",
+        "the calendars are the shipped example, whose newest term is assumed: copy {file} to {own} and write your own",
+    ),
+    "advice_no_school_day": (
+        "{first} 至 {last} 按校历 {file} 没有上课日：请用 --from 和 --to 另选时段，或在校历中写入该时段的学期",
+        "{file} has no school day from {first} to {last}: choose other days (--from, --to), or write their term there",
+    ),
     "judged_now": ("本次判定设备日", "device-days judged now"),
     "reused_days": ("沿用已判定设备日", "judged before"),
     "judging_took": ("判定用时", "judging took"),
@@ -148,6 +156,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "devices_by_county": ("各区县设备数", "devices by county"),
     "more": ("条未显示", "more"),
     "same_roster": ("台账没有变化", "the roster is the same"),
+    "not_in_roster": ("（台账中没有）", "(not in the roster)"),
     "no_roster": ("尚未导入台账", "no roster was imported yet"),
     "import_it": ("导入为新版本？", "Make it the new version?"),
     "imported_as": ("已导入为版本", "imported as version"),

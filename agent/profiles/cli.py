@@ -8,7 +8,7 @@ import typer
 
 from agent.config import PROFILES_FOLDER
 from agent.profiles import cli_device
-from agent.profiles.cli_errors import fail, one_line_errors
+from contract.command_line import fail, one_line_errors
 from contract.errors import ConfigError, Problem
 from contract.settings import plain
 from firmware_profiles.schema import Match

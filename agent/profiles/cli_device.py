@@ -8,7 +8,7 @@ import typer
 
 from agent.config import PROFILES_FOLDER
 from agent.outcome import Failed, Unable
-from agent.profiles.cli_errors import fail, one_line_errors
+from contract.command_line import fail, one_line_errors
 from contract.errors import ConfigError, Problem
 
 Port = Annotated[int | None, typer.Option(help="The port, instead of the usual one.", show_default=False)]

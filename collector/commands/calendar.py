@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -14,10 +14,12 @@ from rich.text import Text
 
 from collector.calendars.schedule import DaySchedule, Window
 from collector.calendars.schema import FIRST_YEAR, LAST_YEAR
-from collector.commands.common import DEFAULT_DATA, AsJson, Data, Lang, fail, language_of, one_line_errors
+from collector.commands.common import DEFAULT_DATA, AsJson, CalendarsOption, Data, Lang, calendars_of, language_of
 from collector.roster.schema import Site
+from collector.roster.versions import Versions
 from collector.screen import console
 from collector.words import Language, word
+from contract.command_line import fail, one_line_errors
 from contract.errors import ConfigError
 from contract.names import is_device
 
@@ -39,17 +41,15 @@ _KINDS = {
     "break": "day_break",
     "closed": "day_closed",
 }
-CalendarsOption = Annotated[
-    Path | None,
-    typer.Option("--calendars", help="File of calendars; else calendars.yaml in DATA, else the shipped example."),
-]
 
 
 class Shown(NamedTuple):
-    """A day with what its exclusions are called."""
+    """A day with its calendar and what its exclusions are called; `site` is that of the roster, if it is there."""
 
     schedule: DaySchedule
     maintenance: "list[Maintenance]"
+    calendar: str
+    site: Site | None = None
 
 
 @app.command()
@@ -61,22 +61,26 @@ def show(
     as_json: AsJson = False,
     lang: Lang = None,
 ) -> None:
-    """Show a week: what each day is and why, hours of service, lessons, agreed interruptions."""
+    """
+    Show a week: what each day is and why, hours of service, lessons, agreed interruptions.
+
+    A site has the calendar that the roster of DATA gives it on each day; one that is not in it has its county's.
+    """
     language = language_of(lang)
     with one_line_errors():
-        given = _loaded(calendars, data)
-        site, calendar = _chosen(given, name)
+        given = calendars_of(calendars, data)
+        is_site = _is_site(given, name)
         monday = _monday(week, given.zone)
-        days = [_shown(given, site, calendar, monday + timedelta(days=number)) for number in range(7)]
+        dates = [monday + timedelta(days=number) for number in range(7)]
+        days = list(_of_site(given, name, dates, data) if is_site else _of_calendar(given, name, dates))
     if as_json:
-        whole = {"calendar": calendar, "site": site.id if site else None, "zone": given.given.zone}
-        rows = [_as_json(day, given.zone) for day in days]
+        whole = {"calendar": days[0].calendar, "site": name if is_site else None, "zone": given.given.zone}
+        rows = [_as_json(day, given.zone) | ({"in_roster": day.site is not None} if is_site else {}) for day in days]
         typer.echo(json.dumps(whole | {"file": str(given.file), "days": rows}, ensure_ascii=False, indent=2))
         return
-    title = given.given.calendars[calendar].title
-    head = f"{f'{site.id}  ' if site else ''}{calendar}  {title.zh if language == 'zh' else title.en}"
+    head = [*([_site_line(name, days, language)] if is_site else []), _calendar_line(given, days, language)]
     screen = console()
-    screen.print(Text(f"{head}  ({given.given.zone}, {given.file})"))
+    screen.print(Text(f"{'  '.join(head)}  ({given.given.zone}, {given.file})"))
     screen.print(_table(days, given.zone, language))
 
 
@@ -95,30 +99,21 @@ def check(
     if file and not file.is_file():
         fail(f"{file}: no such file")
     try:
-        given = _loaded(file, data)
+        given = calendars_of(file, data)
     except ConfigError as error:
         fail(error, 1)
     count = len(given.given.calendars)
     typer.echo(f"{given.file}: {count} {'calendar is' if count == 1 else 'calendars are'} fine")
 
 
-def _loaded(file: Path | None, data: Path) -> "Calendars":
-    from collector.calendars.load import file_in, load  # noqa: PLC0415
-
-    return load(file or file_in(data))
-
-
-def _chosen(given: "Calendars", name: str) -> tuple[Site | None, str]:
-    """Return the site of a name, if it is one, and its calendar."""
+def _is_site(given: "Calendars", name: str) -> bool:
+    """Tell whether a name is a site's id, rather than that of a calendar; what is neither is said."""
     known = given.given.calendars
-    if name in known:
-        return None, name
-    if not is_device(f"{name}.x"):
+    if name not in known and not is_device(f"{name}.x"):
         near = difflib.get_close_matches(name, known, 1)
         hint = f", did you mean {near[0]}" if near else f"; calendars are {', '.join(known)}"
         fail(f"{name!r} is neither a calendar nor a site's id such as 441802-3144001234{hint}")
-    site = Site(name)
-    return site, given.name_of(site)
+    return name not in known
 
 
 def _monday(text: str, zone: ZoneInfo) -> date:
@@ -132,16 +127,39 @@ def _monday(text: str, zone: ZoneInfo) -> date:
     return day - timedelta(days=day.weekday())
 
 
-def _shown(given: "Calendars", site: Site | None, calendar: str, day: date) -> Shown:
-    schedule = given.day(site, day) if site else given.day_of(calendar, day)
-    return Shown(schedule, given.maintenance(site, day) if schedule.excluded else [])
+def _of_calendar(given: "Calendars", name: str, dates: Iterable[date]) -> Iterator[Shown]:
+    for day in dates:
+        schedule = given.day_of(name, day)
+        yield Shown(schedule, given.maintenance(None, day) if schedule.excluded else [], name)
+
+
+def _of_site(given: "Calendars", name: str, dates: Iterable[date], data: Path) -> Iterator[Shown]:
+    versions = Versions(data)
+    for day in dates:
+        version = versions.in_force(day)
+        listed = versions.roster(version).sites.get(name) if version else None
+        site = listed or Site(name)
+        schedule = given.day(site, day)
+        yield Shown(schedule, given.maintenance(site, day) if schedule.excluded else [], given.name_of(site), listed)
+
+
+def _site_line(name: str, days: Iterable[Shown], language: Language) -> str:
+    """Return a site's id and its name, or that the roster does not have it."""
+    names = dict.fromkeys(day.site.name for day in days if day.site)
+    return f"{name}  {' → '.join(names) or word('not_in_roster', language)}" if names != {"": None} else name
+
+
+def _calendar_line(given: "Calendars", days: Iterable[Shown], language: Language) -> str:
+    """Return the calendar of a week, or each where the roster changes it."""
+    titles = {name: given.given.calendars[name].title for name in dict.fromkeys(day.calendar for day in days)}
+    return " → ".join(f"{name}  {title.zh if language == 'zh' else title.en}" for name, title in titles.items())
 
 
 def _table(days: Iterable[Shown], zone: ZoneInfo, language: Language) -> Table:
     table = Table(show_edge=False, pad_edge=False, header_style="bold")
     for column in ("day", "weekday", "day_kind", "reason", "service_hours", "lessons", "exclusions"):
         table.add_column(word(column, language), no_wrap=column in ("day", "weekday", "day_kind"))
-    for schedule, maintenance in days:
+    for schedule, maintenance, *_ in days:
         why = schedule.title if language == "zh" else schedule.title_en
         excluded = (
             f"{_hours(schedule, [one.window], zone, language)} {one.title.zh if language == 'zh' else one.title.en}"
@@ -186,6 +204,7 @@ def _as_json(day: Shown, zone: ZoneInfo) -> dict[str, Any]:
 
     return {
         "day": schedule.day.isoformat(),
+        "calendar": day.calendar,
         "kind": str(schedule.kind),
         "title": {"zh": schedule.title, "en": schedule.title_en},
         "service": windows(schedule.service),

@@ -4,7 +4,7 @@ import json
 import re
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
@@ -13,12 +13,12 @@ from collector.commands.common import (
     DEFAULT_DATA,
     DEFAULT_ZONE,
     AsJson,
+    CalendarsOption,
     Data,
     Lang,
     Zone,
-    fail,
+    calendars_of,
     language_of,
-    one_line_errors,
     zone_of,
 )
 from collector.roster import canonical
@@ -31,6 +31,10 @@ from collector.roster.versions import Span, Version, Versions
 from collector.titles import FOLDER
 from collector.whoami import operator
 from collector.words import Language, word
+from contract.command_line import fail, one_line_errors
+
+if TYPE_CHECKING:
+    from collector.calendars.calendar import Calendars
 
 app = typer.Typer(no_args_is_help=True, help="The roster 台账: the sites and devices that should exist.")
 
@@ -45,15 +49,17 @@ _PREVIEW_LINES = 20
 @app.command()
 def check(
     files: Files,
+    data: Data = DEFAULT_DATA,
     folder: Folder = FOLDER,
     county: County = None,
+    calendars: CalendarsOption = None,
     as_json: AsJson = False,
     lang: Lang = None,
 ) -> None:
     """Check files and say everything that is wrong at once, with row and column. Exit code 1: there are mistakes."""
     language = language_of(lang)
     with one_line_errors():
-        reading = _read(files, folder, county)
+        reading = read(files, _known(folder, county, calendars_of(calendars, data)))
     if as_json:
         counts = {"sites": len(reading.roster.sites), "devices": len(reading.roster.devices)}
         findings = [finding.as_json() for finding in reading.findings]
@@ -74,6 +80,7 @@ def import_files(
     data: Data = DEFAULT_DATA,
     folder: Folder = FOLDER,
     county: County = None,
+    calendars: CalendarsOption = None,
     as_json: AsJson = False,
     lang: Lang = None,
     zone: Zone = DEFAULT_ZONE,
@@ -86,7 +93,7 @@ def import_files(
     language, today = language_of(lang), _today(zone_of(zone))
     begin = _day(effective, "--from") if effective else today
     with one_line_errors():
-        reading = _read(files, folder, county)
+        reading = read(files, _known(folder, county, calendars_of(calendars, data)))
         _report(reading.findings)
         if reading.errors:
             fail(_summary(reading, language), 1)
@@ -124,6 +131,7 @@ def diff(
     ] = None,
     data: Data = DEFAULT_DATA,
     folder: Folder = FOLDER,
+    calendars: CalendarsOption = None,
     as_json: AsJson = False,
     lang: Lang = None,
     zone: Zone = DEFAULT_ZONE,
@@ -142,7 +150,7 @@ def diff(
     with one_line_errors():
         versions = Versions(data)
         if files:
-            reading = _read(files, folder, None)
+            reading = read(files, _known(folder, None, calendars_of(calendars, data)))
             _report(reading.errors)
             if reading.errors:
                 raise typer.Exit(2)
@@ -198,11 +206,12 @@ def show(
 # ---- what the commands share
 
 
-def _read(files: list[Path], folder: Path, counties: list[str] | None) -> Reading:
+def _known(folder: Path, counties: list[str] | None, calendars: "Calendars") -> Known:
+    """Return what a roster may name: profiles, calendars, counties."""
     from firmware_profiles.library import Library  # noqa: PLC0415  loads YAML
 
     profiles = frozenset(Library([folder] if folder != FOLDER or folder.is_dir() else []).ids())
-    return read(files, Known(profiles=profiles, counties=frozenset(counties or COUNTIES)))
+    return Known(profiles, frozenset(calendars.given.calendars), frozenset(counties or COUNTIES))
 
 
 def _report(findings: list[Finding] | tuple[Finding, ...]) -> None:

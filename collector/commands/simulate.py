@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from collector.commands.common import AsJson, Lang, fail, language_of, one_line_errors
+from collector.commands.common import AsJson, Lang, language_of
 from collector.screen import console
 from collector.words import Language, word
+from contract.command_line import fail, one_line_errors
 from contract.errors import SantongError
 from contract.measurements import RETENTION_DAYS, Retention
 

@@ -8,10 +8,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from collector.commands.common import AsJson, Lang, fail, language_of, one_line_errors
+from collector.commands.common import AsJson, Lang, language_of
 from collector.screen import console
 from collector.targets.schema import Programme, Rule, Target
 from collector.words import Language, word
+from contract.command_line import fail, one_line_errors
 from contract.errors import ConfigError
 from contract.settings import plain
 

@@ -15,16 +15,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from collector.commands.common import (
     DEFAULT_DATA,
     AsJson,
+    CalendarsOption,
     Data,
     Lang,
     StoreOption,
-    fail,
+    calendars_of,
     language_of,
-    one_line_errors,
     open_for_reading,
 )
 from collector.screen import console
 from collector.words import Language, word
+from contract.command_line import fail, one_line_errors
+from contract.errors import ConfigError
 from contract.measurements import RETENTION_DAYS, Retention
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def verify(
     roster: Annotated[
         list[Path] | None, typer.Option(help="CSV or XLSX, instead of the versions in DATA; can be repeated.")
     ] = None,
-    calendars: Annotated[Path | None, typer.Option(help="File of calendars; else DATA's, else the example.")] = None,
+    calendars: CalendarsOption = None,
     targets: Annotated[Path | None, typer.Option(help="File of targets; else the shipped one.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Your own profiles, which targets may name.")] = None,
     recompute: Annotated[bool, typer.Option("--recompute", help="Judge every day again, from its minutes.")] = False,
@@ -71,7 +73,7 @@ def verify(
         if file and not file.exists():
             fail(f"{file}: no such file")
     with one_line_errors():
-        days = _calendars(data, calendars)
+        days = calendars_of(calendars, data)
         zone = days.zone
         period = _days(first, last, verification.last_whole_day(now_ns, zone))
         promise = _promise(period, days, _rosters(data, roster or [], period), _targets(targets, folder, target))
@@ -84,6 +86,8 @@ def verify(
             fail("interrupted: what was judged is kept, the next run goes on from there")
         finally:
             opened.close()
+    for line in _advice(promise, days, data, language):
+        typer.echo(line, err=True)
     if as_json:
         typer.echo(json.dumps(as_tree(found, zone, now_ns), ensure_ascii=False, indent=2))
     else:
@@ -109,12 +113,6 @@ def _date(option: str, text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         fail(f"{option}: {text!r} is not a date such as 2026-03-02")
-
-
-def _calendars(data: Path, file: Path | None) -> "Calendars":
-    from collector.calendars.load import file_in, load  # noqa: PLC0415
-
-    return load(file or file_in(data))
 
 
 def _targets(file: Path | None, folder: Path | None, only: str) -> "tuple[Target, ...]":
@@ -155,6 +153,22 @@ def _promise(
     from collector.verify.conclude import Period  # noqa: PLC0415
 
     return promise_of(Period(*period, rosters), calendars.zone, calendars.day, targets)
+
+
+def _advice(promise: "Promise", calendars: "Calendars", data: Path, language: Language) -> Iterator[str]:
+    """Yield what to do where the calendars are the example, and where they have no school day in the period."""
+    from collector.asked import is_without_school_days  # noqa: PLC0415
+    from collector.calendars.load import FILE, SHIPPED  # noqa: PLC0415
+
+    if calendars.file == SHIPPED:
+        yield word("advice_example", language).format(file=SHIPPED, own=data / FILE)
+    try:
+        is_without = is_without_school_days(promise)
+    except ConfigError:  # of days that no target asks about
+        return
+    if is_without:
+        period = promise.period
+        yield word("advice_no_school_day", language).format(first=period.first, last=period.last, file=calendars.file)
 
 
 def _only(promise: "Promise", county: str, site: str) -> "Promise":

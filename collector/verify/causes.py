@@ -6,7 +6,7 @@ target asks for worked when it was asked; else it has the cause that took that a
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -39,35 +39,6 @@ class Run(NamedTuple):
     def end_ns(self) -> int:
         """The end of its last minute."""
         return self.start_ns + self.minutes * MINUTE_NS
-
-
-class Minute(NamedTuple):
-    """One minute, by its start."""
-
-    start_ns: int
-    cause: Cause
-    stage: str = ""
-
-
-def runs_of(minutes: Iterable[Minute]) -> Iterator[Run]:
-    """Yield runs of the minutes, which come in order; time between windows ends a run."""
-    run: Run | None = None
-    for start_ns, cause, stage in minutes:
-        if run and run.end_ns == start_ns and (run.cause, run.stage) == (cause, stage):
-            run = run._replace(minutes=run.minutes + 1)
-            continue
-        if run:
-            yield run
-        run = Run(start_ns, 1, cause, stage)
-    if run:
-        yield run
-
-
-def minutes_in(runs: Iterable[Run]) -> Iterator[Minute]:
-    """Yield the minutes of runs."""
-    for run in runs:
-        for start_ns in range(run.start_ns, run.end_ns, MINUTE_NS):
-            yield Minute(start_ns, run.cause, run.stage)
 
 
 # One letter a cause, in the text of a stored day: append-only.

@@ -10,7 +10,6 @@ it proves.
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from collector.targets.schema import Condition, Criterion, Proof
@@ -60,11 +59,6 @@ def asked(criterion: Criterion, profile: str, *, is_observed: bool) -> list[Aske
         if readings or not is_observed:
             found.append(Asked(number, proof, readings))
     return found
-
-
-def selects(condition: Condition, tags: Mapping[str, str]) -> bool:
-    """Tell whether a row of the condition's measurement is meant: its tags fit all patterns (`*`, `?`, `[…]`)."""
-    return all(fnmatchcase(tags.get(name, ""), pattern) for name, pattern in condition.where.items())
 
 
 def text_of(value: float | str) -> str:

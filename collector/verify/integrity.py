@@ -9,11 +9,14 @@ Does evidence come from where it claims to be? Three findings, from what agents 
 - shared gateway: devices of different sites behind one gateway. Virtual routers have the same address everywhere: they
   are none, and a place behind one is told by its subnet.
 
+While a number clashes, its machines are looked at apart: the one that was there before has the number's place, each
+other one is where it says. To speak in turns is no move; a clone behind another school's gateway is one finding.
+
 A finding doubts the evidence of devices until somebody has looked; a notice doubts nobody's.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple
@@ -86,13 +89,16 @@ def findings(
     Of the boots only those of days are needed that are looked at by the minute: a perfect day has one.
     """
     found: list[Finding] = []
-    for agent in sorted({*identified, *(boots or ())}):
-        rows = identified.get(agent, ())
-        found += _clashes(agent, _stays((row.time_ns, row.serial) for row in rows))
-        found += _clashes(agent, _stays((boots or {}).get(agent, ())))
-    places = {agent: _stays((row.time_ns, place_of(row)) for row in rows) for agent, rows in identified.items()}
-    found += _moves(places)
-    found += _shared(identified)
+    machines: dict[str, list[_Machine]] = {}
+    for agent, rows in identified.items():
+        clashes = list(_clashes(agent, _stays((row.time_ns, row.serial) for row in rows)))
+        machines[agent] = _apart(rows, clashes)
+        found += clashes
+    for agent, sights in (boots or {}).items():
+        found += _clashes(agent, _stays(sights))
+    own = {agent: of_agent[0].rows for agent, of_agent in machines.items()}
+    found += _moves({agent: _stays((row.time_ns, place_of(row)) for row in rows) for agent, rows in own.items()})
+    found += _shared(machines)
     return tuple(sorted(found, key=lambda one: (one.since_ns, one.kind, one.devices)))
 
 
@@ -176,6 +182,33 @@ def _clash(agent: str, stays: Sequence[_Stay]) -> Finding:
     last = stays[-1]
     until_ns = last.first_ns if _is_alone(last) else last.until_ns
     return Finding(Concern.NUMBER_CLASH, (agent,), stays[0].first_ns, until_ns, seen, (agent,))
+
+
+class _Machine(NamedTuple):
+    """What one machine said; `until_ns` is when it has the number no more, None for no end."""
+
+    rows: Sequence[Identified]
+    until_ns: int | None = None
+
+
+def _apart(rows: Sequence[Identified], clashes: Iterable[Finding]) -> list[_Machine]:
+    """
+    Return the machine that has a number, then the others that had it in a clash.
+
+    Whose the number is nobody can tell: it is taken for that of the machine that was seen before the clash.
+    """
+    own, others = list(rows), []
+    for clash in clashes:
+        end_ns = _FOREVER_NS if clash.until_ns is None else clash.until_ns
+        before = [row.serial for row in rows if row.serial and row.time_ns < clash.since_ns][-1:]
+        theirs = {serial: list[Identified]() for serial in clash.seen if serial not in before}
+        rest: list[Identified] = []
+        for row in own:
+            is_theirs = row.serial in theirs and clash.since_ns <= row.time_ns < end_ns
+            (theirs[row.serial] if is_theirs else rest).append(row)
+        own = rest
+        others += [_Machine(some, clash.until_ns) for some in theirs.values()]
+    return [_Machine(own), *others]
 
 
 def _is_alone(stay: _Stay) -> bool:
@@ -266,46 +299,56 @@ def _notices(old: str, new: str, moves: list[_Move]) -> Iterator[Finding]:
 # ---- one gateway, several sites
 
 
-def _shared(identified: Mapping[str, Sequence[Identified]]) -> Iterator[Finding]:
+class _Visit(NamedTuple):
+    """A time in which an agent is behind a gateway, itself or as a clone of its number."""
+
+    agent: str
+    is_clone: bool
+    since_ns: int
+    until_ns: int
+
+
+def _shared(machines: Mapping[str, Sequence[_Machine]]) -> Iterator[Finding]:
     """Yield a finding for each gateway that devices of several sites are behind at a time."""
-    behind: dict[str, dict[str, list[_Stay]]] = defaultdict(lambda: defaultdict(list))
-    for agent, rows in identified.items():
-        for stay in _stays((row.time_ns, _gateway(row) if row.gateway_mac else "") for row in rows):
-            behind[stay.what][agent].append(stay)
+    behind: dict[str, list[_Visit]] = defaultdict(list)
     sizes: dict[str, int] = defaultdict(int)
-    for agent in identified:
+    for agent, of_agent in machines.items():
         sizes[site_of(agent)] += 1
-    for gateway, agents in sorted(behind.items()):
-        if len({site_of(agent) for agent in agents}) > 1:
-            yield from _shared_behind(gateway, agents, sizes)
+        for machine in of_agent:
+            for stay in _stays((row.time_ns, _gateway(row)) for row in machine.rows):
+                until_ns = stay.until_ns or machine.until_ns or _FOREVER_NS
+                behind[stay.what].append(_Visit(agent, machine is not of_agent[0], stay.first_ns, until_ns))
+    for gateway, visits in sorted(behind.items()):
+        if len({site_of(visit.agent) for visit in visits}) > 1:
+            yield from _shared_behind(gateway, visits, sizes)
 
 
-def _shared_behind(gateway: str, agents: Mapping[str, Sequence[_Stay]], sizes: Mapping[str, int]) -> Iterator[Finding]:
+def _shared_behind(gateway: str, visits: Sequence[_Visit], sizes: Mapping[str, int]) -> Iterator[Finding]:
     """
     Yield what is shared at a time: from when a second site is behind the gateway until there is only one.
 
-    A site that has three quarters of all its devices there, at least two, and three quarters of those there, is at
-    home: its evidence is not doubted for a guest's.
+    A site that has three quarters of all its devices there, at least two, and three quarters of those there, clones
+    apart, is at home: its evidence is not doubted for a guest's.
     """
-    spans = [(agent, stay.first_ns, stay.until_ns or _FOREVER_NS) for agent, stays in agents.items() for stay in stays]
-    edges = sorted({edge for _, since_ns, until_ns in spans for edge in (since_ns, until_ns)})
-    shared: list[tuple[int, int, tuple[str, ...]]] = []
+    edges = sorted({edge for visit in visits for edge in (visit.since_ns, visit.until_ns)})
+    shared: list[tuple[int, int, list[_Visit]]] = []
     for since_ns, until_ns in pairwise(edges):
-        there = tuple(sorted({agent for agent, a, b in spans if a <= since_ns and until_ns <= b}))
-        if len({site_of(agent) for agent in there}) < 2:
+        there = [visit for visit in visits if visit.since_ns <= since_ns and until_ns <= visit.until_ns]
+        if len({site_of(visit.agent) for visit in there}) < 2:
             continue
         if shared and shared[-1][1] == since_ns:
-            shared[-1] = (shared[-1][0], until_ns, tuple(sorted({*shared[-1][2], *there})))
+            shared[-1] = (shared[-1][0], until_ns, [*shared[-1][2], *there])
         else:
             shared.append((since_ns, until_ns, there))
     for since_ns, until_ns, there in shared:
-        home = _at_home(there, sizes)
-        guests = tuple(agent for agent in there if site_of(agent) != home)
+        devices = tuple(sorted({visit.agent for visit in there}))
+        home = _at_home({visit.agent for visit in there if not visit.is_clone}, sizes)
+        guests = tuple(agent for agent in devices if site_of(agent) != home)
         until = None if until_ns == _FOREVER_NS else until_ns
-        yield Finding(Concern.SHARED_GATEWAY, there, since_ns, until, (gateway,), guests)
+        yield Finding(Concern.SHARED_GATEWAY, devices, since_ns, until, (gateway,), guests)
 
 
-def _at_home(there: Sequence[str], sizes: Mapping[str, int]) -> str:
+def _at_home(there: Collection[str], sizes: Mapping[str, int]) -> str:
     """Return the site whose gateway it is; empty when nobody can tell."""
     counts: dict[str, int] = defaultdict(int)
     for agent in there:

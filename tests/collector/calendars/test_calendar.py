@@ -258,15 +258,34 @@ calendars:
 
 
 def test_the_shipped_example_is_right() -> None:
-    """It knows the school year 2025–26, every day of it, and hotspots for ever."""
+    """It knows every day until the published public holidays end, and hotspots for ever."""
     given = load(SHIPPED)
     sites = [named(name) for name in ("primary", "junior")]
-    assert not given.problems(sites, date(2025, 9, 1), date(2026, 8, 31))
-    assert len(given.problems(sites, date(2025, 9, 1), date(2026, 9, 1))) == 2
+    assert not given.problems(sites, date(2025, 9, 1), date(2026, 12, 31))
+    assert len(given.problems(sites, date(2025, 9, 1), date(2027, 1, 1))) == 2
     assert schedule_of(given, "2040-05-01", named("hotspot")).service[0].minutes == 17 * 60
     assert schedule_of(given, "2040-05-01", named("hotspot-always")).service[0].minutes == 1440
     minutes = [sum(one.minutes for one in schedule_of(given, "2026-03-02", site).lessons) for site in sites]
     assert minutes == [6 * 40, 7 * 45]
+
+
+@pytest.mark.parametrize(
+    ("date_", "kind", "title"),
+    [
+        ("2026-07-13", "break", ""),  # the summer
+        ("2026-08-31", "break", ""),
+        ("2026-09-01", "workday", "2026–27 学年第一学期（假定，待替换）"),
+        ("2026-09-20", "workday", "国庆节调休"),  # a Sunday
+        ("2026-09-25", "holiday", "中秋节"),
+        ("2026-10-07", "holiday", "国庆节"),
+        ("2026-10-08", "workday", "2026–27 学年第一学期（假定，待替换）"),
+        ("2026-10-10", "workday", "国庆节调休"),  # a Saturday
+        ("2026-12-31", "workday", "2026–27 学年第一学期（假定，待替换）"),
+    ],
+)
+def test_the_shipped_example_in_the_autumn_of_2026(date_: str, kind: str, title: str) -> None:
+    """Holidays and make-up days are those that were published; the term is assumed, and each of its days says so."""
+    assert day(load(SHIPPED), date_, named("primary"))[:2] == (kind, title)
 
 
 def test_the_example_of_the_documentation_is_right(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def test_a_week_of_a_site(file: Path) -> None:
     """Each day is a line: what it is, why, hours, lessons, and what is excluded with its title."""
     out, _ = run("calendar", "show", "441802-1", "--week", "2026-04-08", "--data", file.parent, "--lang", "zh")
     head, _, _, *days = out.splitlines()
-    assert head == f"441802-1  school  小学  (Asia/Shanghai, {file})"
+    assert head == f"441802-1  （台账中没有）  school  小学  (Asia/Shanghai, {file})"
     assert days[0].replace("│", " ").split() == ["2026-04-06", "周一", "节假日", "清明节"]
     assert [part.strip() for part in days[1].split("│")] == [
         "2026-04-07", "周二", "工作日", "第二学期", "07:30-17:30", "08:20-09:00 09:10-09:50", "",
@@ -58,6 +58,36 @@ def test_a_week_for_scripts(file: Path) -> None:
     (one,) = json.loads(out)["days"][5]["maintenance"]
     assert one["title"] == {"zh": "割接", "en": "fibre moved"}
     assert one["minutes"] == 120
+
+
+def rostered(data: Path, row: str, since: str) -> None:
+    """Import a roster of one site."""
+    table = data / "sites.csv"
+    table.write_text(f"site,name,calendar\n{row}\n", encoding="utf-8")
+    run("roster", "import", table, "--from", since, "--yes", "--data", data)
+
+
+def test_a_site_has_the_calendar_that_the_roster_gives_it(file: Path) -> None:
+    """Its row names the calendar, by the version in force on each day; without one it is the county's."""
+    show = ("calendar", "show", "441802-1", "--week", "2026-05-18", "--data", file.parent)
+    rostered(file.parent, "441802-1,示例小学,station", "2026-03-01")
+    out, _ = run(*show, "--lang", "zh")
+    assert out.startswith(f"441802-1  示例小学  station  车站  (Asia/Shanghai, {file})\n")
+    assert out.count("全天") == 5  # Wednesday and Thursday the county is closed
+    rostered(file.parent, "441802-1,示例站,", "2026-05-22")
+    head, _, _, *days = run(*show, "--lang", "zh")[0].splitlines()
+    assert head == f"441802-1  示例小学 → 示例站  station  车站 → school  小学  (Asia/Shanghai, {file})"
+    assert [day.split("│")[4].strip() for day in days] == ["全天", "全天", "", "", "07:30-17:30", "", ""]
+    shown = json.loads(run(*show, "--json")[0])
+    assert shown["calendar"] == "station"
+    assert [(day["calendar"], day["in_roster"]) for day in shown["days"][3:5]] == [("station", True), ("school", True)]
+
+
+def test_a_site_that_the_roster_does_not_have_is_said(file: Path) -> None:
+    """It may be a slip: what is shown is the calendar of its county."""
+    rostered(file.parent, "441802-1,示例小学,station", "2026-03-01")
+    out, _ = run("calendar", "show", "441803-1", "--week", "2026-05-18", "--data", file.parent, "--lang", "en")
+    assert out.startswith("441803-1  (not in the roster)  hotspot  热点  (Asia/Shanghai")
 
 
 def test_what_the_file_does_not_tell_is_one_line(file: Path) -> None:

@@ -70,6 +70,24 @@ def test_check_says_everything_and_exits_1(tmp_path: Path) -> None:
     ]
 
 
+def test_a_calendar_that_nobody_wrote_is_a_mistake(tmp_path: Path) -> None:
+    """Known are those of the data folder, or of --calendars; without either those of the shipped example."""
+    own = save(tmp_path, "default: banbantong\ncalendars: {banbantong: {title: 班班通, service: always}}\n", "own.yaml")
+    file = save(tmp_path, f"site,name,calendar\n{SITE},x,banbantong\n441802-2,y,primry\n")
+    assert run("check", file, code=1).stdout.splitlines() == [
+        f"{file}:2: calendar: there is no calendar banbantong",
+        f"{file}:3: calendar: there is no calendar primry, did you mean primary",
+        "sites 2, devices 0, mistakes 2, warnings 0",
+    ]
+    assert f"{file}:3: calendar: there is no calendar primry" in run("import", file, "--yes", code=1).stderr
+    wanted = f"{file}:3: calendar: there is no calendar primry\nsites 2, devices 0, mistakes 1, warnings 0\n"
+    assert run("check", file, "--calendars", own, code=1).stdout == wanted
+    assert "primry" in run("diff", file, "--calendars", own, code=2).stderr
+    (tmp_path / "data").mkdir()
+    own.rename(tmp_path / "data/calendars.yaml")
+    assert run("check", file, code=1).stdout == wanted
+
+
 def test_a_file_that_is_not_there_is_one_line_and_exit_2(tmp_path: Path) -> None:
     """As of every command."""
     assert run("check", tmp_path / "x.csv", code=2).stderr == f"{tmp_path}/x.csv: No such file or directory\n"

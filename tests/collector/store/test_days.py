@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from collector.days import DAYS_A_WRITE, Judged, StoredDay, day_line, read_days, unsynced_ns, write_days
 from collector.store.base import Poison, Store, StoreMisconfigured
-from collector.verify.causes import MINUTE_NS, Cause, Run, minutes_in, runs_of
+from collector.verify.causes import MINUTE_NS, Cause, Run
 from collector.verify.evidence import DayRecord
 from contract.measurements import TABLE
 from contract.sample import Value
@@ -111,7 +111,7 @@ def test_any_day_comes_back(store: Store, pieces: list[tuple[int, int, Cause, st
     for pause, minutes, cause, stage in pieces:
         runs.append(run(minute + pause, minutes, cause, stage))
         minute += pause + minutes
-    day = judged(*runs_of(minutes_in(runs)))
+    day = judged(*runs)
     write_days(store, [day])
     (found,) = read_days(store, *MONTH)
     assert found.record() == day.record

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from collector.around import Around
 from collector.calendars.schedule import Hours, Window
 from collector.store.base import Store
-from collector.verify.causes import Cause, minutes_in
+from collector.verify.causes import Cause
 from collector.verify.day import judge
 from collector.verify.evidence import DayRecord, Evidence
 from tests.collector.verification.lives import (
@@ -23,6 +23,7 @@ from tests.collector.verification.lives import (
     schedule,
     stored,
 )
+from tests.collector.verify.minutes import minutes_in
 from tests.collector.verify.test_truth import unlucky_worlds, worlds
 from tests.collector.verify.world import MINUTE, NS, Life, World
 

@@ -5,7 +5,7 @@ import pytest
 from collector.calendars.schedule import Hours
 from collector.targets.schema import Condition, Criterion, Proof
 from collector.verify.causes import MINUTE_NS, Cause
-from collector.verify.conditions import FITS, Network, Outcome, asked, decide, fits, outcome, over_time, selects
+from collector.verify.conditions import FITS, Network, Outcome, asked, decide, fits, outcome, over_time
 from collector.verify.evidence import Reading
 from collector.verify.steps import together
 from contract.settings import Seconds
@@ -34,15 +34,6 @@ DOWN = Outcome(Cause.SERVICE_DOWN, "dns", is_said=False)
 def test_fits(condition: Condition, value: float | str, does: bool) -> None:
     """A value is one of those wanted, or lies within bounds that are themselves within; any is, if nothing is said."""
     assert fits(condition, value) is does
-
-
-def test_where_selects_rows_by_their_tags() -> None:
-    """The tags of a row must fit every pattern; a tag that is not there is empty."""
-    portal = Condition("probe.success", {"kind": "http", "target": "http://*/generate_204"})
-    assert selects(portal, {"kind": "http", "target": "http://connect.example/generate_204", "device": "x"})
-    assert not selects(portal, {"kind": "tcp", "target": "http://connect.example/generate_204"})
-    assert not selects(portal, {"kind": "http"})
-    assert selects(Condition("probe.success"), {"kind": "http"})
 
 
 def test_what_a_value_means() -> None:

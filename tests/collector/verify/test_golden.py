@@ -11,11 +11,12 @@ import pytest
 from collector.calendars.schedule import DayKind, DaySchedule, Hours, Window
 from collector.roster.schema import Device
 from collector.targets.schema import Condition, Criterion, Proof
-from collector.verify.causes import MINUTE_NS, Cause, minutes_in
+from collector.verify.causes import MINUTE_NS, Cause
 from collector.verify.day import judge
 from collector.verify.evidence import Evidence, Identified, Presence, Reading, Stop
 from collector.verify.integrity import doubted, findings
 from contract.settings import Seconds
+from tests.collector.verify.minutes import minutes_in
 
 SECOND_NS = 1_000_000_000
 START_NS = 1_788_220_800 * SECOND_NS  # 2026-09-01T00:00:00Z, 08:00 in Qingyuan

@@ -8,7 +8,7 @@ from collector.verify.integrity import Adjudication, Concern, Finding, doubted, 
 HOUR = 3_600_000_000_000
 DAY = 24 * HOUR
 ONE, TWO = "441802-3144000001.c0101", "441802-3144000001.c0102"
-OTHER = "441802-3144000002.c0101"
+OTHER, MATE, THIRD = (f"441802-3144000002.c010{number}" for number in (1, 2, 3))
 
 
 def rows(*sights: tuple[int, str], subnet: str = "") -> list[Identified]:
@@ -37,6 +37,77 @@ def test_two_clashes_are_two_findings() -> None:
     first = [(0, "A"), (HOUR, "B"), (2 * HOUR, "A"), (40 * HOUR, "A")]
     both = findings(serials(*first, (50 * HOUR, "B"), (51 * HOUR, "A")))
     assert [(one.since_ns, one.until_ns) for one in both] == [(HOUR, 2 * HOUR), (50 * HOUR, None)]
+
+
+def hourly(serials: str, gateways: str) -> list[Identified]:
+    """Return what an agent said each hour, a letter a serial and a digit a gateway; a dot: nothing."""
+    pairs = enumerate(zip(serials.split(), gateways.split(), strict=True))
+    return [Identified(hour * HOUR, *pair) for hour, pair in pairs if "." not in pair]
+
+
+def told(found: tuple[Finding, ...]) -> list[tuple[str, list[str], int, int | None, list[str]]]:
+    """Return kind, devices, first and last hour, and those in doubt."""
+    names = {ONE: "one", TWO: "two", OTHER: "other", MATE: "mate", THIRD: "third"}
+    return [
+        (
+            str(one.kind),
+            [names[device] for device in one.devices],
+            one.since_ns // HOUR,
+            None if one.until_ns is None else one.until_ns // HOUR,
+            [names[device] for device in one.doubted],
+        )
+        for one in found
+    ]
+
+
+def test_a_clone_in_another_school_is_two_findings_however_often_it_speaks() -> None:
+    """Both machines tell hourly where they are. That is no move an hour, and no gateway shared anew each hour."""
+    cloned = hourly("A A B A B A B A B", "1 1 2 1 2 1 2 1 2")
+    home = hourly("C C C C C C C C C", "1 1 1 1 1 1 1 1 1")
+    there = hourly("D D D . D D D . D", "2 2 2 . 2 2 2 . 2")
+    found = findings({ONE: cloned, TWO: home, OTHER: there, MATE: there})
+    assert told(found) == [
+        ("number_clash", ["one"], 2, None, ["one"]),
+        ("shared_gateway", ["one", "other", "mate"], 2, None, ["one"]),
+    ]
+
+
+def test_a_clone_that_is_gone_shares_no_gateway_any_more() -> None:
+    """When one machine was alone for a day the clash is over, and with it what the other one was behind."""
+    cloned = [*hourly("A B A B A", "1 2 1 2 1"), Identified(30 * HOUR, "A", "1")]
+    there = hourly("D D D D D", "2 2 2 2 2")
+    found = findings({ONE: cloned, OTHER: there, MATE: there})
+    assert told(found) == [
+        ("number_clash", ["one"], 1, 4, ["one"]),
+        ("shared_gateway", ["one", "other", "mate"], 1, 4, ["one"]),
+    ]
+
+
+def test_where_the_clone_stays_for_good_the_number_has_moved() -> None:
+    """The first machine is gone: from then on the number is behind the other school's gateway, away from its own."""
+    cloned = [*hourly("A B A B . ", "1 2 1 2 ."), Identified(40 * HOUR, "B", "2")]
+    home = [*hourly("C C C C C", "1 1 1 1 1"), Identified(40 * HOUR, "C", "1")]
+    there = hourly("D D D D D", "2 2 2 2 2")
+    found = findings({ONE: cloned, TWO: home, OTHER: there, MATE: there, THIRD: there})
+    assert told(found) == [
+        ("number_clash", ["one"], 1, 3, ["one"]),
+        ("shared_gateway", ["one", "other", "mate", "third"], 1, None, ["one"]),
+        ("place", ["one"], 3, None, ["one"]),
+    ]
+
+
+def test_each_of_three_machines_is_where_it_is() -> None:
+    """A card that was copied twice: each copy is found where it is, and an exchanged gateway at home is one notice."""
+    cloned = hourly("A B C A B C A B C", "1 2 3 1 2 3 4 2 3")
+    home = hourly("D D D D D D D D D", "1 1 1 1 1 1 4 4 4")
+    second, third = hourly("E E E E E E E E E", "2 2 2 2 2 2 2 2 2"), hourly("F F F F F F F F F", "3 3 3 3 3 3 3 3 3")
+    found = findings({ONE: cloned, TWO: home, OTHER: second, MATE: third})
+    assert told(found) == [
+        ("number_clash", ["one"], 1, None, ["one"]),
+        ("shared_gateway", ["one", "other"], 1, None, ["one", "other"]),
+        ("shared_gateway", ["one", "mate"], 2, None, ["one", "mate"]),
+        ("place", ["one", "two"], 6, None, []),
+    ]
 
 
 def test_two_live_boots_are_a_clash() -> None:

@@ -1,13 +1,13 @@
 """Whatever is cut, and whatever is learnt later: sums stay the same, and no verdict is ever taken back."""
 
-from itertools import pairwise
+from itertools import accumulate, groupby, pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.roster.schema import Device
 from collector.targets.schema import Rule, Target
-from collector.verify.causes import MINUTE_NS, Cause, Minute, Run, runs_of
+from collector.verify.causes import MINUTE_NS, Cause, Run
 from collector.verify.conclude import Conclusion, Period
 from collector.verify.evidence import DayRecord
 from collector.verify.outages import Tracker
@@ -24,7 +24,8 @@ thresholds = st.integers(1, 20).map(lambda twentieths: twentieths / 20)
 def runs(found: list[Cause], number: int = 0) -> tuple[Run, ...]:
     """Return the runs of minutes with these causes."""
     start_ns = START_NS + number * DAY_NS
-    return tuple(runs_of(Minute(start_ns + at * MINUTE_NS, cause) for at, cause in enumerate(found)))
+    ends = accumulate(len(list(same)) for _, same in groupby(found))
+    return tuple(Run(start_ns + a * MINUTE_NS, b - a, found[a]) for a, b in pairwise([0, *ends]))
 
 
 @given(days, st.lists(st.integers(0, 12), max_size=4))

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from collector.calendars.schedule import DayKind, DaySchedule, Hours, Window
 from collector.roster.schema import Device
 from collector.targets.schema import Condition, Criterion, Proof
-from collector.verify.causes import Cause, minutes_in
+from collector.verify.causes import Cause
 from collector.verify.day import judge
 from collector.verify.evidence import DayRecord, Evidence
 from contract.settings import Seconds
+from tests.collector.verify.minutes import minutes_in
 from tests.collector.verify.world import MINUTE, NS, Kill, Life, Times, World
 
 MANY = settings(max_examples=1000, deadline=None)

@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from collector.calendars.schedule import DayKind, DaySchedule, Hours, Window
 from collector.roster.schema import Device
 from collector.targets.schema import Condition, Criterion, Proof, Rule
-from collector.verify.causes import MINUTE_NS, Cause, minutes_in
+from collector.verify.causes import MINUTE_NS, Cause
 from collector.verify.conclude import Conclusion, Period
 from collector.verify.day import judge
 from collector.verify.evidence import DayRecord, Evidence, Reading
 from contract.settings import Seconds
 from tests.collector.verify.golden import CLASSES, SITE, roster_of
+from tests.collector.verify.minutes import minutes_in
 from tests.collector.verify.test_truth import LENGTH, criterion_of, judged, unlucky_worlds, worlds
 from tests.collector.verify.world import MINUTE, NS, Life, World, touches
 
