@@ -54,9 +54,13 @@ class Known(NamedTuple):
         measuring, unset = self.times("agent", "measuring"), self.times("clock", "unset")
         usual = begin + self.asks_ms
         due = [] if unset.has(usual) else [usual]
-        for span in unset.within(begin, end):
+        for span in unset.within(begin - MINUTE, end):
             early = _of_minute(begin, self.unset[unset.begin(span.start)])
-            due += [early] if span.start <= early < span.end else []
+            if span.start <= early < span.end:
+                due.append(early)
+            elif early >= span.end and measuring.touches(max(span.start, early - MINUTE), span.end):
+                # The clock was set meanwhile: the agent still waits for the round that it had put down before.
+                due = [early]
         for span in measuring.within(begin, end):
             if measuring.begin(span.start) > begin:
                 return span.start

@@ -216,6 +216,8 @@ class Evidence:
         since, until = _span(on, said[1])
         options = dict(_option(part) for part in said[2:])
         booted_ns = instant(options["booted"], on)
+        said_first: dict[str, Value] = {"version": "0.1.0", "stop_marks": 1}
+        self._point("identity", short, since, said_first)
         silent = [_span(on, options[name]) for name in ("gateway",) if name in options]
         for time_ns in range(since, until + 1, MINUTE_NS):
             fields: dict[str, Value] = {
@@ -230,7 +232,9 @@ class Evidence:
 
     def _stop(self, on: date, short: str, said: tuple[str, ...]) -> None:
         booted_ns = instant(_option(said[2])[1], on)
-        self._point("stop", short, instant(said[1], on), {"boot": f"boot-{booted_ns}", "reason": said[3]})
+        self._point(
+            "stop", short, instant(said[1], on), {"boot": f"boot-{booted_ns}", "reason": said[3], "asleep_s": 0.0}
+        )
 
     def _clockless(self, on: date, short: str, said: tuple[str, ...]) -> None:
         fields: dict[str, Value] = {"epoch": "e", "seq": 7, "lines": 3, "held": 3, "clock": "unsynced"}

@@ -73,7 +73,7 @@ def stored(store: Store, life: Life, *, second: Sequence[Reading] = (), watches:
         fields |= {field: value for field, value in (("lan", lan), ("wan", wan)) if value is not None}
         lines.add("presence", name, BASE_NS + time_ns, fields)
     for mark in life.stops:
-        lines.add("stop", name, BASE_NS + mark.time_ns, {"boot": mark.boot, "reason": mark.reason})
+        lines.add("stop", name, BASE_NS + mark.time_ns, {"boot": mark.boot, "reason": mark.reason, "asleep_s": mark.asleep_s or 0.0})
     unsynced = tuple(BASE_NS + time_ns for time_ns in life.unsynced_ns)
     for time_ns in unsynced:
         lines.add("delivery", name, time_ns, {"epoch": "e", "seq": 1, "held": 1, "clock": "unsynced"})
