@@ -88,14 +88,25 @@ class Around:
         said |= {track.device: track.points[-1][-1] == 1 for track in before}
         return {one for one, is_marked in said.items() if is_marked}
 
-    def _next_boot(self, agent: str, presence: Sequence[Presence]) -> Sequence[Presence]:
-        """Return the first presence of the boot after the last one here, where boots without a clock came later."""
-        last_ns = max(self._dateless.get(agent, ()), default=0)
-        if not presence or last_ns <= presence[-1].time_ns:
-            return ()
-        tracks = self._store.tracks("presence", PRESENCE, presence[-1].time_ns, last_ns + 1, [agent])
-        later = self._presences(tracks).get(agent, ())
-        return [one for one in later if one.boot != presence[-1].boot][:1]
+    def _next_boot(self, agent: str, presence: Sequence[Presence]) -> Iterator[Presence]:
+        """
+        Yield the first presence of the boot after the last one here, where it matters.
+
+        Batches of boots without a clock are told by the next boot that has the time: those that came after another boot
+        had begun say nothing of the gaps here. It is mostly near, so it is looked for near first.
+        """
+        until_ns = max(self._dateless.get(agent, ()), default=0) + 1
+        if not presence or presence[0].boot == presence[-1].boot:
+            return
+        since_ns, step_ns = presence[-1].time_ns, DAY_NS
+        while since_ns < until_ns:
+            end_ns = min(since_ns + step_ns, until_ns)
+            found = self._presences(self._store.tracks("presence", PRESENCE, since_ns, end_ns, [agent]))
+            later = next((one for one in found.get(agent, ()) if one.boot != presence[-1].boot), None)
+            if later:
+                yield later
+                return
+            since_ns, step_ns = end_ns, step_ns * 2
 
     def _presences(self, tracks: Iterable[Track]) -> dict[str, list[Presence]]:
         found = ((one.device, _lives(one.points)) for one in tracks if one.device == one.source)

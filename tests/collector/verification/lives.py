@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +24,6 @@ from tests.collector.verify.world import MINUTE, NS, Life
 BASE_NS = at(MONDAY, "08:00")
 NOW_NS = after(MONDAY, hours=6)
 LAN = Condition("presence.lan", equals=("1",))
-_NUMBERS = count(1)
 
 
 def probe(every: int, target: str = "*") -> Condition:
@@ -50,7 +48,7 @@ class Shelf:
     def emptied(self) -> Store:
         """Return the store without any evidence."""
         with closing(sqlite3.connect(self._file)) as connection, connection:
-            for measurement in ("identity", "presence", "stop", "probe", "delivery", "availability"):
+            for measurement in ("identity", "presence", "stop", "probe", "delivery", "late", "availability"):
                 connection.execute(f"DELETE FROM {measurement}")
         return self.store
 
@@ -66,14 +64,16 @@ class InStore(NamedTuple):
 
 def stored(store: Store, life: Life, *, second: Sequence[Reading] = (), watches: bool = True) -> InStore:
     """Write all that a life reported; `second` are readings of another target, which the watched device has as well."""
-    name = f"{SCHOOL_1}.x{next(_NUMBERS)}"
+    name = f"{SCHOOL_1}.x"
     lines = World()
+    lines.add("identity", name, BASE_NS, {"version": "0.1.0", "stop_marks": 1})
     for time_ns, boot, uptime_s, asleep_s, lan, wan in life.presence:
         fields: dict[str, Value] = {"boot": boot, "uptime_s": uptime_s, "asleep_s": asleep_s, "broker": 1}
         fields |= {field: value for field, value in (("lan", lan), ("wan", wan)) if value is not None}
         lines.add("presence", name, BASE_NS + time_ns, fields)
     for mark in life.stops:
-        lines.add("stop", name, BASE_NS + mark.time_ns, {"boot": mark.boot, "reason": mark.reason, "asleep_s": mark.asleep_s or 0.0})
+        ended: dict[str, Value] = {"boot": mark.boot, "reason": mark.reason, "asleep_s": mark.asleep_s or 0.0}
+        lines.add("stop", name, BASE_NS + mark.time_ns, ended)
     unsynced = tuple(BASE_NS + time_ns for time_ns in life.unsynced_ns)
     for time_ns in unsynced:
         lines.add("delivery", name, time_ns, {"epoch": "e", "seq": 1, "held": 1, "clock": "unsynced"})

@@ -27,6 +27,7 @@ from firmware_profiles.schema import Slug, Title
 ZONE = ZoneInfo("Asia/Shanghai")
 SECOND_NS = 10**9
 MINUTE_NS = 60 * SECOND_NS
+DAY_NS = 1440 * MINUTE_NS
 _TODAY = datetime.now(ZONE).date()
 MONDAY = _TODAY - timedelta(days=_TODAY.weekday() + 14)
 TUESDAY, WEDNESDAY, THURSDAY, FRIDAY, SATURDAY, SUNDAY, NEXT_MONDAY = (MONDAY + timedelta(days=n) for n in range(1, 8))
