@@ -230,9 +230,8 @@ def compare(day: Day, figures: Figures) -> None:
 def _remember(figures: Figures, day: Day, at: int, was: Cause) -> None:
     what = f"{day.what}: judged {day.judged[at]}, was {was}"
     if sum(example.startswith(what) for example in figures.examples) < EXAMPLES:
-        figures.examples.append(
-            f"{what}: seed {figures.seed} {day.known.device} {datetime.fromtimestamp(at / 1000, UTC):%d %H:%M}Z {at} {day.truth[at]}"
-        )
+        when = f"{datetime.fromtimestamp(at / 1000, UTC):%d %H:%M}Z {at}"
+        figures.examples.append(f"{what}: seed {figures.seed} {day.known.device} {when} {day.truth[at]}")
 
 
 def _runs(causes: Mapping[int, Cause]) -> Iterator[tuple[Cause, list[int]]]:

@@ -32,7 +32,8 @@ def is_true(life: Life, minute: int, cause: Cause) -> bool:
     if cause is Cause.ASLEEP:
         return touches(world.asleep, minute, end)
     if cause is Cause.LAN_DOWN:
-        return any(not lan for label, lan in life.sampled if label == end)
+        # Asked at the end of the minute, and at that of the one before, which is in this one.
+        return any(not lan for label, lan in life.sampled if label in (minute, end))
     if cause is Cause.SERVICE_DOWN:
         return any(not works for at, works in life.asked if held_from < at < end)
     return cause in (Cause.WORKING, Cause.UNKNOWN, Cause.AGENT_DOWN)
