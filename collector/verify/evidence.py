@@ -50,9 +50,10 @@ class Evidence(NamedTuple):
     `presence` is that of the agent that speaks for the device: of the day, with the last one before it and the first
     one after it, however far away. `stops` are that agent's marks between these, and from where readings begin.
     `readings` are those of the device, by (number of the proof, number of the condition) in `Criterion.good_when`, for
-    conditions that are not about presence, from one and a half intervals before the day to as long after it. `unsynced_ns` are the times at
-    which batches of boots without any clock were released: they say so only once a later boot has the time, so from the
-    last presence before the day to the first one of the boot after the last one here. `doubted` are periods whose
+    conditions that are not about presence, from one and a half intervals before the day to as long after it.
+    `unsynced_ns` are the times at which batches of boots without any clock were released: they say so only once a later
+    boot has the time, so from the last presence before the day to the first one of the boot after the last one here.
+    `doubted` are periods whose
     evidence does not count until somebody has looked (findings of integrity). `has_marks`: the agent has a supervisor
     that writes stop marks; without one a gap that ends in another boot is not known to be a power cut.
     """
