@@ -18,13 +18,14 @@ optional sections, and it stays small because an agent of 20 MB loads it.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from contract.errors import ConfigError, Problem
+from contract.meant import did_you_mean
 
 T = TypeVar("T")
 PREFIX = "SANTONG_"
@@ -236,7 +237,7 @@ def _section(kind: Any, tree: object, path: str, problems: list[Problem]) -> Any
         return None
     hints = _hints(kind)
     for name in tree.keys() - hints.keys():
-        hint = _did_you_mean(name, hints) or f"; there are {', '.join(hints)}"
+        hint = did_you_mean(name, hints) or f"; there are {', '.join(hints)}"
         problems.append(Problem(_join(path, name), f"is not known{hint}"))
     values = {}
     for name, hint in hints.items():
@@ -281,9 +282,7 @@ def _kind_of(mark: OneOf, value: Mapping[str, Any], path: str, problems: list[Pr
         return mark.kinds[name]
     known = f"; there are {', '.join(mark.kinds)}"
     wrong = (
-        f"{name!r} is not known{_did_you_mean(name, mark.kinds) or known}"
-        if mark.key in value
-        else f"is missing{known}"
+        f"{name!r} is not known{did_you_mean(name, mark.kinds) or known}" if mark.key in value else f"is missing{known}"
     )
     problems.append(Problem(_join(path, mark.key), wrong))
     return None
@@ -318,14 +317,7 @@ def _choice(choices: Sequence[Any], value: object) -> object:
     if value in choices:
         return value
     names = [str(choice) for choice in choices]
-    raise ValueError(f"{value!r} is none of {', '.join(names)}{_did_you_mean(str(value), names)}")
-
-
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    import difflib  # noqa: PLC0415  only for those who mistyped
-
-    near = difflib.get_close_matches(word, list(known), 1)
-    return f", did you mean {near[0]}" if near else ""
+    raise ValueError(f"{value!r} is none of {', '.join(names)}{did_you_mean(str(value), names)}")
 
 
 def _number(hint: Any, value: Any) -> Any:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from contract.errors import Problem
+from contract.meant import did_you_mean
 from firmware_profiles import check_faults, check_readings, check_sources
-from firmware_profiles.check_readings import near
 from firmware_profiles.fill import BUILT_IN, is_of_a_row, names_in, texts
 from firmware_profiles.match import OF_DEVICE, OF_MACHINE, patterns
 from firmware_profiles.schema import Match, Profile, Title
@@ -137,7 +137,7 @@ def _placeholders(profile: Profile) -> Iterator[Problem]:
     for path, text in texts(profile):
         for name in () if is_of_a_row(path) else names_in(text):
             if name not in known:
-                hint = near(name, known, f"; there are {', '.join(known)}")
+                hint = did_you_mean(name, known, f"; there are {', '.join(known)}")
                 yield Problem(path, f"{{{name}}} is not a parameter{hint}; for the text itself write {{{{{name}}}}}")
 
 

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 
 from contract.errors import Problem
+from contract.meant import did_you_mean
 from contract.measurements import TABLE, Kind
-from firmware_profiles.check_readings import FREE_UNIT, fits, kind_of, near, not_a
+from firmware_profiles.check_readings import FREE_UNIT, fits, kind_of, not_a
 from firmware_profiles.fill import names_in, number_of, texts
 from firmware_profiles.match import OF_MACHINE
 from firmware_profiles.schema import Fault, Profile
@@ -44,7 +45,7 @@ def _fault(profile: Profile, fault: Fault, readings: list[Reading]) -> Iterator[
     if not of_field and not _is_there_anyway(profile, fault, readings):
         known = sorted({str(reading.field) for reading in readings})
         there = f"; read are {', '.join(known)}" if known else "; nothing is read"
-        yield Problem("field", f"{fault.field} is never read{near(fault.field, known, there)}")
+        yield Problem("field", f"{fault.field} is never read{did_you_mean(fault.field, known, there)}")
     yield from _value(_with_default(profile, fault))
     yield from _clear(fault)
     yield from _known_value(fault, of_field)
@@ -67,12 +68,12 @@ def _tags(fault: Fault, of_field: list[Reading]) -> Iterator[Problem]:
     for tag, value in fault.tags.items():
         if tag not in own:
             there = f"; it has {', '.join(own)}" if own else ": leave tags out"
-            yield Problem(f"tags.{tag}", f"{fault.field.measurement} has no such tag{near(tag, own, there)}")
+            yield Problem(f"tags.{tag}", f"{fault.field.measurement} has no such tag{did_you_mean(tag, own, there)}")
             continue
         given = {reading.tags.get(tag, "") for reading in of_field}
         if given and value not in given and not any(names_in(text) for text in (*given, value)):
             there = f"; there are {', '.join(sorted(given))}"
-            yield Problem(f"tags.{tag}", f"{fault.field} never has {value!r}{near(value, given, there)}")
+            yield Problem(f"tags.{tag}", f"{fault.field} never has {value!r}{did_you_mean(value, given, there)}")
 
 
 def _with_default(profile: Profile, fault: Fault) -> Fault:
@@ -121,7 +122,7 @@ def _known_value(fault: Fault, of_field: list[Reading]) -> Iterator[Problem]:
     values = {str(value) for reading in meant for value in reading.enum.values()}
     if str(fault.value) not in values:
         there = f"; there are {', '.join(sorted(values))}"
-        yield Problem("value", f"{fault.field} is never {fault.value!r}{near(str(fault.value), values, there)}")
+        yield Problem("value", f"{fault.field} is never {fault.value!r}{did_you_mean(str(fault.value), values, there)}")
 
 
 def _may_be(reading: Reading, tag: str, value: str) -> bool:

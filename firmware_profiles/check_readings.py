@@ -1,9 +1,9 @@
 """What a reading must say so that a raw value becomes the field it names."""
 
-import difflib
 from collections.abc import Iterable, Iterator
 
 from contract.errors import Problem
+from contract.meant import did_you_mean
 from contract.measurements import TABLE, Kind
 from firmware_profiles.check_sources import has_rows, raw_names
 from firmware_profiles.fill import BUILT_IN, names_in
@@ -15,12 +15,6 @@ FREE_UNIT = "sensor.value"
 
 # Other spellings of the same unit.
 _SAME = dict.fromkeys(("c", "℃", "celsius", "degc"), "°C") | dict.fromkeys(("percent", "pct", "％"), "%")
-
-
-def near(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    """Return ", did you mean …", or else what there is."""
-    found = difflib.get_close_matches(word, sorted(known), 1)
-    return f", did you mean {found[0]}" if found else otherwise
 
 
 def kind_of(field: str) -> Kind | None:
@@ -49,7 +43,7 @@ def _raw(source: Source, reading: Reading) -> Iterator[Problem]:
     for where, name in (("raw", reading.raw), ("per", reading.per)):
         if name and name != "key" and names is not None and name not in names:
             there = f"; there are {', '.join(sorted(names))}" if names else ""
-            yield Problem(where, f"{name!r} is not a raw name of this entry{near(name, names, there)}")
+            yield Problem(where, f"{name!r} is not a raw name of this entry{did_you_mean(name, names, there)}")
     if not reading.raw:
         yield Problem("raw", "is empty")
     if reading.raw == "key" and not has_rows(source, "key"):
@@ -79,7 +73,7 @@ def _tags(source: Source, reading: Reading, parameters: Iterable[str]) -> Iterat
     for tag in reading.tags:
         if tag not in own:
             there = f"; it has {', '.join(own)}" if own else ": leave tags out"
-            yield Problem(f"tags.{tag}", f"{name} has no such tag{near(tag, own, there)}")
+            yield Problem(f"tags.{tag}", f"{name} has no such tag{did_you_mean(tag, own, there)}")
     names = raw_names(source)
     if names is None:
         return
@@ -89,7 +83,7 @@ def _tags(source: Source, reading: Reading, parameters: Iterable[str]) -> Iterat
             if used not in known:
                 there = f"; there are {', '.join(sorted(known))}"
                 yield Problem(
-                    f"tags.{tag}", f"{{{used}}} is neither a raw name nor a parameter{near(used, known, there)}"
+                    f"tags.{tag}", f"{{{used}}} is neither a raw name nor a parameter{did_you_mean(used, known, there)}"
                 )
 
 

@@ -6,12 +6,12 @@ Placeholders: `{ap_name}` in the texts of a profile's `collect`, `faults` and `p
 itself, whatever characters it has; a fault's value that is a placeholder and nothing else may turn out to be a number.
 """
 
-import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from contract.errors import ConfigError, Problem
+from contract.meant import did_you_mean
 from contract.measurements import TABLE, Kind
 from contract.settings import checked, plain
 from firmware_profiles.schema import Profile
@@ -106,11 +106,8 @@ def _mapped(value: Any, path: str, change: Callable[[str, str], str]) -> Any:
 def _unknown(profile: Profile, parameters: Mapping[str, str]) -> Iterator[Problem]:
     for name in parameters:
         if name not in profile.parameters and name not in BUILT_IN:
-            near = difflib.get_close_matches(name, profile.parameters, 1)
-            known = f"there are {', '.join(profile.parameters)}" if profile.parameters else "it has none"
-            yield Problem(
-                name, f"is not a parameter of {profile.id}{f', did you mean {near[0]}' if near else f'; {known}'}"
-            )
+            known = f"; there are {', '.join(profile.parameters)}" if profile.parameters else "; it has none"
+            yield Problem(name, f"is not a parameter of {profile.id}{did_you_mean(name, profile.parameters, known)}")
 
 
 def _missing(profile: Profile, words: Mapping[str, str], used: set[str]) -> Iterator[Problem]:

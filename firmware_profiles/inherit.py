@@ -7,9 +7,9 @@ the same code, `{code: …, remove: true}` removes one. Everything else (`role`,
 whole.
 """
 
-import difflib
 from typing import Any
 
+from contract.meant import did_you_mean
 from firmware_profiles.load import Document, Flaw, Place
 
 OWN = ("id", "title", "verified", "verified_on", "observes", "match", "extends")
@@ -59,9 +59,8 @@ def _by_name(made: _Made, child: Document, parent: Document, part: str, flaws: l
     own, inherited = child.tree[part], parent.tree[part]
     for name, value in own.items():
         if value is None and name not in inherited:
-            near = difflib.get_close_matches(name, list(inherited), 1)
-            hint = f", did you mean {near[0]}" if near else ""
-            flaws.append(Flaw(child.place(f"{part}.{name}"), f"there is no such entry to remove{hint}"))
+            message = f"there is no such entry to remove{did_you_mean(name, inherited)}"
+            flaws.append(Flaw(child.place(f"{part}.{name}"), message))
     names = dict.fromkeys([*inherited, *own])
     made.document.tree[part] = {
         name: own.get(name, inherited.get(name)) for name in names if own.get(name, inherited.get(name)) is not None

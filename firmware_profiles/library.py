@@ -7,12 +7,12 @@ Every profile there is: those shipped beside this file, then folders of operator
 A file that replaces a shipped one may extend it by its own id.
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from contract.errors import ConfigError, Problem
+from contract.meant import did_you_mean
 from firmware_profiles.check import ProbeCheck, check
 from firmware_profiles.inherit import merged
 from firmware_profiles.load import Document, Flaw, Place, Refusal, load
@@ -56,8 +56,7 @@ class Library:
     def files(self, name: str) -> Sequence[Path]:
         """Return the file of a profile, then those that it stands above; ConfigError when there is none."""
         if name not in self._layers:
-            near = difflib.get_close_matches(name, self._layers, 1)
-            hint = f", did you mean {near[0]}" if near else "; `santong-agent profiles list` names them"
+            hint = did_you_mean(name, self._layers, "; `santong-agent profiles list` names them")
             raise ConfigError("profile", [Problem(name, f"there is no such profile{hint}")])
         return self._layers[name][::-1]
 
@@ -137,8 +136,7 @@ class Library:
             return "is the profile itself: only a file that replaces another one of this name can extend it"
         if parent is None:
             others = [known for known in self._layers if known != line[-1].stem]
-            near = difflib.get_close_matches(name, others, 1)
-            return f"there is no profile {name!r}{f', did you mean {near[0]}' if near else ' to extend'}"
+            return f"there is no profile {name!r}{did_you_mean(name, others, ' to extend')}"
         if parent in line:
             return f"goes round in a circle: {' → '.join(file.stem for file in (*line, parent))}"
         if len(line) > MOST_ANCESTORS:

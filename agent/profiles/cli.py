@@ -10,6 +10,7 @@ from agent.config import PROFILES_FOLDER
 from agent.profiles import cli_device
 from contract.command_line import fail, one_line_errors
 from contract.errors import ConfigError, Problem
+from contract.meant import did_you_mean
 from contract.settings import plain
 from firmware_profiles.schema import Match
 
@@ -133,8 +134,6 @@ def match(
 
 def facts_of(given: list[str]) -> dict[str, str]:
     """Return the facts of `name=value` texts; ConfigError lists what is strange."""
-    from firmware_profiles.check_readings import near  # noqa: PLC0415
-
     known: dict[str, str] = {}
     strange = []
     for text in given:
@@ -144,7 +143,7 @@ def facts_of(given: list[str]) -> dict[str, str]:
             strange.append(Problem(text, "is not NAME=VALUE"))
         elif name not in Match._fields:
             there = f"; there are {', '.join(Match._fields)}"
-            strange.append(Problem(name, f"is not a fact{near(name, Match._fields, there)}"))
+            strange.append(Problem(name, f"is not a fact{did_you_mean(name, Match._fields, there)}"))
     if strange:
         raise ConfigError("--fact", strange)
     return known

@@ -10,7 +10,7 @@ from agent.profiles import record_host, record_network
 from agent.profiles.record import Captured, Told, source, written
 from agent.profiles.redact import Redactor
 from contract.errors import ConfigError, Problem
-from firmware_profiles.check_readings import near
+from contract.meant import did_you_mean
 from firmware_profiles.library import Library
 
 KINDS = ("snmp", "pjlink", "ubus", "http", "https", "host")
@@ -97,7 +97,7 @@ def _mistakes(wanted: Wanted) -> Iterator[Problem]:
     kind, way = wanted.kind, wanted.way
     if kind not in KINDS:
         there = f"; there are {', '.join(KINDS)}"
-        yield Problem("--kind", f"{kind!r} is not known{near(kind, KINDS, there)}")
+        yield Problem("--kind", f"{kind!r} is not known{did_you_mean(kind, KINDS, there)}")
     elif (kind == "host") is bool(way.address):
         reason = "is for this machine, without HOST" if kind == "host" else f"{kind}: which device? HOST is missing"
         yield Problem("--kind" if kind == "host" else "HOST", reason)

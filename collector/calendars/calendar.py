@@ -6,7 +6,6 @@ What calendars say of a day at a site.
 Everything is a function of the file alone: the same file gives the same days for ever.
 """
 
-import difflib
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from collector.calendars.schema import DAY_MINUTES, WEEKDAYS, Calendar, Calendar
 from collector.calendars.zone import day_window, instant_ns
 from collector.roster.schema import Site
 from contract.errors import ConfigError, Problem
+from contract.meant import did_you_mean
 from firmware_profiles.schema import Title
 
 _NO_TITLE = Title("", "")
@@ -56,8 +56,7 @@ class Calendars:
         """Return the name of a site's calendar: its own, its county's, or the default; ConfigError for one unknown."""
         name = site.calendar or self.given.counties.get(site.county, self.given.default)
         if name not in self.given.calendars:
-            near = difflib.get_close_matches(name, self.given.calendars, 1)
-            hint = f", did you mean {near[0]}" if near else f"; there are {', '.join(self.given.calendars)}"
+            hint = did_you_mean(name, self.given.calendars, f"; there are {', '.join(self.given.calendars)}")
             raise ConfigError(str(self.file), [Problem(site.id, f"there is no calendar {name!r}{hint}")])
         return name
 

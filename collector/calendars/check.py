@@ -30,8 +30,8 @@ from collector.calendars.schema import (
     Year,
 )
 from contract.errors import Problem
+from contract.meant import did_you_mean
 from contract.names import is_device
-from firmware_profiles.check_readings import near
 from firmware_profiles.schema import Slug, Title
 
 _LONGEST_BREAK = timedelta(days=120)
@@ -61,7 +61,7 @@ def _zone(name: str) -> Iterator[Problem]:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        hint = near(name, available_timezones(), " such as Asia/Shanghai")
+        hint = did_you_mean(name, available_timezones(), " such as Asia/Shanghai")
         yield Problem("zone", f"{name!r} is not a time zone{hint}")
 
 
@@ -78,7 +78,7 @@ def _names(given: CalendarFile) -> Iterator[Problem]:
     uses = {"default": given.default} | {f"counties.{county}": name for county, name in given.counties.items()}
     for path, name in uses.items():
         if name not in known:
-            hint = near(name, known, f"; there are {', '.join(known)}")
+            hint = did_you_mean(name, known, f"; there are {', '.join(known)}")
             yield Problem(path, f"there is no calendar {name!r}{hint}")
     for county in given.counties:
         if not re.fullmatch("[a-z0-9]+", county):
@@ -196,7 +196,7 @@ def _lessons(lessons: Mapping[str, tuple[Period, ...]]) -> Iterator[Problem]:
         try:
             days = Days.parse(name).weekdays
         except ValueError as error:
-            yield Problem(at, f"{error}{near(name, WEEKDAYS)}")
+            yield Problem(at, f"{error}{did_you_mean(name, WEEKDAYS)}")
             continue
         for day in days:
             if day in owner:
@@ -282,7 +282,7 @@ def _closure(given: CalendarFile, one: Closure) -> Iterator[Problem]:
         if "-" in place and not is_device(f"{place}.x"):
             yield Problem(f"where[{number}]", f"{place!r} is not a site's id, such as 441802-3144001234")
         elif "-" not in place and place != "all" and place not in given.counties:
-            hint = near(place, [*given.counties, "all"], ": write all, a county, or a site's id")
+            hint = did_you_mean(place, [*given.counties, "all"], ": write all, a county, or a site's id")
             yield Problem(f"where[{number}]", f"{place!r} is not among counties{hint}")
     if one.kind == "closure" and not one.from_.minute is one.to.minute is None:
         yield Problem(

@@ -13,7 +13,7 @@ from collector.calendars.calendar import Calendars
 from collector.calendars.check import check
 from collector.calendars.schema import Calendar, CalendarFile
 from contract.errors import Problem
-from firmware_profiles.check_readings import near
+from contract.meant import did_you_mean
 from firmware_profiles.load import Document, Flaw, Place, Refusal
 from firmware_profiles.load import load as load_yaml
 from firmware_profiles.typed import flaw_of, typed
@@ -89,7 +89,7 @@ def _extending(given: CalendarFile, document: Document) -> Iterator[Flaw]:
             continue
         path = f"calendars.{name}.extends"
         if above not in given.calendars:
-            hint = near(above, (other for other in given.calendars if other != name), " to extend")
+            hint = did_you_mean(above, (other for other in given.calendars if other != name), " to extend")
             yield flaw_of(document, Problem(path, f"there is no calendar {above!r}{hint}"))
         elif name in (line := _line(given, above)):
             circle = " → ".join((name, *line[: line.index(name) + 1]))

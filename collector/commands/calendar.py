@@ -1,6 +1,5 @@
 """`santong calendar`: what the days of a site or a calendar are, and whether a file of calendars is right."""
 
-import difflib
 import json
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
@@ -21,6 +20,7 @@ from collector.screen import console
 from collector.words import Language, word
 from contract.command_line import fail, one_line_errors
 from contract.errors import ConfigError
+from contract.meant import did_you_mean
 from contract.names import is_device
 
 if TYPE_CHECKING:
@@ -110,8 +110,7 @@ def _is_site(given: "Calendars", name: str) -> bool:
     """Tell whether a name is a site's id, rather than that of a calendar; what is neither is said."""
     known = given.given.calendars
     if name not in known and not is_device(f"{name}.x"):
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f", did you mean {near[0]}" if near else f"; calendars are {', '.join(known)}"
+        hint = did_you_mean(name, known, f"; calendars are {', '.join(known)}")
         fail(f"{name!r} is neither a calendar nor a site's id such as 441802-3144001234{hint}")
     return name not in known
 

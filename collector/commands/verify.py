@@ -1,6 +1,5 @@
 """`santong verify`: what was promised, against the evidence."""
 
-import difflib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +26,11 @@ from collector.screen import console
 from collector.words import Language, word
 from contract.command_line import fail, one_line_errors
 from contract.errors import ConfigError
+<<<<<<< HEAD
 from contract.measurements import RETENTION_DAYS, Retention
+=======
+from contract.meant import did_you_mean
+>>>>>>> small
 
 if TYPE_CHECKING:
     from collector.asked import Promise
@@ -193,9 +196,8 @@ def _only(promise: "Promise", county: str, site: str) -> "Promise":
 
 
 def _unknown(option: str, name: str, known: list[str]) -> NoReturn:
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]}" if near else f"there are {', '.join(known[:10])}{' …' if len(known) > 10 else ''}"
-    fail(f"{option}: {name!r} is not known; {hint}")
+    some = f"{', '.join(known[:10])}{' …' if len(known) > 10 else ''}"
+    fail(f"{option}: {name!r} is not known{did_you_mean(name, known, f'; there are {some}')}")
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from collector.roster.schema import Area, SiteKind
+from contract.meant import did_you_mean
 
 # The counties of Qingyuan 清远市 441800, by their codes of GB/T 2260.
 COUNTIES: Mapping[str, str] = {
@@ -113,12 +114,6 @@ def code(text: str) -> str:
 def phone(text: str) -> str:
     """Return a phone number, as it is written."""
     return " ".join(code(text).split())
-
-
-def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """Return `, did you mean …` when something known is near, else nothing."""
-    near = difflib.get_close_matches(wrong, list(known), 1, 0.6)
-    return f", did you mean {near[0]}" if near else ""
 
 
 def meant_id(wrong: str) -> str:

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from collector.roster import columns
-from collector.roster.columns import DEVICE_COLUMNS, IGNORED, SITE_COLUMNS, Column, did_you_mean, header_key
+from collector.roster.columns import DEVICE_COLUMNS, IGNORED, SITE_COLUMNS, Column, header_key
 from collector.roster.findings import Finding, Where
 from collector.roster.table import Sheet
+from contract.meant import did_you_mean
 
 SITE_FIELDS = frozenset(column.name for column in SITE_COLUMNS) - {"site", "county"}
 _HEADER_WITHIN = 10

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from collector.roster.columns import did_you_mean
 from collector.roster.findings import Finding, Known, Where
 from collector.roster.schema import Device, Roster
+from contract.meant import did_you_mean
 from contract.names import site_of
 
 Places = Mapping[str, Where]

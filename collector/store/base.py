@@ -157,22 +157,8 @@ class Late(NamedTuple):
     newest_ns: int
 
 
-class Store(Protocol):
-    """
-    A store of evidence. Times are unix nanoseconds, periods are [start_ns, end_ns).
-
-    Thread-safe for writes and reads. `write` is durable when it returns and idempotent: a line written twice is
-    stored once; fields written later to the same series and time are merged, the later value winning.
-    """
-
-    def prepare(self) -> None:
-        """Create what is missing: database, retention, tables, columns. StoreMisconfigured says what it may not."""
-
-    def ready(self) -> None:
-        """Return when the store can be used now, raise StoreError when not."""
-
-    def write(self, retention: Retention, lines: bytes) -> list[Poison]:
-        """Write tagged lines, each ending with a line feed; return those refused; raise StoreError: none is lost."""
+class Reads(Protocol):
+    """What is asked of a store. Times are unix nanoseconds, periods are [start_ns, end_ns)."""
 
     def devices(self, start_ns: int, end_ns: int) -> list[str]:
         """Return the ids of all devices that have any presence or delivery in the period, sorted."""
@@ -256,6 +242,24 @@ class Store(Protocol):
 
     def late(self, since_ns: int, until_ns: int) -> Iterator[Late]:
         """Yield what was stored late in [since, until), by device and hour, sorted so."""
+
+
+class Store(Reads, Protocol):
+    """
+    A store of evidence.
+
+    Thread-safe for writes and reads. `write` is durable when it returns and idempotent: a line written twice is
+    stored once; fields written later to the same series and time are merged, the later value winning.
+    """
+
+    def prepare(self) -> None:
+        """Create what is missing: database, retention, tables, columns. StoreMisconfigured says what it may not."""
+
+    def ready(self) -> None:
+        """Return when the store can be used now, raise StoreError when not."""
+
+    def write(self, retention: Retention, lines: bytes) -> list[Poison]:
+        """Write tagged lines, each ending with a line feed; return those refused; raise StoreError: none is lost."""
 
     def close(self) -> None:
         """Release files and connections; may be called twice."""

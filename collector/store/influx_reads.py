@@ -21,6 +21,7 @@ from collector.store.base import (
     Patterns,
     PresenceSummary,
     ReadingSummary,
+    Reads,
     Row,
     StoreUnavailable,
     Summary,
@@ -67,6 +68,11 @@ def ahead(work: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
         pool.shutdown(cancel_futures=True)
 
 
+def _distances(reach_ns: int) -> Iterator[tuple[int, int]]:
+    """Yield how far off neighbours are looked for, from and to, one after the other."""
+    return pairwise([0, *(step for step in _NEAR_NS if step < reach_ns), reach_ns])
+
+
 class _Pieces:
     """Sorted devices in pieces that grow and shrink with the points that are found."""
 
@@ -90,8 +96,8 @@ class _Pieces:
         return max(1, min(influxql.DEVICES_A_QUERY, size))
 
 
-class InfluxReads:
-    """The questions of a store, over `_query`."""
+class InfluxReads(Reads):
+    """The questions of a store, over `_query`: what each gives stands in `Reads`."""
 
     server: str
 
@@ -99,7 +105,6 @@ class InfluxReads:
         raise NotImplementedError
 
     def devices(self, start_ns: int, end_ns: int) -> list[str]:
-        """Return the ids of all devices that have any presence or delivery in the period, sorted."""
         (period,) = influxql.periods(start_ns, end_ns)
         pieces = self._query(Retention.EVIDENCE, influxql.devices(period))
         return sorted({piece["tags"]["device"] for piece in pieces})
@@ -107,12 +112,8 @@ class InfluxReads:
     def select(
         self, measurement: str, start_ns: int, end_ns: int, devices: Collection[str] | None = None
     ) -> Iterator[Row]:
-        """
-        Yield rows sorted by device, source, own tags, time; of all devices or of `devices`.
-
-        Holds the rows of one device at a time. InfluxDB sorts groups by the names of their tags, `agent` first: so
-        only the device groups, agent and own tags are read as columns, and each device is sorted here.
-        """
+        # InfluxDB sorts groups by the names of their tags, `agent` first: so only the device groups, agent and own tags
+        # are read as columns, and the rows of each device, one at a time, are sorted here.
         row = TABLE[measurement]
         for period in influxql.periods(start_ns, end_ns, devices):
             before = ""
@@ -126,7 +127,6 @@ class InfluxReads:
     def latest(
         self, measurement: str, start_ns: int, end_ns: int, devices: Collection[str] | None = None
     ) -> Iterator[Row]:
-        """Yield the newest row of each series in the period, sorted as `select` does; holds them all."""
         row = TABLE[measurement]
         for period in influxql.periods(start_ns, end_ns, devices):
             pieces = self._query(row.retention, influxql.latest(row, period))
@@ -137,7 +137,6 @@ class InfluxReads:
                 yield newest
 
     def summarise(self, measurement: str, start_ns: int, end_ns: int) -> Iterator[Summary]:
-        """Yield a summary for each device with points of `measurement` in the period, sorted by device."""
         row = TABLE[measurement]
         (period,) = influxql.periods(start_ns, end_ns)
         counts, firsts, lasts = (
@@ -158,7 +157,6 @@ class InfluxReads:
         devices: Collection[str] | None = None,
         where: Patterns = NO_PATTERNS,
     ) -> Iterator[Track]:
-        """Yield what `select` does as lean tuples, a series at a time; points with none of `fields` are left out."""
         row = TABLE[measurement]
         check_names(row, fields, where)
         period = influxql.period(start_ns, end_ns) + influxql.fitting(where)
@@ -182,9 +180,7 @@ class InfluxReads:
         devices: Collection[str] | None = None,
         reach_ns: int = REACH_NS,
     ) -> Iterator[Track]:
-        """Yield for each device the last point before `at_ns`, no more than `reach_ns` before: one point a track."""
-        steps = [0, *(step for step in _NEAR_NS if step < reach_ns), reach_ns]
-        spans = [(at_ns - far, at_ns - near) for near, far in pairwise(steps)]
+        spans = [(at_ns - far, at_ns - near) for near, far in _distances(reach_ns)]
         return self._nearest(TABLE[measurement], fields, spans, devices, influxql.NEWEST)
 
     def first_from(
@@ -195,18 +191,12 @@ class InfluxReads:
         devices: Collection[str] | None = None,
         reach_ns: int = REACH_NS,
     ) -> Iterator[Track]:
-        """Yield for each device the first point at or after `at_ns`, less than `reach_ns` after."""
-        steps = [0, *(step for step in _NEAR_NS if step < reach_ns), reach_ns]
-        spans = [(at_ns + near, at_ns + far) for near, far in pairwise(steps)]
+        spans = [(at_ns + near, at_ns + far) for near, far in _distances(reach_ns)]
         return self._nearest(TABLE[measurement], fields, spans, devices, influxql.OLDEST)
 
     def presences(self, start_ns: int, end_ns: int) -> Iterator[PresenceSummary]:
-        """
-        Yield a summary of each series of presence that proves any minute of the window, sorted by device, source.
-
-        Series of one device and source that others wrote under another site are not added up, since the same minute may
-        be in both: the one with the most presences counts.
-        """
+        # Series of one device and source that others wrote under another site are not added up, since the same minute
+        # may be in both: the one with the most presences counts.
         row = TABLE["presence"]
         texts = influxql.presences(row, influxql.period(start_ns + 1, end_ns + 1), LIFE)
         groups = list(ahead(lambda text: self._values(row, text), texts))
@@ -228,15 +218,10 @@ class InfluxReads:
         where: Patterns = NO_PATTERNS,
         devices: Collection[str] | None = None,
     ) -> Iterator[ReadingSummary]:
-        """
-        Yield a summary of `field` for each series that has it in the period, sorted by device, source, tags.
-
-        From the readings themselves: what `elapsed`, `distinct` and `count` cost together in influxd is more.
-        """
+        # From the readings themselves: what `elapsed`, `distinct` and `count` cost together in influxd is more.
         return map(summary_of, self.tracks(measurement, [field], start_ns, end_ns, devices, where))
 
     def distinct(self, measurement: str, field: str, start_ns: int, end_ns: int) -> Iterator[Distinct]:
-        """Yield which different values of `field` each device and source has in the period, sorted by these."""
         row = TABLE[measurement]
         check_names(row, [field])
         found: dict[tuple[str, str], set[Value]] = {}
@@ -247,7 +232,6 @@ class InfluxReads:
         yield from (Distinct(*key, tuple(sorted(found[key]))) for key in sorted(found))
 
     def late(self, since_ns: int, until_ns: int) -> Iterator[Late]:
-        """Yield what was stored late in [since, until), by device and hour, sorted so; of the last hour to the ns."""
         row = TABLE["late"]
         period = influxql.period(since_ns, until_ns)
         newest = {

@@ -15,6 +15,7 @@ from collector.store.base import (
     Patterns,
     PresenceSummary,
     ReadingSummary,
+    Reads,
     Row,
     Summary,
     Track,
@@ -48,30 +49,26 @@ def series_of(
             yield key
 
 
-class SqliteReads:
-    """The questions of a store, over `_read`."""
+class SqliteReads(Reads):
+    """The questions of a store, over `_read`: what each gives stands in `Reads`."""
 
     def _read(self) -> AbstractContextManager[sqlite3.Connection]:
         raise NotImplementedError
 
     def devices(self, start_ns: int, end_ns: int) -> list[str]:
-        """Return the ids of all devices that have any presence or delivery in the period, sorted."""
         return sorted({row.device for name in ("presence", "delivery") for row in self.latest(name, start_ns, end_ns)})
 
     def select(
         self, measurement: str, start_ns: int, end_ns: int, devices: Collection[str] | None = None
     ) -> Iterator[Row]:
-        """Yield rows sorted by device, source, own tags, time; of all devices or of `devices`."""
         return self._rows(TABLE[measurement], (start_ns, end_ns), devices, "ORDER BY time")
 
     def latest(
         self, measurement: str, start_ns: int, end_ns: int, devices: Collection[str] | None = None
     ) -> Iterator[Row]:
-        """Yield the newest row of each series in the period, sorted as `select` does."""
         return self._rows(TABLE[measurement], (start_ns, end_ns), devices, "ORDER BY time DESC LIMIT 1")
 
     def summarise(self, measurement: str, start_ns: int, end_ns: int) -> Iterator[Summary]:
-        """Yield a summary for each device with points of `measurement` in the period, sorted by device."""
         row = TABLE[measurement]
         text = sql.select(row, "count(*), min(time), max(time)")
         with self._read() as connection:
@@ -111,7 +108,6 @@ class SqliteReads:
         devices: Collection[str] | None = None,
         where: Patterns = NO_PATTERNS,
     ) -> Iterator[Track]:
-        """Yield what `select` does as lean tuples, a series at a time; points with none of `fields` are left out."""
         row = TABLE[measurement]
         check_names(row, fields, where)
         fits = fitting(where)
@@ -132,7 +128,6 @@ class SqliteReads:
         devices: Collection[str] | None = None,
         reach_ns: int = REACH_NS,
     ) -> Iterator[Track]:
-        """Yield for each device the last point before `at_ns`, no more than `reach_ns` before: one point a track."""
         return self._nearest(TABLE[measurement], fields, (at_ns - reach_ns, at_ns), devices, "DESC")
 
     def first_from(
@@ -143,11 +138,9 @@ class SqliteReads:
         devices: Collection[str] | None = None,
         reach_ns: int = REACH_NS,
     ) -> Iterator[Track]:
-        """Yield for each device the first point at or after `at_ns`, less than `reach_ns` after."""
         return self._nearest(TABLE[measurement], fields, (at_ns, at_ns + reach_ns), devices, "ASC")
 
     def presences(self, start_ns: int, end_ns: int) -> Iterator[PresenceSummary]:
-        """Yield a summary of each series of presence that proves any minute of the window, sorted by device, source."""
         row = TABLE["presence"]
         sums = sql.select(row, "count(uptime_s), sum(lan), sum(wan), total(uptime_s)")
         with self._read() as connection:
@@ -169,11 +162,9 @@ class SqliteReads:
         where: Patterns = NO_PATTERNS,
         devices: Collection[str] | None = None,
     ) -> Iterator[ReadingSummary]:
-        """Yield a summary of `field` for each series that has it in the period, sorted by device, source, tags."""
         return map(summary_of, self.tracks(measurement, [field], start_ns, end_ns, devices, where))
 
     def distinct(self, measurement: str, field: str, start_ns: int, end_ns: int) -> Iterator[Distinct]:
-        """Yield which different values of `field` each device and source has in the period, sorted by these."""
         row = TABLE[measurement]
         check_names(row, [field])
         with self._read() as connection:
@@ -186,7 +177,6 @@ class SqliteReads:
                     yield Distinct(device, source, tuple(sorted(found)))
 
     def late(self, since_ns: int, until_ns: int) -> Iterator[Late]:
-        """Yield what was stored late in [since, until), by device and hour, sorted so."""
         row = TABLE["late"]
         text = sql.select(row, "max(time), min(oldest), max(newest)", f"GROUP BY time / {HOUR_NS}")
         with self._read() as connection:

@@ -15,8 +15,8 @@ from collector.targets import check_conditions
 from collector.targets.schema import Programme, Rule, Scope, Target
 from collector.verify.causes import Cause
 from contract.errors import Problem
+from contract.meant import did_you_mean
 from contract.names import is_device
-from firmware_profiles.check_readings import near
 from firmware_profiles.library import Library
 from firmware_profiles.schema import Profile, Title
 
@@ -79,7 +79,7 @@ def _scope(scope: Scope, library: Library) -> Iterator[Problem]:
     for name, names in known.items():
         for number, word in enumerate(getattr(scope, name)):
             if word not in names:
-                hint = near(word, names, "" if name == "profile" else f"; there are {', '.join(names)}")
+                hint = did_you_mean(word, names, "" if name == "profile" else f"; there are {', '.join(names)}")
                 yield Problem(f"scope.{name}[{number}]", f"there is no {name} {word!r}{hint}")
     for number, county in enumerate(scope.county):
         if not re.fullmatch("[a-z0-9]+", county):
@@ -185,7 +185,7 @@ def _counts(target: Target) -> Iterator[Problem]:
     for name, meaning in target.counts.items():
         at = f"counts.{name}"
         if name not in causes:
-            yield Problem(at, f"is not a cause{near(name, causes)}; there are {', '.join(causes)}")
+            yield Problem(at, f"is not a cause{did_you_mean(name, causes)}; there are {', '.join(causes)}")
         elif (meaning == "good") != (name == Cause.WORKING):
             yield Problem(at, f"cannot be {meaning}: working is good, and nothing else is")
         elif name == Cause.EXCLUDED and meaning != "excluded":

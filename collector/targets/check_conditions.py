@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from collector.targets.schema import Condition, Proof, Target
 from collector.verify.causes import Cause
 from contract.errors import ConfigError, Problem
+from contract.meant import did_you_mean
 from contract.measurements import TABLE, Kind, Measurement, Retention
-from firmware_profiles.check_readings import near
 from firmware_profiles.library import Library
 
 OF_A_SCREEN = ("display.power", "display.input", "usage.display_on")
@@ -40,7 +40,9 @@ def proofs(target: Target, library: Library) -> Iterator[Problem]:
         at = f"good_when[{number}]"
         for place, name in enumerate(proof.profile):
             if name not in library.ids():
-                yield Problem(f"{at}.profile[{place}]", f"there is no profile {name!r}{near(name, library.ids())}")
+                yield Problem(
+                    f"{at}.profile[{place}]", f"there is no profile {name!r}{did_you_mean(name, library.ids())}"
+                )
         if not proof.all:
             yield Problem(f"{at}.all", "is empty: a proof without conditions proves nothing")
         for place, condition in enumerate(proof.all):
@@ -95,7 +97,7 @@ def _reading(one: Condition, row: Measurement | None, kind: Kind | None) -> str:
     """Return what is wrong with the reading itself, "" for nothing."""
     if row is None:
         known = [name for name, other in TABLE.items() if other.retention is Retention.EVIDENCE and other.from_agent]
-        hint = near(one.measurement, known, f"; there are {', '.join(known)}")
+        hint = did_you_mean(one.measurement, known, f"; there are {', '.join(known)}")
         return f"there is no measurement {one.measurement!r}{hint}"
     if kind is None:
         names = [field.name for field in row.fields]
@@ -114,7 +116,7 @@ def _reading(one: Condition, row: Measurement | None, kind: Kind | None) -> str:
 def _where(one: Condition, row: Measurement) -> Iterator[Problem]:
     for tag, pattern in one.where.items():
         if tag not in row.tags:
-            hint = near(tag, row.tags, f"; there are {', '.join(row.tags)}" if row.tags else "")
+            hint = did_you_mean(tag, row.tags, f"; there are {', '.join(row.tags)}" if row.tags else "")
             yield Problem(f"where.{tag}", f"is not a tag of {row.name}{hint}")
         elif not pattern:
             yield Problem(f"where.{tag}", "is empty: leave it out, or write a pattern such as *")
@@ -124,7 +126,7 @@ def _where(one: Condition, row: Measurement) -> Iterator[Problem]:
     probe = one.where.get("kind", "") if row.name == "probe" else ""
     known = [*PROBE_KINDS, *SOURCE_KINDS]
     if probe and not re.search(r"[*?\[]", probe) and probe not in known:
-        yield Problem("where.kind", f"there is no kind of probe {probe!r}{near(probe, known)}")
+        yield Problem("where.kind", f"there is no kind of probe {probe!r}{did_you_mean(probe, known)}")
 
 
 def _values(one: Condition, kind: Kind, library: Library) -> Iterator[Problem]:
@@ -162,11 +164,11 @@ def _texts(one: Condition, bounds: list[str], library: Library) -> Iterator[Prob
     there_are = f"; there are {', '.join(known)}"
     for number, word in enumerate(one.equals):
         if known and word not in known:
-            yield Problem(f"equals[{number}]", f"no profile reads {word!r}{near(word, known, there_are)}")
+            yield Problem(f"equals[{number}]", f"no profile reads {word!r}{did_you_mean(word, known, there_are)}")
     for word, cause in one.otherwise.items():
         refusal = "fits, so it is never otherwise" if word in one.equals else ""
         if not refusal and known and word not in known:
-            refusal = f"is read by no profile{near(word, known, there_are)}"
+            refusal = f"is read by no profile{did_you_mean(word, known, there_are)}"
         yield from _otherwise(word, refusal, cause)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from agent.profiles.probes import problems_of_probe
 from firmware_profiles.library import SHIPPED, Library
+from tests.broken_files import cases, check_pairs, wanted
 
 FOLDER = Path(__file__).parent / "broken"
 
@@ -16,14 +17,12 @@ def said_of(file: Path) -> list[str]:
     return [str(flaw).replace(f"{file.parent}/", "").replace(f"{SHIPPED}/", "") for flaw in flaws]
 
 
-@pytest.mark.parametrize("name", sorted(file.stem for file in FOLDER.glob("*.yaml")))
+@pytest.mark.parametrize("name", cases(FOLDER))
 def test_each_mistake_has_its_message(name: str) -> None:
     """Each rule gives exactly its message, with file, line and path, and says what to do."""
-    assert said_of(FOLDER / f"{name}.yaml") == (FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    assert said_of(FOLDER / f"{name}.yaml") == wanted(FOLDER, name)
 
 
 def test_every_broken_file_has_its_message() -> None:
     """No file is there for a rule that is not there any more, or the other way round."""
-    stems = {suffix: {file.stem for file in FOLDER.glob(f"*{suffix}")} for suffix in (".yaml", ".txt")}
-    assert stems[".yaml"] == stems[".txt"]
-    assert len(stems[".yaml"]) >= 25
+    check_pairs(FOLDER, 25)

@@ -5,22 +5,17 @@ from pathlib import Path
 import pytest
 
 from collector.calendars.load import load
-from contract.errors import ConfigError
+from tests.broken_files import cases, check_pairs, refusal, wanted
 
 FOLDER = Path(__file__).parent / "broken"
 
 
-@pytest.mark.parametrize("name", sorted(file.stem for file in FOLDER.glob("*.yaml")))
+@pytest.mark.parametrize("name", cases(FOLDER))
 def test_each_mistake_has_its_message(name: str) -> None:
     """Each rule gives exactly its message, with file, line and path, all of a file at once."""
-    with pytest.raises(ConfigError) as refusal:
-        load(FOLDER / f"{name}.yaml")
-    said = str(refusal.value).replace(f"{FOLDER}/", "").splitlines()
-    assert said == (FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    assert refusal(load, FOLDER, name) == wanted(FOLDER, name)
 
 
 def test_every_broken_file_has_its_message() -> None:
     """No file is there for a rule that is not there any more, or the other way round."""
-    stems = {suffix: {file.stem for file in FOLDER.glob(f"*{suffix}")} for suffix in (".yaml", ".txt")}
-    assert stems[".yaml"] == stems[".txt"]
-    assert len(stems[".yaml"]) >= 25
+    check_pairs(FOLDER, 25)
