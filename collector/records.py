@@ -41,6 +41,11 @@ class Records:
         """Return the records of a device, by criterion and day."""
         return sorted(self._by_device.get(device, ()), key=lambda record: (record.criterion, record.day_start_ns))
 
+    def runs(self, device: str, day_start_ns: int) -> tuple[Run, ...]:
+        """Return the runs of a device-day: of several criteria those of the longest hours; empty without a record."""
+        found = (record.runs for record in self._by_device.get(device, ()) if record.day_start_ns == day_start_ns)
+        return max(found, key=lambda runs: sum(run.minutes for run in runs), default=())
+
     def __len__(self) -> int:
         return sum(map(len, self._by_device.values()))
 

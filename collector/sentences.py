@@ -26,10 +26,10 @@ def sentence_of_target(result: TargetResult, language: Language) -> str:
         units=_template(f"units_of_{target.unit}", language),
         fail="fails" if failing == 1 else "fail",
         worst=sentence_of_unit(worst, target, language) if worst else "–",
-        value=_percent(rule.value, language),
+        value=percent(rule.value, language),
         source=rule.source or "–",
         on=rule.on or "–",
-        threshold=_percent(share, language),
+        threshold=percent(share, language),
     )
 
 
@@ -44,9 +44,9 @@ def sentence_of_unit(unit: UnitResult, target: Target, language: Language) -> st
     said = _template(unit.why, language).format(
         **figures,
         **rates,
-        low=_percent(unit.rate.low if unit.rate else None, language),
-        high=_percent(unit.rate.high if unit.rate else None, language),
-        threshold=_percent(threshold, language),
+        low=percent(unit.rate.low if unit.rate else None, language),
+        high=percent(unit.rate.high if unit.rate else None, language),
+        threshold=percent(threshold, language),
         least_tests=LEAST_TESTS,
     )
     return f"{unit.title}{'，' if language == 'zh' else ', '}{said}"
@@ -73,7 +73,7 @@ def _badness(unit: UnitResult) -> tuple[float, float, str]:
     return (share, share, unit.id)
 
 
-def _percent(share: float | None, language: Language) -> str:
+def percent(share: float | None, language: Language) -> str:
     """Return a share in percent, never more than it is: what is short of 90 % is not called that."""
     if share is None:
         return "–"

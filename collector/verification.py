@@ -2,15 +2,15 @@
 Verification of a period: joins roster, calendars and targets with the store, and the pure verifier.
 
     identity ──▶ findings of integrity ──▶ periods in doubt ─┐
-    device-days asked about ─┬─ stored, and still valid ─────┼──▶ records ──▶ conclusion ──▶ verdicts
+    device-days asked about ─┬─ stored, and still valid ─────┼──▶ records ──▶ conclusion ──▶ verdicts, rates
                              └─ all others: judged now ──────┘                   ▲
-    throughput tests, who reported ──────────────────────────────────────────────╯
+    throughput tests, who reported, what else there is: rates.py ────────────────╯
 
 The store is read; what is written are daily records, which come out the same whenever they are judged again.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -18,34 +18,25 @@ from zoneinfo import ZoneInfo
 from collector.asked import Promise, Questions, ScheduleOf
 from collector.calendars.zone import day_window
 from collector.doubts import read_findings
+from collector.rates import POINT_BY_POINT, feed
 from collector.records import Records, read_records
 from collector.roster.schema import Roster
 from collector.store.base import Store
 from collector.targets.schema import Target
 from collector.verify.conclude import Conclusion, Period, TargetFigures
 from collector.verify.integrity import Finding, doubted
-from collector.verify.results import TargetResult
-from collector.verify.throughput import Test
+from collector.verify.results import Rates, TargetResult
 from contract.names import county_of
 
-SILENT_DAYS = 2
-
-Progress = Callable[[int, int, str], None]  # done, total, what: identity, judging, summing
-
-
-class Silent(NamedTuple):
-    """A device whose agent says nothing any more; `last_ns` is the time of its last presence, 0 for none in reach."""
-
-    device: str
-    last_ns: int
+Progress = Callable[[int, int, str], None]  # done, total, what: identity, judging, summing, rates
 
 
 class Verified(NamedTuple):
     """
     What verification found: each target's verdict with its figures, in the programme's order, and the findings.
 
-    `reused` records were those of the store, `judged` ones were made now; `judging_s` and `summing_s` are the seconds
-    that each half took. `at_risk` are those whose agent has been silent on the last two of the days that count.
+    `reused` records were those of the store, `judged` ones were made now; `judging_s`, `summing_s` and `rates_s` are
+    the seconds that each part took. `left_out` names the rates that were not read: those of `rates.POINT_BY_POINT`.
     """
 
     period: Period
@@ -55,7 +46,9 @@ class Verified(NamedTuple):
     judged: int
     judging_s: float
     summing_s: float
-    at_risk: Sequence[Silent] = ()
+    rates_s: float = 0.0
+    rates: Rates = Rates()
+    left_out: Sequence[str] = ()
 
 
 def promise_of(period: Period, zone: ZoneInfo, schedule_of: ScheduleOf, targets: Iterable[Target]) -> Promise:
@@ -80,13 +73,19 @@ def last_whole_day(now_ns: int, zone: ZoneInfo) -> date:
 
 
 def verify(
-    store: Store, promise: Promise, now_ns: int, progress: Progress = lambda *_: None, *, recompute: bool = False
+    store: Store,
+    promise: Promise,
+    now_ns: int,
+    progress: Progress = lambda *_: None,
+    *,
+    recompute: bool = False,
+    all_points: bool = True,
 ) -> Verified:
     """
-    Return the verdicts of a period from the evidence there is at `now_ns`.
+    Return the verdicts of a period, and its rates, from the evidence there is at `now_ns`.
 
-    `recompute` looks at no stored day. Raises StoreError when the store fails: nothing is half judged, and what was
-    written until then is right.
+    `recompute` looks at no stored day; without `all_points` rates that take a look at each point are left out. Raises
+    StoreError when the store fails: nothing is half judged, and what was written until then is right.
     """
     began = time.monotonic()
     progress(0, 1, "identity")
@@ -96,7 +95,10 @@ def verify(
         store, questions, now_ns, lambda done, total: progress(done, total, "judging"), recompute=recompute
     )
     judged = time.monotonic()
-    targets = _conclude(store, promise, records, progress)
+    conclusion = _summed(promise, records, progress)
+    summed = time.monotonic()
+    feed(store, promise, records, conclusion, lambda done, total: progress(done, total, "rates"), all_points=all_points)
+    targets = conclusion.finish()
     return Verified(
         promise.period,
         targets,
@@ -104,14 +106,15 @@ def verify(
         records.reused,
         records.judged,
         judged - began,
-        time.monotonic() - judged,
-        list(_at_risk(store, promise, records)),
+        summed - judged,
+        time.monotonic() - summed,
+        conclusion.rates(now_ns, promise.schedule_of),
+        () if all_points else POINT_BY_POINT,
     )
 
 
-def _conclude(
-    store: Store, promise: Promise, records: Records, progress: Progress
-) -> list[tuple[TargetResult, TargetFigures]]:
+def _summed(promise: Promise, records: Records, progress: Progress) -> Conclusion:
+    """Return the conclusion of all records."""
     conclusion = Conclusion(promise.targets, promise.period)
     total = len(records)
     for number, record in enumerate(records):
@@ -119,36 +122,4 @@ def _conclude(
             progress(number, total, "summing")
         conclusion.add(record)
     progress(total, total, "summing")
-    if any(target.rule.throughput_mbps is not None for target in promise.targets):
-        for test in _tests(store, promise):
-            conclusion.test(test)
-    if any(target.rule.reporting for target in promise.targets):
-        for device in store.devices(promise.start_ns, promise.end_ns):
-            conclusion.seen(device)
-    return conclusion.finish()
-
-
-def _at_risk(store: Store, promise: Promise, records: Records) -> Iterator[Silent]:
-    """Yield the devices that count on the last day and were silent on the last two days that were asked about."""
-    roster = promise.period.in_force[-1]
-    agents = {
-        device: roster.devices[device].speaker
-        for device in records.devices()
-        if device in roster.devices and roster.devices[device].counts_on(promise.period.last)
-    }
-    tracks = store.last_before("presence", ("uptime_s",), promise.end_ns)
-    newest = {track.device: int(track.points[-1][0]) for track in tracks}
-    for device, agent in agents.items():
-        days = sorted({record.day_start_ns for record in records.of(device)})
-        if len(days) >= SILENT_DAYS and newest.get(agent, 0) < days[-SILENT_DAYS]:
-            yield Silent(device, newest.get(agent, 0))
-
-
-def _tests(store: Store, promise: Promise) -> Iterator[Test]:
-    """Yield the throughput tests of a period."""
-    fields = ("goodput_mbps", "limited_by")
-    for track in store.tracks("throughput", fields, promise.start_ns, promise.end_ns):
-        direction = dict(track.tags)["direction"]
-        for time_ns, goodput, limited_by in track.points:
-            if goodput is not None:
-                yield Test(track.device, time_ns, direction, float(goodput), limited_by or "")
+    return conclusion

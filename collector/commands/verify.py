@@ -26,11 +26,8 @@ from collector.screen import console
 from collector.words import Language, word
 from contract.command_line import fail, one_line_errors
 from contract.errors import ConfigError
-<<<<<<< HEAD
-from contract.measurements import RETENTION_DAYS, Retention
-=======
 from contract.meant import did_you_mean
->>>>>>> small
+from contract.measurements import RETENTION_DAYS, Retention
 
 if TYPE_CHECKING:
     from collector.asked import Promise
@@ -38,7 +35,7 @@ if TYPE_CHECKING:
     from collector.roster.schema import Roster
     from collector.targets.schema import Target
 
-_STEPS = {"identity": "step_identity", "judging": "step_judging", "summing": "step_summing"}
+_STEPS = {"identity": "step_identity", "judging": "step_judging", "summing": "step_summing", "rates": "step_rates"}
 
 Show = Callable[[int, int, str], None]
 
@@ -56,6 +53,14 @@ def verify(
     targets: Annotated[Path | None, typer.Option(help="File of targets; else the shipped one.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Your own profiles, which targets may name.")] = None,
     recompute: Annotated[bool, typer.Option("--recompute", help="Judge every day again, from its minutes.")] = False,
+    rates: Annotated[
+        bool | None,
+        typer.Option(
+            "--rates/--no-rates",
+            help="Also journeys, use by lesson and completeness, for which every point is looked at; "
+            "by default up to 10,000 device-days.",
+        ),
+    ] = None,
     data: Data = DEFAULT_DATA,
     store: StoreOption = None,
     as_json: AsJson = False,
@@ -69,6 +74,7 @@ def verify(
     from collector import verification  # noqa: PLC0415  YAML and holidays take their time
     from collector.commands.verify_json import as_tree  # noqa: PLC0415
     from collector.commands.verify_words import screen_of  # noqa: PLC0415
+    from collector.rates import AT_ONCE, device_days  # noqa: PLC0415
 
     language = language_of(lang)
     now_ns = time.time_ns()
@@ -81,10 +87,11 @@ def verify(
         period = _days(first, last, verification.last_whole_day(now_ns, zone))
         promise = _promise(period, days, _rosters(data, roster or [], period), _targets(targets, folder, target))
         promise = _only(promise, county, site)
+        all_points = device_days(promise) <= AT_ONCE if rates is None else rates
         opened = open_for_reading(data, store)
         try:
             with _progress(language) as show:
-                found = verification.verify(opened, promise, now_ns, show, recompute=recompute)
+                found = verification.verify(opened, promise, now_ns, show, recompute=recompute, all_points=all_points)
         except KeyboardInterrupt:
             fail("interrupted: what was judged is kept, the next run goes on from there")
         finally:

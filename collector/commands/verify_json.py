@@ -1,13 +1,14 @@
 """What `santong verify --json` prints: everything that others need to compute with, in one tree."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from collector.commands.verify_rates_json import rates_tree, silent_tree
+from collector.commands.verify_times import iso
 from collector.commands.verify_words import counts_of
 from collector.sentences import sentence_of_target
-from collector.verification import Silent, Verified
+from collector.verification import Verified
 from collector.verify.conclude import TargetFigures
 from collector.verify.integrity import Finding
 from collector.verify.outages import Outage
@@ -24,16 +25,16 @@ def as_tree(found: Verified, zone: ZoneInfo, now_ns: int) -> dict[str, Any]:
         "zone": str(zone),
         "verified_at": iso(now_ns, zone),
         "device_days": {"judged": found.judged, "reused": found.reused},
-        "seconds": {"judging": round(found.judging_s, 3), "summing": round(found.summing_s, 3)},
+        "seconds": {
+            "judging": round(found.judging_s, 3),
+            "summing": round(found.summing_s, 3),
+            "rates": round(found.rates_s, 3),
+        },
         "targets": [_target(result, figures, zone) for result, figures in found.targets],
         "findings": [_finding(finding, zone) for finding in found.findings],
-        "at_risk": [_silent(one, zone) for one in found.at_risk],
+        "at_risk": silent_tree(found.rates.reporting, zone),
+        "rates": rates_tree(found.rates, found.left_out, zone),
     }
-
-
-def iso(time_ns: int, zone: ZoneInfo) -> str:
-    """Return an instant to the second."""
-    return datetime.fromtimestamp(time_ns // 10**9, zone).isoformat()
 
 
 def _target(result: TargetResult, figures: TargetFigures, zone: ZoneInfo) -> dict[str, Any]:
@@ -103,7 +104,3 @@ def _finding(finding: Finding, zone: ZoneInfo) -> dict[str, Any]:
         "seen": list(finding.seen),
         "doubted": list(finding.doubted),
     }
-
-
-def _silent(one: Silent, zone: ZoneInfo) -> dict[str, Any]:
-    return {"device": one.device, "last_seen": iso(one.last_ns, zone) if one.last_ns else None}

@@ -3,7 +3,6 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from fractions import Fraction
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -12,6 +11,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from collector.commands.verify_rates import sections
+from collector.commands.verify_times import local
 from collector.sentences import sentence_of_target
 from collector.targets.schema import Target
 from collector.verification import Verified
@@ -113,10 +114,10 @@ def screen_of(found: Verified, language: Language, zone: ZoneInfo, *, full_times
     if full_times:
         facts.append(f"{word('judging_took', language)}: {found.judging_s:.1f} s")
         facts.append(f"{word('summing_took', language)}: {found.summing_s:.1f} s")
+        facts.append(f"{word('rates_took', language)}: {found.rates_s:.1f} s")
     lines = [*_sentences(found, language), *_findings(found.findings, language, zone)]
-    if found.at_risk:
-        lines += [Text(), Text(f"{word('at_risk', language)}: {len(found.at_risk):,}", style="yellow")]
-    return Group(Text("   ".join(facts), style="dim"), _table(found, language), *lines)
+    rates = sections(found.rates, found.left_out, language, zone)
+    return Group(Text("   ".join(facts), style="dim"), _table(found, language), *lines, *rates)
 
 
 def _table(found: Verified, language: Language) -> Table:
@@ -165,8 +166,3 @@ def _findings(found: Sequence[Finding], language: Language, zone: ZoneInfo) -> I
             f"  {word(_FINDINGS[finding.kind], language)}  {local(finding.since_ns, zone)} … {until}  "
             f"{', '.join(finding.devices[:5])}{' …' if len(finding.devices) > 5 else ''}  {effect}"
         )
-
-
-def local(time_ns: int, zone: ZoneInfo) -> str:
-    """Return an instant as people read it."""
-    return f"{datetime.fromtimestamp(time_ns // 10**9, zone):%Y-%m-%d %H:%M}"

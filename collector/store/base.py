@@ -135,6 +135,16 @@ class ReadingSummary(NamedTuple):
     gap_ns: int
 
 
+class Tally(NamedTuple):
+    """How many values each of some fields has in one series over a period, and the sums of them, 0 without any."""
+
+    device: str
+    source: str
+    tags: tuple[tuple[str, str], ...]
+    counts: tuple[int, ...]
+    sums: tuple[float, ...]
+
+
 class Distinct(NamedTuple):
     """The different values of one field that a device has by one source, sorted."""
 
@@ -200,12 +210,15 @@ class Reads(Protocol):
         at_ns: int,
         devices: Collection[str] | None = None,
         reach_ns: int = REACH_NS,
+        *,
+        own: bool = True,
     ) -> Iterator[Track]:
         """
         Yield for each device the last point before `at_ns`, no more than `reach_ns` before: one point a track.
 
-        Of what a device said itself (source = device), of measurements without own tags. Sorted by device. What is
-        near is found soon: name the devices, and only those without any nearby are looked for further off.
+        Of measurements without own tags; of what a device said itself (source = device), or with `own` false of what
+        anybody said of it. Sorted by device. What is near is found soon: name the devices, and only those without any
+        nearby are looked for further off.
         """
 
     def first_from(
@@ -236,6 +249,33 @@ class Reads(Protocol):
         devices: Collection[str] | None = None,
     ) -> Iterator[ReadingSummary]:
         """Yield a summary of `field` for each series that has it in the period, sorted by device, source, tags."""
+
+    def tallies(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        start_ns: int,
+        end_ns: int,
+        devices: Collection[str] | None = None,
+    ) -> Iterator[Tally]:
+        """
+        Yield counts and sums of numeric fields for each series that has any of them, sorted by device, source, tags.
+
+        The store adds up, whatever the number of points; a long period is added up piece by piece.
+        """
+
+    def edges(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        start_ns: int,
+        end_ns: int,
+        devices: Collection[str] | None = None,
+    ) -> Iterator[Track]:
+        """Yield the first and the last point in the period of each series that has any of `fields`, sorted as `tracks`.
+
+        A track has one point or two.
+        """
 
     def distinct(self, measurement: str, field: str, start_ns: int, end_ns: int) -> Iterator[Distinct]:
         """Yield which different values of `field` each device and source has in the period, sorted by these."""

@@ -6,9 +6,10 @@ time, while the piece before is read: that also bounds what is in memory.
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from collector.store import influxql
@@ -25,6 +26,7 @@ from collector.store.base import (
     Row,
     StoreUnavailable,
     Summary,
+    Tally,
     Track,
 )
 from collector.store.tracks import (
@@ -179,9 +181,11 @@ class InfluxReads(Reads):
         at_ns: int,
         devices: Collection[str] | None = None,
         reach_ns: int = REACH_NS,
+        *,
+        own: bool = True,
     ) -> Iterator[Track]:
         spans = [(at_ns - far, at_ns - near) for near, far in _distances(reach_ns)]
-        return self._nearest(TABLE[measurement], fields, spans, devices, influxql.NEWEST)
+        return self._nearest(TABLE[measurement], fields, spans, devices, influxql.NEWEST, own=own)
 
     def first_from(
         self,
@@ -220,6 +224,61 @@ class InfluxReads(Reads):
     ) -> Iterator[ReadingSummary]:
         # From the readings themselves: what `elapsed`, `distinct` and `count` cost together in influxd is more.
         return map(summary_of, self.tracks(measurement, [field], start_ns, end_ns, devices, where))
+
+    def tallies(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        start_ns: int,
+        end_ns: int,
+        devices: Collection[str] | None = None,
+    ) -> Iterator[Tally]:
+        """
+        Yield counts and sums of `fields` for each series that has any of them, sorted by device, source, tags.
+
+        A day and a field at a time, since influxd computes a query on one core. Of series of one device, source and
+        tags that others wrote under another site, which may hold the same points, the one with the most counts.
+        """
+        row = TABLE[measurement]
+        check_names(row, fields)
+        texts = [
+            (at, influxql.tally(row, field, condition))
+            for since_ns in range(start_ns, end_ns, DAY_NS)
+            for condition in influxql.periods(since_ns, min(since_ns + DAY_NS, end_ns), devices)
+            for at, field in enumerate(fields)
+        ]
+        found: dict[tuple[str, ...], list[list[float]]] = {}
+        for at, sums in ahead(lambda text: (text[0], self._values(row, text[1], own=True)), texts):
+            for key, (_, count, total) in sums.items():
+                if count:
+                    counts = found.setdefault(key, [[0, 0] for _ in fields])
+                    counts[at][0] += count
+                    counts[at][1] += total
+        yield from _tallies(row, found)
+
+    def edges(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        start_ns: int,
+        end_ns: int,
+        devices: Collection[str] | None = None,
+    ) -> Iterator[Track]:
+        """Yield the first and the last point in the period of each series that has any of `fields`; holds them all."""
+        row = TABLE[measurement]
+        check_names(row, fields)
+        asked = [
+            (condition, order)
+            for condition in influxql.periods(start_ns, end_ns, devices)
+            for order in (influxql.OLDEST, influxql.NEWEST)
+        ]
+        found: dict[tuple[Any, ...], Track] = {}
+        for tracks in ahead(lambda ask: self._read(row, fields, *ask), asked):
+            for track in tracks:
+                found.setdefault(track[:3], track._replace(points=[])).points.extend(track.points)
+        for key in sorted(found):
+            points = single(sorted(found[key].points, key=itemgetter(0)))
+            yield found[key]._replace(points=points if len(points) == 1 else [points[0], points[-1]])
 
     def distinct(self, measurement: str, field: str, start_ns: int, end_ns: int) -> Iterator[Distinct]:
         row = TABLE[measurement]
@@ -271,6 +330,8 @@ class InfluxReads(Reads):
         spans: list[tuple[int, int]],
         devices: Collection[str] | None,
         order: str,
+        *,
+        own: bool = True,
     ) -> Iterator[Track]:
         """Yield the nearest point of each device, looking for those without one in the next span."""
         check_names(row, fields)
@@ -287,16 +348,33 @@ class InfluxReads(Reads):
                 conditions = list(influxql.periods(*span, missing))
             for tracks in ahead(lambda condition: self._read(row, fields, condition, order), conditions):
                 for track in tracks:
-                    if track.device == track.source and (missing is None or track.device in missing):
-                        found[track.device] = track
+                    is_wanted = missing is None or track.device in missing
+                    if is_wanted and (track.device == track.source or not own):
+                        found[track.device] = max(track, found.get(track.device, track), key=_when)
             if missing is not None:
                 missing -= found.keys()
         yield from (found[device] for device in sorted(found))
 
-    def _values(self, row: Measurement, text: str) -> dict[tuple[str, ...], list[Any]]:
-        """Return the one row of each group, by device, agent, site, county."""
-        tags = influxql.IDENTITY
+    def _values(self, row: Measurement, text: str, *, own: bool = False) -> dict[tuple[str, ...], list[Any]]:
+        """Return the one row of each group, by device, agent, site, county, and with `own` by own tags."""
+        tags = (*influxql.IDENTITY, *(row.tags if own else ()))
         return {
             tuple(series["tags"].get(tag) or "" for tag in tags): series["values"][0]
             for series in self._query(row.retention, text)
         }
+
+
+def _when(track: Track) -> int:
+    return int(track.points[-1][0])
+
+
+def _tallies(row: Measurement, found: Mapping[tuple[str, ...], list[list[float]]]) -> Iterator[Tally]:
+    """Yield tallies from [count, sum] of each field, by device, agent, site, county, own tags."""
+    best: dict[tuple[Any, ...], Tally] = {}
+    for (device, agent, _, _, *own), fields in found.items():
+        tags = tuple(zip(row.tags, own, strict=True))
+        counts, sums = zip(*fields, strict=True)
+        tally = Tally(device, agent or device, tags, tuple(map(int, counts)), sums)
+        if tally[:3] not in best or sum(tally.counts) > sum(best[tally[:3]].counts):
+            best[tally[:3]] = tally
+    yield from (best[key] for key in sorted(best))

@@ -141,6 +141,12 @@ def presences(row: Measurement, condition: str, life: Sequence[str]) -> tuple[st
     )
 
 
+def tally(row: Measurement, field: str, condition: str) -> str:
+    """Return the query for count and sum of a field of each series; series are told apart as `presences` does."""
+    groups = ", ".join(map(name, (*IDENTITY, *row.tags)))
+    return f"SELECT count({name(field)}), sum({name(field)}) FROM {name(row.name)} WHERE {condition} GROUP BY {groups}"
+
+
 def distinct(row: Measurement, field: str, condition: str) -> str:
     """Return the query for the different values of a field of each device and agent."""
     return f'SELECT distinct({name(field)}) FROM {name(row.name)} WHERE {condition} GROUP BY "device", "agent"'

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from contract.measurements import Kind, Measurement
 
+LAST_TIME = 2**63 - 1
 COLUMN_TYPES = {Kind.FLOAT: "REAL", Kind.INTEGER: "INTEGER", Kind.STRING: "TEXT"}
 
 
@@ -55,10 +56,14 @@ def select(row: Measurement, what: str, order: str = "") -> str:
 
 
 def next_series(row: Measurement) -> str:
-    """Return the query for the key that follows another one."""
+    """
+    Return the query for the key that follows another one.
+
+    The time is compared, too, with the last that there is: from the bare key SQLite would step over all its points.
+    """
     keys = names(key_columns(row))
     marks = ", ".join("?" * len(key_columns(row)))
-    return f'SELECT {keys} FROM "{row.name}" WHERE ({keys}) > ({marks}) ORDER BY {keys} LIMIT 1'
+    return f'SELECT {keys} FROM "{row.name}" WHERE ({keys}, "time") > ({marks}, {LAST_TIME}) ORDER BY {keys} LIMIT 1'
 
 
 def points(row: Measurement, fields: Sequence[str], have: Collection[str], order: str) -> str:

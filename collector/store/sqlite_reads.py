@@ -18,6 +18,7 @@ from collector.store.base import (
     Reads,
     Row,
     Summary,
+    Tally,
     Track,
 )
 from collector.store.tracks import (
@@ -127,8 +128,12 @@ class SqliteReads(Reads):
         at_ns: int,
         devices: Collection[str] | None = None,
         reach_ns: int = REACH_NS,
+        *,
+        own: bool = True,
     ) -> Iterator[Track]:
-        return self._nearest(TABLE[measurement], fields, (at_ns - reach_ns, at_ns), devices, "DESC")
+        found = self._nearest(TABLE[measurement], fields, (at_ns - reach_ns, at_ns), devices, "DESC", own=own)
+        for _, same in groupby(found, key=lambda track: track.device):
+            yield max(same, key=lambda track: track.points[0][0])
 
     def first_from(
         self,
@@ -164,6 +169,48 @@ class SqliteReads(Reads):
     ) -> Iterator[ReadingSummary]:
         return map(summary_of, self.tracks(measurement, [field], start_ns, end_ns, devices, where))
 
+    def tallies(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        start_ns: int,
+        end_ns: int,
+        devices: Collection[str] | None = None,
+    ) -> Iterator[Tally]:
+        """Yield counts and sums of `fields` for each series that has any of them, sorted by device, source, tags."""
+        row = TABLE[measurement]
+        check_names(row, fields)
+        with self._read() as connection:
+            have = columns(connection, row)
+            wanted = [f'"{field}"' if field in have else "NULL" for field in fields]
+            text = sql.select(row, ", ".join(f"count({one}), total({one})" for one in wanted))
+            for key in series_of(connection, row, devices) if have else ():
+                found = connection.execute(text, (*key, start_ns, end_ns)).fetchone()
+                if any(found[::2]):
+                    tags = tuple(zip(row.tags, key[2:], strict=True))
+                    yield Tally(key[0], key[1], tags, found[::2], found[1::2])
+
+    def edges(
+        self,
+        measurement: str,
+        fields: Sequence[str],
+        start_ns: int,
+        end_ns: int,
+        devices: Collection[str] | None = None,
+    ) -> Iterator[Track]:
+        """Yield the first and the last point in the period of each series that has any of `fields`."""
+        row = TABLE[measurement]
+        check_names(row, fields)
+        with self._read() as connection:
+            if not (have := columns(connection, row)):
+                return
+            ends = [sql.points(row, fields, have, f"ORDER BY time {order} LIMIT 1") for order in ("ASC", "DESC")]
+            for key in series_of(connection, row, devices):
+                found = [point for text in ends for point in connection.execute(text, (*key, start_ns, end_ns))]
+                if found:
+                    tags = tuple(zip(row.tags, key[2:], strict=True))
+                    yield Track(key[0], key[1], tags, found[:1] if found[0] == found[-1] else found)
+
     def distinct(self, measurement: str, field: str, start_ns: int, end_ns: int) -> Iterator[Distinct]:
         row = TABLE[measurement]
         check_names(row, [field])
@@ -194,6 +241,8 @@ class SqliteReads(Reads):
         period: tuple[int, int],
         devices: Collection[str] | None,
         order: str,
+        *,
+        own: bool = True,
     ) -> Iterator[Track]:
         check_names(row, fields)
         check_single(row)
@@ -202,7 +251,9 @@ class SqliteReads(Reads):
                 return
             text = sql.points(row, fields, have, f"ORDER BY time {order} LIMIT 1")
             for device, source in series_of(connection, row, devices):
-                if device == source and (points := connection.execute(text, (device, source, *period)).fetchall()):
+                if own and device != source:
+                    continue
+                if points := connection.execute(text, (device, source, *period)).fetchall():
                     yield Track(device, source, (), points)
 
 

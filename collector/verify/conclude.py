@@ -6,7 +6,7 @@ From device-days to the verdicts of a programme, and further rates.
         .test(test)         every throughput test      ──▶ bounds of medians, contracts, journeys
         .seen(device)       every device with any evidence in the period ──▶ reporting
         .heard(heard)       the newest of every device ──▶ equipment, firmware, silence
-        .walk .lesson .arrival                         ──▶ journeys, use, completeness of delivery
+        .walk .walks .lesson .arrival .whole           ──▶ journeys, use, completeness of delivery
         .finish()           ──▶ TargetResult of each target
         .rates(…)           ──▶ Rates
 
@@ -25,7 +25,7 @@ from collector.verify.delivery import Arrival, Deliveries
 from collector.verify.equipment import Heard, equipment
 from collector.verify.evidence import DayRecord
 from collector.verify.firmware import firmware
-from collector.verify.journey import Tracer, Walk
+from collector.verify.journey import Tracer, Walk, Walks
 from collector.verify.operators import Contracts
 from collector.verify.period import Period, Places, day_of
 from collector.verify.reporting import Expected, reporting
@@ -95,7 +95,11 @@ def conclude(
 
 
 class Conclusion:
-    """Takes what the period has; `finish` once, `rates` once. `most_outages` of each target are kept, the longest."""
+    """
+    Takes what the period has; `finish` once, `rates` once. `most_outages` of each target are kept, the longest.
+
+    `hotspots` are the devices whose probes of kind portal and http are part of a journey.
+    """
 
     def __init__(self, targets: Iterable[Target], period: Period, *, most_outages: int = 1000) -> None:
         self._period = period
@@ -110,7 +114,7 @@ class Conclusion:
         self._heard: dict[str, Heard] = {}
         self._tracer, self._users = Tracer(), Users()
         self._deliveries, self._contracts = Deliveries(), Contracts()
-        self._hotspots = _hotspots(period)
+        self.hotspots = _hotspots(period)
 
     def add(self, record: DayRecord) -> None:
         """Take a device-day; those of one device and criterion come together, sorted by day."""
@@ -126,7 +130,7 @@ class Conclusion:
             target.test(test)
         if test.device in self._places.devices:
             self._contracts.add(test)
-        if test.device in self._hotspots and test.is_conclusive and test.direction == "download":
+        if test.device in self.hotspots and test.is_conclusive and test.direction == "download":
             self._tracer.throughput(test.device, test.time_ns, test.goodput_mbps)
 
     def seen(self, device: str) -> None:
@@ -142,8 +146,16 @@ class Conclusion:
 
     def walk(self, walk: Walk) -> None:
         """Take an outcome of a probe; journeys of any device of the roster, portal and http of hotspots alone."""
-        if walk.device in self._hotspots or (walk.kind == "wifi_join" and walk.device in self._places.devices):
+        if self._is_asked(walk.device, walk.kind):
             self._tracer.walk(walk)
+
+    def walks(self, walks: Walks) -> None:
+        """Take outcomes of a probe that are alike."""
+        if self._is_asked(walks.device, walks.kind):
+            self._tracer.walks(walks)
+
+    def _is_asked(self, device: str, kind: str) -> bool:
+        return device in self.hotspots or (kind == "wifi_join" and device in self._places.devices)
 
     def lesson(self, lesson: Lesson) -> None:
         """Take a lesson of a device of the roster."""
@@ -153,6 +165,10 @@ class Conclusion:
     def arrival(self, arrival: Arrival) -> None:
         """Take a batch that came, of any agent."""
         self._deliveries.add(arrival)
+
+    def whole(self, agent: str, batches: int) -> None:
+        """Take all batches of an agent at once, of which none is missing."""
+        self._deliveries.whole(agent, batches)
 
     def finish(self) -> list[tuple[TargetResult, TargetFigures]]:
         """Return the verdicts, in the programme's order, each with its figures."""

@@ -21,6 +21,42 @@ class Arrival(NamedTuple):
     previous: str = ""
 
 
+class Ledger(NamedTuple):
+    """
+    What came from one agent in a period, as sums: enough to see that nothing is missing, without a look at each batch.
+
+    `seq_sum` is the sum of the numbers of all batches. `first_seq` and `last_seq` are those of the first and the last
+    one by time; `begins` says that the first one tells of the epoch before it. `ends` are the last numbers of epochs
+    that all other batches tell of: those that ended in the period. `is_chained` says that the first epoch is the last
+    one, too, or that its end is told.
+    """
+
+    batches: int
+    seq_sum: int
+    first_seq: int
+    last_seq: int
+    begins: bool = False
+    ends: tuple[int, ...] = ()
+    is_chained: bool = True
+
+    @property
+    def is_whole(self) -> bool:
+        """
+        Tell whether count and sum are those of epochs without holes: first … end₁, 1 … end₂, …, 1 … last.
+
+        The first is 1 where it begins an epoch. Sums that differ say nothing: batches may overtake each other, and then
+        each must be looked at. Two things hide from sums: a lost first batch of an epoch, when the one before it had a
+        single batch; and numbers that came three times in place of both their neighbours.
+        """
+        if not self.is_chained:
+            return False
+        lasts = [*self.ends, self.last_seq]
+        before = 0 if self.begins else self.first_seq - 1
+        batches = sum(lasts) - before
+        total = sum(last * (last + 1) // 2 for last in lasts) - before * (before + 1) // 2
+        return (self.batches, self.seq_sum) == (batches, total)
+
+
 class Numbers:
     """A set of whole numbers, as ranges: what comes in order without holes takes no room."""
 
@@ -102,13 +138,17 @@ class Deliveries:
 
     def __init__(self) -> None:
         self._sent: dict[str, Sent] = defaultdict(Sent)
+        self._whole: dict[str, int] = {}
 
     def add(self, arrival: Arrival) -> None:
         """Take a batch that came."""
         self._sent[arrival.agent].add(arrival.epoch, arrival.seq, arrival.previous)
 
+    def whole(self, agent: str, batches: int) -> None:
+        """Take all batches of an agent at once, of which none is missing: see `Ledger`."""
+        self._whole[agent] = batches
+
     def finish(self) -> tuple[Delivered, ...]:
         """Return the completeness of each agent, sorted by its id."""
-        return tuple(
-            Delivered(agent, self._sent[agent].batches, self._sent[agent].missing()) for agent in sorted(self._sent)
-        )
+        found = [Delivered(agent, sent.batches, sent.missing()) for agent, sent in self._sent.items()]
+        return tuple(sorted([*found, *(Delivered(agent, batches, 0) for agent, batches in self._whole.items())]))

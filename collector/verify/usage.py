@@ -8,7 +8,7 @@ asleep all the time was not used; one without any word of it is unknown, and wid
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from collector.calendars.schedule import DaySchedule, Window
@@ -24,6 +24,15 @@ class Used(NamedTuple):
     time_ns: int
     display_on: int | None = None
     session_active: int | None = None
+
+
+class Said(NamedTuple):
+    """What the readings within a lesson come to; see `Lesson`."""
+
+    displays: int = 0
+    on: int = 0
+    sessions: int = 0
+    active: int = 0
 
 
 class Lesson(NamedTuple):
@@ -53,21 +62,31 @@ class Lesson(NamedTuple):
 
 
 def lessons_of(device: str, schedule: DaySchedule, readings: Sequence[Used], runs: Iterable[Run]) -> Iterator[Lesson]:
+    """Yield the lessons of a device-day from its readings, sorted by time, and the runs of a record of it."""
+    times = [reading.time_ns for reading in readings]
+
+    def said(window: Window) -> Said:
+        within = readings[bisect_left(times, window.start_ns) : bisect_left(times, window.end_ns)]
+        displays = [reading.display_on for reading in within if reading.display_on is not None]
+        sessions = [reading.session_active for reading in within if reading.session_active is not None]
+        return Said(len(displays), sum(map(bool, displays)), len(sessions), sum(map(bool, sessions)))
+
+    return lessons_by(device, schedule, said, runs)
+
+
+def lessons_by(
+    device: str, schedule: DaySchedule, said: Callable[[Window], Said], runs: Iterable[Run]
+) -> Iterator[Lesson]:
     """
-    Yield the lessons of a device-day from its readings, sorted by time, and the runs of a record of it.
+    Yield the lessons of a device-day from what `said` tells of each, and the runs of a record of it.
 
     A lesson that an agreed interruption takes away altogether is left out, and keeps its number.
     """
-    times = [reading.time_ns for reading in readings]
     known = list(runs)
     for number, window in enumerate(schedule.lessons, 1):
         if any(free.start_ns <= window.start_ns and window.end_ns <= free.end_ns for free in schedule.excluded):
             continue
-        within = readings[bisect_left(times, window.start_ns) : bisect_left(times, window.end_ns)]
-        displays = [reading.display_on for reading in within if reading.display_on is not None]
-        sessions = [reading.session_active for reading in within if reading.session_active is not None]
-        counts = (len(displays), sum(map(bool, displays)), len(sessions), sum(map(bool, sessions)))
-        yield Lesson(device, schedule.start_ns, number, *counts, is_off=_is_off(window, known))
+        yield Lesson(device, schedule.start_ns, number, *said(window), is_off=_is_off(window, known))
 
 
 def _is_off(window: Window, runs: Iterable[Run]) -> bool:

@@ -160,7 +160,7 @@ class StoreDouble:
     def _nothing(self, *_: object, **__: object) -> Iterator[Never]:
         return iter(())
 
-    tracks = last_before = first_from = presences = readings = distinct = late = _nothing
+    tracks = last_before = first_from = presences = readings = tallies = edges = distinct = late = _nothing
 
     def close(self) -> None:
         """Hold nothing."""

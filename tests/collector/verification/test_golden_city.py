@@ -146,7 +146,7 @@ class City:
 
     def _at_risk(self, *devices: str) -> None:
         assert self.found, "nobody asked"
-        assert [one.device for one in self.found.at_risk] == [name_of(short) for short in devices]
+        assert [one.device for one in self.found.rates.reporting.at_risk] == [name_of(short) for short in devices]
 
 
 def told(minutes: object) -> str:

@@ -4,13 +4,15 @@ import re
 from datetime import date, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collector.calendars.schedule import DayKind, DaySchedule, Window
 from collector.roster.schema import Device, Site
 from collector.verify import throughput
 from collector.verify.causes import MINUTE_NS, Cause, Run
 from collector.verify.conclude import Conclusion, Observed, Period, conclude
-from collector.verify.delivery import Arrival, Deliveries
+from collector.verify.delivery import Arrival, Deliveries, Ledger
 from collector.verify.equipment import Heard, equipment
 from collector.verify.firmware import firmware
 from collector.verify.journey import Tracer, Walk
@@ -222,6 +224,48 @@ def test_what_is_missing_is_counted_as_by_hand(row: list[str]) -> None:
     (found,) = deliveries.finish()
     assert (found.batches, found.missing) == (int(came), int(missing))
     assert found.share == found.batches / (found.batches + found.missing)
+
+
+@pytest.mark.parametrize("row", rows("Ledger"), ids=lambda row: row[0])
+def test_sums_tell_that_nothing_is_missing(row: list[str]) -> None:
+    """Whether sums prove it is that of the table; where they do, looking at each batch finds nothing missing either."""
+    _, text, came, total, _, _, whole = row
+    batches = [(epoch, int(seq), end) for epoch, seq, end in re.findall(r"([a-z])(\d+)(?:\((\w+)\))?", text)]
+    numbers = [seq for _, seq, _ in batches]
+    assert (len(numbers), sum(numbers)) == (int(came), int(total))
+    ends = tuple(int(end[1:]) for _, _, end in batches[1:] if end)
+    is_chained = batches[0][0] in {batches[-1][0], *(end[0] for _, _, end in batches[1:] if end)}
+    ledger = Ledger(len(numbers), sum(numbers), numbers[0], numbers[-1], bool(batches[0][2]), ends, is_chained)
+    assert ledger.is_whole is (whole == "yes")
+    one_by_one = Deliveries()
+    for epoch, seq, end in batches:
+        one_by_one.add(Arrival(f"{SITE}.c1", epoch, seq, f"{end[0]}:{end[1:]}" if end else ""))
+    at_once = Deliveries()
+    at_once.whole(f"{SITE}.c1", len(numbers))
+    if ledger.is_whole:
+        assert one_by_one.finish() == at_once.finish()
+
+
+@given(st.lists(st.lists(st.booleans(), min_size=1, max_size=6), min_size=1, max_size=5), st.booleans())
+def test_sums_never_hide_what_one_by_one_finds(epochs: list[list[bool]], is_begun: bool) -> None:
+    """Whatever is lost, but for first batches of starts: sums that are whole mean that nothing is missing."""
+    came: list[tuple[int, int]] = []
+    for epoch, numbers in enumerate(epochs, 1):
+        first_always = numbers if epoch == 1 and is_begun else [True, *numbers[1:]]
+        came += [(epoch, seq) for seq, has_come in enumerate(first_always, 1) if has_come]
+    told = {(epoch, 1): len(epochs[epoch - 2]) if epoch > 1 else 9 for epoch, _ in enumerate(epochs, 1)}
+    deliveries = Deliveries()
+    for epoch, seq in came:
+        previous = f"{epoch - 1}:{told[epoch, seq]}" if (epoch, seq) in told else ""
+        deliveries.add(Arrival(f"{SITE}.c1", str(epoch), seq, previous))
+    if not came:
+        return
+    seqs = [seq for _, seq in came]
+    ends = tuple(told[one] for one in came[1:] if one in told)
+    is_chained = came[0][0] in {came[-1][0], *(epoch - 1 for epoch, seq in came[1:] if seq == 1)}
+    ledger = Ledger(len(seqs), sum(seqs), seqs[0], seqs[-1], came[0] in told, ends, is_chained)
+    (found,) = deliveries.finish()
+    assert ledger.is_whole is (found.missing == 0)
 
 
 def test_equipment_is_what_the_roster_says() -> None:
