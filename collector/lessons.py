@@ -29,8 +29,9 @@ _Sums = Mapping[Window, Mapping[str, Said]]
 def lessons_on(store: Store, promise: Promise, records: Records, day: date) -> Iterator[Lesson]:
     """Yield the lessons of all rooms on a day; nothing is read before the first one is asked for."""
     roster = promise.period.roster_on(day)
-    schedules = {site.id: promise.schedule_of(site, day) for site in roster.sites.values()}
-    rooms = _rooms(roster, day, schedules)
+    rooms = _rooms(roster, day)
+    schedules = {site: promise.schedule_of(roster.sites[site], day) for site in {room[0].site for room in rooms}}
+    rooms = [room for room in rooms if schedules[room[0].site].lessons]
     windows = {window for room in rooms for window in schedules[room[0].site].lessons}
     devices = [device.id for room in rooms for device in room]
     sums = {window: _said(store, window, devices) for window in sorted(windows)}
@@ -38,11 +39,11 @@ def lessons_on(store: Store, promise: Promise, records: Records, day: date) -> I
         yield from _lessons(room, schedules[room[0].site], sums, records)
 
 
-def _rooms(roster: Roster, day: date, schedules: Mapping[str, DaySchedule]) -> list[list[Device]]:
-    """Return the devices of each room that has a platform and lessons on a day, platforms first."""
+def _rooms(roster: Roster, day: date) -> list[list[Device]]:
+    """Return the devices of each room that has a platform on a day, platforms first."""
     rooms: dict[str, list[Device]] = defaultdict(list)
     for device in roster.devices.values():
-        if device.counts_on(day) and schedules[device.site].lessons:
+        if device.counts_on(day):
             rooms[device.room].append(device)
     found = (sorted(devices, key=lambda device: (device.role != PLATFORM, device.id)) for devices in rooms.values())
     return [devices for devices in found if devices[0].role == PLATFORM]
