@@ -20,6 +20,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from collector import up as up_room
 from collector.commands import calendar as calendar_commands
 from collector.commands import roster as roster_commands
+from collector.commands import sample as sample_commands
 from collector.commands import targets as targets_commands
 from collector.commands.common import (
     DEFAULT_DATA,
@@ -64,6 +65,7 @@ app = typer.Typer(
 app.add_typer(calendar_commands.app, name="calendar")
 app.add_typer(targets_commands.app, name="targets")
 app.add_typer(roster_commands.app, name="roster")
+app.add_typer(sample_commands.app, name="sample")
 app.command()(simulate)
 app.command()(verify)
 

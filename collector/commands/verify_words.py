@@ -44,7 +44,7 @@ _WHY = {
     "undelivered": "why_undelivered",
     "after_deadline": "why_after_deadline",
 }
-_CAUSES = {
+CAUSES = {
     Cause.WORKING: "cause_working",
     Cause.SERVICE_DOWN: "cause_service_down",
     Cause.WAN_DOWN: "cause_wan_down",
@@ -97,7 +97,7 @@ def lost(figures: TargetFigures, language: Language) -> str:
     """Return which causes took how many minutes, the largest first; empty where every minute was good."""
     found = sorted(figures.minutes.items(), key=lambda pair: (-pair[1], pair[0]))
     some = ((cause, minutes) for cause, minutes in found if cause not in (Cause.WORKING, Cause.EXCLUDED) and minutes)
-    return word("and", language).join(f"{word(_CAUSES[Cause(cause)], language)} {minutes:,}" for cause, minutes in some)
+    return word("and", language).join(f"{word(CAUSES[Cause(cause)], language)} {minutes:,}" for cause, minutes in some)
 
 
 def titled(target: Target, language: Language) -> str:

@@ -1,0 +1,223 @@
+"""
+Samples and what was seen, append-only, in the data folder.
+
+    DATA/sampling/3f0c…/draw.json           what was drawn
+                        drawn.json          when, by whom
+                        results/0001/results.json    visits; SHA-256 of the file, and of the results before it
+                                     抽查.xlsx        the file as it came
+
+A sample that was drawn stays on record, so that one cannot draw until a sample pleases and nobody knows. Nothing is
+ever changed: results that correct others are results of their own, and each names the SHA-256 of those before it, the
+first that of draw.json: what was altered or taken away in between is noticed.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from collector.sampling.draw import Draw
+from collector.sampling.filled import Seen, Visit
+from contract.errors import SantongError
+
+FOLDER, DRAW, DRAWN, RESULTS, RECORD = "sampling", "draw.json", "drawn.json", "results", "results.json"
+_NUMBER = re.compile(r"\d{4}")
+_ID = re.compile(r"[0-9a-f]{12}")
+_NEW = ".new-"
+
+
+class BadSampling(SantongError):
+    """A stored sample that is not as it was written, or one that does not exist."""
+
+
+class OnRecord(NamedTuple):
+    """A sample, and who drew it when first."""
+
+    draw: Draw
+    at: datetime
+    by: str
+
+
+class Results(NamedTuple):
+    """The visits of one file, who stored it when, and hashes; `number` counts from 1."""
+
+    number: int
+    at: datetime
+    by: str
+    file: str
+    sha256: str
+    previous: str
+    visits: tuple[Visit, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what is written down."""
+        visits = [visit._asdict() for visit in self.visits]
+        return self._asdict() | {"at": self.at.isoformat(), "visits": visits}
+
+    @classmethod
+    def from_json(cls, tree: Mapping[str, Any]) -> "Results":
+        """Return results that were written down."""
+        visits = tuple(Visit(**one | {"seen": Seen(one["seen"])}) for one in tree["visits"])
+        known = {name: tree[name] for name in cls._fields}
+        return cls(**known | {"at": datetime.fromisoformat(tree["at"]), "visits": visits})
+
+
+class Samples:
+    """The samples of a data folder, which may have none yet."""
+
+    def __init__(self, data: Path) -> None:
+        self.folder = data / FOLDER
+
+    def every(self) -> list[OnRecord]:
+        """Return every sample, in the order in which they were drawn; BadSampling names one that is damaged."""
+        try:
+            names = [folder.name for folder in self.folder.iterdir() if _ID.fullmatch(folder.name)]
+        except FileNotFoundError:
+            return []
+        return sorted((self.get(name) for name in names), key=lambda one: (one.at, one.draw.id))
+
+    def get(self, name: str) -> OnRecord:
+        """Return a sample by its id; BadSampling when there is none, or when it was changed."""
+        folder = self.folder / name
+        if not _ID.fullmatch(name) or not folder.is_dir():
+            raise BadSampling(f"{self.folder}: there is no sample {name}; `santong sample list` names them")
+        drawn = _read(folder / DRAWN)
+        try:
+            found = OnRecord(
+                Draw.from_json(_read(folder / DRAW)), datetime.fromisoformat(drawn["at"]), str(drawn["by"])
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadSampling(f"{folder}: is not what was written: {error}") from error
+        if found.draw.id != name or found.draw.canonical() != (folder / DRAW).read_bytes():
+            raise BadSampling(f"{folder / DRAW}: was changed since it was drawn")
+        return found
+
+    def record(self, draw: Draw, by: str) -> OnRecord:
+        """Put a sample on record, durably; one that is there stays as it is. OSError: nothing was written."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with _alone(self.folder):
+            if not (self.folder / draw.id).is_dir():
+                drawn = {"at": _now().isoformat(), "by": by}
+                _folder(self.folder / draw.id, {DRAW: draw.canonical(), DRAWN: _json(drawn)})
+        return self.get(draw.id)
+
+    def results(self, draw: Draw) -> list[Results]:
+        """Return all results of a sample, the first first; BadSampling when any was altered or is missing."""
+        found: list[Results] = []
+        previous = hashlib.sha256(draw.canonical()).hexdigest()
+        for number, folder in enumerate(self._numbered(draw), start=1):
+            tree = _read(folder / RECORD)
+            try:
+                results = Results.from_json(tree)
+                original = (folder / results.file).read_bytes()
+            except (OSError, KeyError, TypeError, ValueError) as error:
+                raise BadSampling(f"{folder}: is not what was written: {error}") from error
+            is_whole = hashlib.sha256(original).hexdigest() == results.sha256
+            if (results.number, folder.name, results.previous, is_whole) != (number, f"{number:04}", previous, True):
+                raise BadSampling(f"{folder}: was changed since it was stored, or one before it was")
+            previous = hashlib.sha256((folder / RECORD).read_bytes()).hexdigest()
+            found.append(results)
+        return found
+
+    def add(self, draw: Draw, file: Path, content: bytes, visits: Sequence[Visit], by: str) -> Results | None:
+        """Store what a file says, durably; None when the same file is stored already. OSError: nothing is stored."""
+        folder = self.folder / draw.id / RESULTS
+        folder.mkdir(exist_ok=True)
+        with _alone(folder):
+            before = self.results(draw)
+            sha256 = hashlib.sha256(content).hexdigest()
+            if sha256 in [one.sha256 for one in before]:
+                return None
+            last = (folder / f"{len(before):04}" / RECORD).read_bytes() if before else draw.canonical()
+            previous = hashlib.sha256(last).hexdigest()
+            name = file.name if file.name != RECORD else f"original-{RECORD}"
+            results = Results(len(before) + 1, _now(), by, name, sha256, previous, tuple(visits))
+            _folder(folder / f"{results.number:04}", {name: content, RECORD: _json(results.as_json())})
+        return results
+
+    def _numbered(self, draw: Draw) -> list[Path]:
+        try:
+            found = (self.folder / draw.id / RESULTS).iterdir()
+            return sorted(folder for folder in found if _NUMBER.fullmatch(folder.name))
+        except FileNotFoundError:
+            return []
+
+
+def latest(results: Sequence[Results]) -> dict[str, Visit]:
+    """Return what counts of each class: what was stored last."""
+    return {visit.room: visit for one in results for visit in one.visits}
+
+
+def corrected(results: Sequence[Results]) -> list[tuple[Visit, Visit]]:
+    """Return what was stored of a class and what replaced it, where they say another thing."""
+    known: dict[str, Visit] = {}
+    found = []
+    for visit in (visit for one in results for visit in one.visits):
+        before = known.get(visit.room)
+        if before and (before.seen, before.time_ns) != (visit.seen, visit.time_ns):
+            found.append((before, visit))
+        known[visit.room] = visit
+    return found
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def _json(tree: object) -> bytes:
+    return json.dumps(tree, ensure_ascii=False, indent=1).encode() + b"\n"
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        tree = json.loads(file.read_bytes())
+    except OSError as error:
+        raise BadSampling(f"{file}: {error.strerror}") from error
+    except ValueError as error:
+        raise BadSampling(f"{file}: is not what was written: {error}") from error
+    if not isinstance(tree, dict):
+        raise BadSampling(f"{file}: is not what was written")
+    return tree
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold a folder against others who write, and remove what one left that was cut short."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for left in folder.glob(f"{_NEW}*"):
+            shutil.rmtree(left)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write a folder as a whole or not at all."""
+    new = Path(tempfile.mkdtemp(prefix=_NEW, dir=folder.parent))
+    new.chmod(0o755)
+    for name, body in files.items():
+        with (new / name).open("xb") as opened:
+            opened.write(body)
+            opened.flush()
+            os.fsync(opened.fileno())
+    _sync(new)
+    new.rename(folder)
+    _sync(folder.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
