@@ -17,13 +17,11 @@ from collector.commands.common import (
     Lang,
     StoreOption,
     Zone,
-    fail,
     language_of,
-    one_line_errors,
     open_for_reading,
     zone_of,
 )
-from collector.roster.columns import day, did_you_mean
+from collector.roster.columns import day
 from collector.roster.versions import BadVersion, Versions
 from collector.sampling.draw import Draw, Inspector, Question, draw
 from collector.sampling.filled import HEADINGS, Filled, read_filled
@@ -34,6 +32,8 @@ from collector.sampling.tickets import new_seed, seed_of
 from collector.screen import console
 from collector.whoami import operator
 from collector.words import Language
+from contract.command_line import fail, one_line_errors
+from contract.meant import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

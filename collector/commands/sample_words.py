@@ -9,7 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from collector.commands.verify_words import CAUSES, local
+from collector.commands.verify_times import local
+from collector.commands.verify_words import CAUSES
 from collector.roster.columns import COUNTIES
 from collector.sampling.agreement import Agreement, Compared, Estimate
 from collector.sampling.draw import Draw

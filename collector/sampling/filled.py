@@ -11,10 +11,11 @@ from enum import StrEnum
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from collector.roster.columns import day, did_you_mean, header_key, meant_id, tidy_code
+from collector.roster.columns import day, header_key, meant_id, tidy_code
 from collector.roster.findings import Finding, Where
 from collector.sampling.draw import Draw
 from collector.sampling.sheets import Cells, Heading, rows_of
+from contract.meant import did_you_mean
 
 MINUTE_NS = 60_000_000_000
 

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from collector.roster.columns import COUNTIES, did_you_mean, meant_id
+from collector.roster.columns import COUNTIES, meant_id
 from collector.roster.findings import Finding
 from collector.roster.schema import Roster
 from collector.sampling.draw import Inspector
 from collector.sampling.sheets import Cells, Heading, rows_of
+from contract.meant import did_you_mean
 
 HEADINGS = (
     Heading("inspector", ("检查人员", "姓名", "检查员", "执法人员", "检查组", "name")),

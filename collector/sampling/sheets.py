@@ -9,9 +9,10 @@ Encodings, delimiters and what Excel does to cells are the roster's business.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from collector.roster.columns import did_you_mean, header_key, tidy
+from collector.roster.columns import header_key, tidy
 from collector.roster.findings import Finding, Where
 from collector.roster.table import BadTable, Sheet, read_sheets
+from contract.meant import did_you_mean
 
 _HEADER_WITHIN = 10
 

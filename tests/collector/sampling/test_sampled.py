@@ -24,9 +24,10 @@ from collector.roster.versions import Versions
 from collector.store.base import Store
 from collector.store.open import open_store
 from collector.targets.load import load
-from collector.verify.causes import MINUTE_NS, minutes_in
+from collector.verify.causes import MINUTE_NS
 from simulator.minutes import Truth
 from tests.collector.commands import run
+from tests.collector.verify.minutes import minutes_in
 from tests.services import Influxd
 
 ZONE = ZoneInfo("Asia/Shanghai")
