@@ -162,8 +162,8 @@ def ask(store: Store, names: list[str], minutes: int, clock: Clock) -> list[Figu
     hours = (DAY + minutes * MINUTE_NS // 3, DAY + minutes * MINUTE_NS * 3 // 4)  # ten of 24 hours
     some = names[:2000]
     spent = {
-        "perfect": clock.time("presences: the whole day", lambda: count(store.presences(DAY, end_ns)), "series"),
-        "hours": clock.time("presences: ten hours of it", lambda: count(store.presences(*hours)), "series"),
+        "perfect": clock.time("presences: the whole day", lambda: count(store.presences(DAY, end_ns, names)), "series"),
+        "hours": clock.time("presences: ten hours of it", lambda: count(store.presences(*hours, names)), "series"),
     }
     clock.time(
         "readings: an HTTP probe each five minutes, ten hours",

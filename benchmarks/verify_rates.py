@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from benchmarks.report import Figure, print_figures
-from benchmarks.verify import Machine, calendars, roster, write
+from benchmarks.verify_city import Machine, calendars, roster, write
 from benchmarks.verify_queries import Clock
 from collector.asked import Promise, days_of
 from collector.check import identity_tags

@@ -119,6 +119,8 @@ class Questions:
         self._targets = [(target.scope, target.criterion) for target in promise.targets if is_by_minutes(target)]
         self._criteria: dict[tuple[str, ...], tuple[Criterion, ...]] = {}
         self._hours: dict[tuple[tuple[Window, ...], tuple[Window, ...]], str] = {}
+        self._site: Site | None = None
+        self._schedules: dict[date, DaySchedule] = {}
 
     def devices(self) -> list[str]:
         """Return the ids of all devices of the period, sorted; the roster may have changed within it."""
@@ -134,12 +136,20 @@ class Questions:
             criteria = self._criteria_of(device, site)
             if not criteria:
                 continue
-            schedule = self.promise.schedule_of(site, day)
+            schedule = self._schedule(site, day)
             doubted = self._doubted(device, schedule)
             for criterion in criteria:
                 if schedule.windows(criterion.hours):
                     inputs = self._inputs(device, schedule, criterion, doubted)
                     yield Asked(device, schedule, criterion, inputs, doubted)
+
+    def _schedule(self, site: Site, day: date) -> DaySchedule:
+        """Return what a day is at a site; devices come by site, so that those of one are enough to remember."""
+        if self._site is not site:
+            self._site, self._schedules = site, {}
+        if day not in self._schedules:
+            self._schedules[day] = self.promise.schedule_of(site, day)
+        return self._schedules[day]
 
     def _criteria_of(self, device: Device, site: Site) -> tuple[Criterion, ...]:
         """Return the distinct criteria of the targets that a device is in scope of."""

@@ -36,10 +36,19 @@ def read_findings(store: Store, start_ns: int, end_ns: int) -> tuple[Finding, ..
 def _said(store: Store, start_ns: int, end_ns: int) -> dict[str, _Said]:
     """Return the different things that each agent said of itself, by field."""
     said: dict[str, _Said] = defaultdict(dict)
-    for field in _FIELDS:
-        for one in store.distinct("identity", field, start_ns, end_ns):
+
+    def ask(field: str, agents: list[str] | None) -> None:
+        for one in store.distinct("identity", field, start_ns, end_ns, agents):
             if one.device == one.source:
                 said[one.device][field] = tuple(str(value) for value in one.values if value)
+
+    ask("serial", None)
+    ask("gateway_mac", None)
+    # A subnet tells a place behind a virtual router alone.
+    if virtual := sorted(
+        agent for agent, fields in said.items() if any(map(is_virtual, fields.get("gateway_mac", ())))
+    ):
+        ask("subnet", virtual)
     return said
 
 

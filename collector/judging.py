@@ -5,10 +5,12 @@ From device-days without a valid record to records.
     all others, some hundred at a time           ├─▶ written as `availability`, piece by piece
       └▶ evidence minute by minute ──▶ record ───┘
 
-A piece is written whole or fails as a whole with StoreError: what was written before it is right, and stays.
+The next hundreds are read while these are judged. A piece is written whole or fails as a whole with StoreError: what
+was written before it is right, and stays.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby, islice
 from typing import TypeVar
 
@@ -52,11 +54,22 @@ class Judge:
                     yield self._of(record, one)
                 else:
                     others.append(one)
-        for group in _groups(others):
-            around = Around(self._store, group, self._dateless)
+        for group, around in self._around(_groups(others)):
             for one in group:
                 evidence = around.evidence(one)
                 yield self._of(judge(one.device, one.schedule, one.criterion, evidence, self._now_ns), one)
+
+    def _around(self, groups: Iterable[list[Asked]]) -> Iterator[tuple[list[Asked], Around]]:
+        """Yield groups with what is known around them; the next one is read while the caller judges."""
+        before: tuple[list[Asked], Future[Around]] | None = None
+        with ThreadPoolExecutor(1, "evidence") as reader:
+            for group in groups:
+                after = group, reader.submit(Around, self._store, group, self._dateless)
+                if before:
+                    yield before[0], before[1].result()
+                before = after
+            if before:
+                yield before[0], before[1].result()
 
     def _of(self, record: DayRecord, asked: Asked) -> Judged:
         return Judged(record, self._now_ns // 10**6, asked.inputs)

@@ -17,13 +17,18 @@ from typing import NamedTuple
 from collector.asked import Asked
 from collector.days import StoredDay
 from collector.store.base import Late
-from collector.verify.causes import Cause
+from collector.verify.causes import Cause, Run
 
 MINUTE_NS = 60_000_000_000
 # What is received is in the store within this time, unless the store itself was away.
 SETTLING_NS = 30 * MINUTE_NS
 _PROVEN = frozenset((Cause.WORKING, Cause.SERVICE_DOWN, Cause.WAN_DOWN, Cause.LAN_DOWN))
 _MOST_MARKS = 32  # of one device; more of them become coarser, never fewer
+
+
+def is_seen(runs: Iterable[Run]) -> bool:
+    """Tell whether any minute is proven by a presence."""
+    return any(run.cause in _PROVEN for run in runs)
 
 
 class Mark(NamedTuple):
@@ -114,5 +119,5 @@ def _reached(starts: Iterable[int], stored: Mapping[int, StoredDay]) -> Iterator
     for start_ns in starts:
         yield start_ns
         day = stored.get(start_ns)
-        if day and _PROVEN.intersection(run.cause for run in day.record().runs):
+        if day and is_seen(day.record().runs):
             return

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from collector.asked import Promise, days_of
 from collector.deliveries import Batches
+from collector.known import is_seen
 from collector.lessons import lessons_on
 from collector.records import Records
 from collector.store.base import Store, Track
@@ -60,7 +61,7 @@ def feed(
     start_ns, end_ns = promise.start_ns, promise.end_ns
     steps: list[Callable[[], None]] = [
         lambda: _each(conclusion.heard, newest(store, promise)),
-        lambda: _each(conclusion.seen, store.devices(start_ns, end_ns)),
+        lambda: _each(conclusion.seen, seen(store, promise, records)),
         lambda: _each(conclusion.test, tests(store, start_ns, end_ns)),
     ]
     if all_points:
@@ -78,6 +79,19 @@ def feed(
 def _each(take: Callable[[T], None], things: Iterable[T]) -> None:
     for thing in things:
         take(thing)
+
+
+def seen(store: Store, promise: Promise, records: Records) -> set[str]:
+    """Return the devices of the roster with any evidence of their own: minutes tell, of others the store is asked."""
+    rosters = promise.period.in_force
+    seen = {
+        device
+        for device in records.devices()
+        if all(roster.devices[device].speaker == device for roster in rosters if device in roster.devices)
+        if any(is_seen(record.runs) for record in records.of(device))
+    }
+    others = set().union(*(roster.devices for roster in rosters)) - seen
+    return seen.union(store.devices(promise.start_ns, promise.end_ns, others))
 
 
 def tests(store: Store, start_ns: int, end_ns: int) -> Iterator[Test]:

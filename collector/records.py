@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby
+from operator import itemgetter
 
 from collector.around import Dateless
 from collector.asked import Asked, Questions
@@ -19,6 +20,9 @@ from collector.verify.causes import Run, from_text
 from collector.verify.evidence import DayRecord
 
 Progress = Callable[[int, int], None]  # device-days done, of how many
+
+
+_BY_CRITERION_AND_DAY = itemgetter(DayRecord._fields.index("criterion"), DayRecord._fields.index("day_start_ns"))
 
 
 class Records:
@@ -39,7 +43,7 @@ class Records:
 
     def of(self, device: str) -> list[DayRecord]:
         """Return the records of a device, by criterion and day."""
-        return sorted(self._by_device.get(device, ()), key=lambda record: (record.criterion, record.day_start_ns))
+        return sorted(self._by_device.get(device, ()), key=_BY_CRITERION_AND_DAY)
 
     def runs(self, device: str, day_start_ns: int) -> tuple[Run, ...]:
         """Return the runs of a device-day: of several criteria those of the longest hours; empty without a record."""
@@ -93,15 +97,17 @@ def _all_missing(questions: Questions) -> Iterator[tuple[Asked, None]]:
 def _valid(store: Store, questions: Questions, now_ns: int) -> Iterator[tuple[Asked, DayRecord | None]]:
     """Yield all that is asked, each with its stored record when that still holds."""
     promise = questions.promise
-    stored = _Stored(store, promise.start_ns, promise.end_ns)
+    devices = questions.devices()
+    stored = _Stored(store, promise.start_ns, promise.end_ns, devices)
     marks = Marks(store.late(promise.start_ns, now_ns + DAY_NS))
     newest = _Newest(store, now_ns)
-    for device in questions.devices():
+    for device in devices:
         days = stored.of(device)
-        by_criterion = groupby(sorted(questions.of(device), key=_criterion), key=_criterion)
-        for criterion, some in by_criterion:
-            asked = list(some)
-            yield from _with_records(asked, days.get(criterion, {}), marks, newest)
+        by_criterion: dict[str, list[Asked]] = defaultdict(list)
+        for one in questions.of(device):
+            by_criterion[one.criterion.id].append(one)
+        for criterion in sorted(by_criterion):
+            yield from _with_records(by_criterion[criterion], days.get(criterion, {}), marks, newest)
 
 
 def _with_records(
@@ -113,10 +119,6 @@ def _with_records(
     for one in asked:
         start_ns = one.schedule.start_ns
         yield one, _record(stored[start_ns]) if start_ns in valid else None
-
-
-def _criterion(asked: Asked) -> str:
-    return asked.criterion.id
 
 
 def _record(day: StoredDay) -> DayRecord:
@@ -141,8 +143,8 @@ def _is_whole(day: StoredDay) -> bool:
 class _Stored:
     """Stored days, device by device in order, as the store yields them."""
 
-    def __init__(self, store: Store, start_ns: int, end_ns: int) -> None:
-        self._groups = groupby(read_days(store, start_ns, end_ns), key=lambda day: day.device)
+    def __init__(self, store: Store, start_ns: int, end_ns: int, devices: Sequence[str]) -> None:
+        self._groups = groupby(read_days(store, start_ns, end_ns, devices), key=lambda day: day.device)
         self._next: tuple[str, Iterable[StoredDay]] | None = next(self._groups, None)
 
     def of(self, device: str) -> dict[str, dict[int, StoredDay]]:

@@ -46,7 +46,9 @@ class Sums:
 
     def __init__(self, store: Store, asked: Iterable[Asked]) -> None:
         self._store = store
+        asked = list(asked)
         self._blocks = _blocks_by_device(asked)
+        self._speakers, self._network = _speakers_by_block(asked, self._blocks), _network(asked)
         self._presences: dict[Window, dict[str, DaySummary]] = {}
         self._readings: dict[tuple[str, Window], dict[str, list[Series]]] = {}
         self._stops: dict[tuple[Window, int], dict[str, int]] = {}
@@ -85,7 +87,8 @@ class Sums:
     def _ran(self, block: Window) -> Mapping[str, DaySummary]:
         """Return the agents that ran all through a block, with the sums of their own presences."""
         if block not in self._presences:
-            found = self._store.presences(block.start_ns - 2 * MINUTE_NS, block.end_ns)
+            speakers = self._speakers[block]
+            found = self._store.presences(block.start_ns - 2 * MINUTE_NS, block.end_ns, speakers, self._network)
             sums = {one.device: _summed(one) for one in found if one.device == one.source}
             self._presences[block] = {agent: one for agent, one in sums.items() if _is_running(one, block)}
         return self._presences[block]
@@ -123,6 +126,23 @@ def _blocks_by_device(asked: Iterable[Asked]) -> dict[str, tuple[Window, ...]]:
             known[key] = blocks(sorted({window for windows in some for window in windows}))
         found[device] = known[key]
     return found
+
+
+def _speakers_by_block(asked: Iterable[Asked], blocks: Mapping[str, Sequence[Window]]) -> dict[Window, set[str]]:
+    speakers: dict[Window, set[str]] = defaultdict(set)
+    for one in asked:
+        for block in blocks[one.device.id]:
+            speakers[block].add(one.device.speaker)
+    return speakers
+
+
+def _network(asked: Iterable[Asked]) -> list[str]:
+    """Return what of the network any criterion asks of presences."""
+    criteria = {one.criterion.id: one.criterion for one in asked}
+    conditions = {
+        condition.reading for criterion in criteria.values() for proof in criterion.good_when for condition in proof.all
+    }
+    return [name for name in ("lan", "wan") if f"presence.{name}" in conditions]
 
 
 def _touch(block: Window, windows: Iterable[Window]) -> bool:

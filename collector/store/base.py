@@ -100,8 +100,9 @@ class PresenceSummary(NamedTuple):
     """
     The presences of one series that prove minutes of a window: how many, the first and the last.
 
-    `lan` and `wan` say for how many of these minutes the gateway, and the internet, answered. Presences are labelled
-    with whole minutes, one at most a label: a window of n minutes is proven without a gap when there are n.
+    `lan` and `wan` say for how many of these minutes the gateway, and the internet, answered; 0 where it was not asked.
+    Presences are labelled with whole minutes, one at most a label: a window of n minutes is proven without a gap when
+    there are n.
     `uptime_sum_s`, the sum of `uptime_s`, is presences × (first + last) ÷ 2 as long as one boot is seen.
     """
 
@@ -170,8 +171,8 @@ class Late(NamedTuple):
 class Reads(Protocol):
     """What is asked of a store. Times are unix nanoseconds, periods are [start_ns, end_ns)."""
 
-    def devices(self, start_ns: int, end_ns: int) -> list[str]:
-        """Return the ids of all devices that have any presence or delivery in the period, sorted."""
+    def devices(self, start_ns: int, end_ns: int, among: Collection[str] | None = None) -> list[str]:
+        """Return the ids of all devices, or of some, with any presence or delivery in the period, sorted."""
 
     def select(
         self, measurement: str, start_ns: int, end_ns: int, devices: Collection[str] | None = None
@@ -231,12 +232,16 @@ class Reads(Protocol):
     ) -> Iterator[Track]:
         """Yield for each device the first point at or after `at_ns`, less than `reach_ns` after; see `last_before`."""
 
-    def presences(self, start_ns: int, end_ns: int) -> Iterator[PresenceSummary]:
+    def presences(
+        self, start_ns: int, end_ns: int, devices: Collection[str], network: Sequence[str] = ("lan", "wan")
+    ) -> Iterator[PresenceSummary]:
         """
-        Yield a summary of each series of presence that proves any minute of the window, sorted by device, source.
+        Yield a summary of each series that may prove the whole of a window, sorted by device, source.
 
-        The window is one of service minutes: a presence labelled T proves [T − 60 s, T), so those of
-        `start_ns` < T ≤ `end_ns` are looked at. Presences without `uptime_s` prove nothing.
+        The window is one of service minutes, and begins and ends with one: a presence labelled T proves [T − 60 s, T),
+        so those of `start_ns` < T ≤ `end_ns` are looked at. Presences without `uptime_s` prove nothing. A series
+        without presences of one boot at both ends is left out: that costs little to find. `network` says of what there
+        are sums.
         """
 
     def readings(
@@ -277,7 +282,9 @@ class Reads(Protocol):
         A track has one point or two.
         """
 
-    def distinct(self, measurement: str, field: str, start_ns: int, end_ns: int) -> Iterator[Distinct]:
+    def distinct(
+        self, measurement: str, field: str, start_ns: int, end_ns: int, devices: Collection[str] | None = None
+    ) -> Iterator[Distinct]:
         """Yield which different values of `field` each device and source has in the period, sorted by these."""
 
     def late(self, since_ns: int, until_ns: int) -> Iterator[Late]:

@@ -19,6 +19,7 @@ from collector.store.base import (
     REACH_NS,
     Distinct,
     Late,
+    Life,
     Patterns,
     PresenceSummary,
     ReadingSummary,
@@ -32,9 +33,11 @@ from collector.store.base import (
 from collector.store.tracks import (
     HOUR_NS,
     LIFE,
+    MINUTE_NS,
     check_names,
     check_single,
     late_of,
+    life_of,
     presence_summary,
     single,
     summary_of,
@@ -45,7 +48,6 @@ from contract.sample import Value
 READERS = 2
 # Of a piece: what a query costs besides its points is little then, and 100,000 points are some 20 MB.
 POINTS_A_PIECE = 100_000
-MINUTE_NS = 60_000_000_000
 # How far off neighbours are looked for at first, and then: most are there, and each shard more costs.
 _NEAR_NS = (2 * DAY_NS, 14 * DAY_NS)
 # Beyond, it is cheaper to ask for all devices and drop some.
@@ -106,10 +108,12 @@ class InfluxReads(Reads):
     def _query(self, retention: Retention, text: str) -> Iterator[influxql.Series]:
         raise NotImplementedError
 
-    def devices(self, start_ns: int, end_ns: int) -> list[str]:
-        (period,) = influxql.periods(start_ns, end_ns)
-        pieces = self._query(Retention.EVIDENCE, influxql.devices(period))
-        return sorted({piece["tags"]["device"] for piece in pieces})
+    def devices(self, start_ns: int, end_ns: int, among: Collection[str] | None = None) -> list[str]:
+        answers = ahead(
+            lambda period: [one["tags"]["device"] for one in self._query(Retention.EVIDENCE, influxql.devices(period))],
+            influxql.periods(start_ns, end_ns, among),
+        )
+        return sorted({device for some in answers for device in some})
 
     def select(
         self, measurement: str, start_ns: int, end_ns: int, devices: Collection[str] | None = None
@@ -198,20 +202,38 @@ class InfluxReads(Reads):
         spans = [(at_ns + near, at_ns + far) for near, far in _distances(reach_ns)]
         return self._nearest(TABLE[measurement], fields, spans, devices, influxql.OLDEST)
 
-    def presences(self, start_ns: int, end_ns: int) -> Iterator[PresenceSummary]:
+    def presences(
+        self, start_ns: int, end_ns: int, devices: Collection[str], network: Sequence[str] = ("lan", "wan")
+    ) -> Iterator[PresenceSummary]:
         # Series of one device and source that others wrote under another site are not added up, since the same minute
         # may be in both: the one with the most presences counts.
         row = TABLE["presence"]
-        texts = influxql.presences(row, influxql.period(start_ns + 1, end_ns + 1), LIFE)
-        groups = list(ahead(lambda text: self._values(row, text), texts))
+        ids = sorted(set(devices))
+        firsts, lasts = (self._lives_at(row, ids, label_ns) for label_ns in (start_ns + MINUTE_NS, end_ns))
+        ends = {
+            key: (first, lasts[key]) for key, first in firsts.items() if key in lasts and first.boot == lasts[key].boot
+        }
+        conditions = influxql.periods(start_ns + 1, end_ns + 1, {key[0] for key in ends})
         found: dict[tuple[str, str], PresenceSummary] = {}
-        for key in set.intersection(*map(set, groups)):
-            *sums, first, last = (group[key] for group in groups)
-            name = (key[0], key[1] or key[0])
-            summary = presence_summary(name, [value for _, *values in sums for value in values], first, last)
-            if summary and (name not in found or summary.presences > found[name].presences):
-                found[name] = summary
+        for sums in ahead(lambda one: self._values(row, influxql.sums(row, "uptime_s", network, one)), conditions):
+            for key in sums.keys() & ends.keys():
+                _, *values = sums[key]
+                summary = presence_summary(key[0], key[1] or key[0], network, values, ends[key])
+                other = found.get(summary[:2])
+                if other is None or summary.presences > other.presences:
+                    found[summary[:2]] = summary
         yield from (found[name] for name in sorted(found))
+
+    def _lives_at(self, row: Measurement, ids: Sequence[str], label_ns: int) -> dict[tuple[str, ...], Life]:
+        """Return what the presences of one label say, by device, agent, site, county."""
+        found = {}
+        conditions = influxql.periods(label_ns, label_ns + 1, ids)
+        for answer in ahead(lambda one: list(self._query(row.retention, influxql.at_once(row, LIFE, one))), conditions):
+            for series in answer:
+                for values in series["values"]:
+                    if life := life_of(values[:4]):
+                        found[tuple(tag or "" for tag in values[4:])] = life
+        return found
 
     def readings(
         self,
@@ -280,15 +302,26 @@ class InfluxReads(Reads):
             points = single(sorted(found[key].points, key=itemgetter(0)))
             yield found[key]._replace(points=points if len(points) == 1 else [points[0], points[-1]])
 
-    def distinct(self, measurement: str, field: str, start_ns: int, end_ns: int) -> Iterator[Distinct]:
+    def distinct(
+        self, measurement: str, field: str, start_ns: int, end_ns: int, devices: Collection[str] | None = None
+    ) -> Iterator[Distinct]:
+        # In pieces also of all devices: influxd merges the points of all series by their time before it looks at them,
+        # which costs the more the more series there are.
         row = TABLE[measurement]
         check_names(row, [field])
-        found: dict[tuple[str, str], set[Value]] = {}
-        for series in self._query(row.retention, influxql.distinct(row, field, influxql.period(start_ns, end_ns))):
-            device = series["tags"]["device"]
-            key = (device, series["tags"].get("agent") or device)
-            found.setdefault(key, set()).update(value for _, value in series["values"])
-        yield from (Distinct(*key, tuple(sorted(found[key]))) for key in sorted(found))
+        if devices is None:
+            devices = self._known_devices(row)
+
+        def read(condition: str) -> list[Distinct]:
+            found: dict[tuple[str, str], set[Value]] = {}
+            for series in self._query(row.retention, influxql.distinct(row, field, condition)):
+                device = series["tags"]["device"]
+                key = (device, series["tags"].get("agent") or device)
+                found.setdefault(key, set()).update(value for _, value in series["values"])
+            return [Distinct(*key, tuple(sorted(found[key]))) for key in sorted(found)]
+
+        for some in ahead(read, influxql.periods(start_ns, end_ns, devices)):
+            yield from some
 
     def late(self, since_ns: int, until_ns: int) -> Iterator[Late]:
         row = TABLE["late"]
@@ -308,6 +341,10 @@ class InfluxReads(Reads):
                 )
         for device in sorted(marks):
             yield from late_of(device, marks[device])
+
+    def _known_devices(self, row: Measurement) -> list[str]:
+        pieces = self._query(row.retention, influxql.known_devices(row))
+        return sorted({device for piece in pieces for _, device in piece["values"]})
 
     def _devices_with(self, row: Measurement, fields: Sequence[str], period: str) -> list[str]:
         pieces = self._query(row.retention, influxql.devices_with(row, fields, period))

@@ -124,21 +124,22 @@ def devices_with(row: Measurement, fields: Sequence[str], condition: str) -> str
     return f'SELECT {_some(fields)} FROM {name(row.name)} WHERE {condition} GROUP BY "device" LIMIT 1'
 
 
-def presences(row: Measurement, condition: str, life: Sequence[str]) -> tuple[str, str, str, str]:
-    """
-    Return the queries for the sums of presences, two and two, and for the first and the last of each series.
+def at_once(row: Measurement, fields: Sequence[str], condition: str) -> str:
+    """Return the query for some fields of all series at one instant, with the identity as columns: groups cost more."""
+    tags = ", ".join(f"{name(tag)}::tag" for tag in IDENTITY)
+    return f"SELECT {_some(fields)}, {tags} FROM {name(row.name)} WHERE {condition}"
 
-    Several, since influxd computes one query on one core; first and last are rows: selectors would mix instants.
-    """
+
+def sums(row: Measurement, field: str, others: Sequence[str], condition: str) -> str:
+    """Return the query for how many values a field of each series has, and for its sum and those of others."""
     groups = ", ".join(map(name, IDENTITY))
-    source = f"FROM {name(row.name)} WHERE {condition} GROUP BY {groups}"
-    one = f"SELECT {_some(life)} {source} ORDER BY time"
-    return (
-        f'SELECT count("uptime_s"), sum("lan") {source}',
-        f'SELECT sum("wan"), sum("uptime_s") {source}',
-        f"{one} ASC LIMIT 1",
-        f"{one} DESC LIMIT 1",
-    )
+    wanted = ", ".join((f"count({name(field)})", *(f"sum({name(one)})" for one in (field, *others))))
+    return f"SELECT {wanted} FROM {name(row.name)} WHERE {condition} GROUP BY {groups}"
+
+
+def known_devices(row: Measurement) -> str:
+    """Return the query for all devices that ever had a point, from the index alone."""
+    return f'SHOW TAG VALUES FROM {name(row.name)} WITH KEY = "device"'
 
 
 def tally(row: Measurement, field: str, condition: str) -> str:

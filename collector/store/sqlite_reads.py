@@ -24,10 +24,12 @@ from collector.store.base import (
 from collector.store.tracks import (
     HOUR_NS,
     LIFE,
+    MINUTE_NS,
     check_names,
     check_single,
     fitting,
     late_of,
+    life_of,
     presence_summary,
     summary_of,
 )
@@ -56,8 +58,9 @@ class SqliteReads(Reads):
     def _read(self) -> AbstractContextManager[sqlite3.Connection]:
         raise NotImplementedError
 
-    def devices(self, start_ns: int, end_ns: int) -> list[str]:
-        return sorted({row.device for name in ("presence", "delivery") for row in self.latest(name, start_ns, end_ns)})
+    def devices(self, start_ns: int, end_ns: int, among: Collection[str] | None = None) -> list[str]:
+        rows = (row for name in ("presence", "delivery") for row in self.latest(name, start_ns, end_ns, among))
+        return sorted({row.device for row in rows})
 
     def select(
         self, measurement: str, start_ns: int, end_ns: int, devices: Collection[str] | None = None
@@ -145,18 +148,24 @@ class SqliteReads(Reads):
     ) -> Iterator[Track]:
         return self._nearest(TABLE[measurement], fields, (at_ns, at_ns + reach_ns), devices, "ASC")
 
-    def presences(self, start_ns: int, end_ns: int) -> Iterator[PresenceSummary]:
+    def presences(
+        self, start_ns: int, end_ns: int, devices: Collection[str], network: Sequence[str] = ("lan", "wan")
+    ) -> Iterator[PresenceSummary]:
         row = TABLE["presence"]
-        sums = sql.select(row, "count(uptime_s), sum(lan), sum(wan), total(uptime_s)")
+        summed = "".join(f', sum("{field}")' for field in network)
+        sums = sql.select(row, f"count(uptime_s), total(uptime_s){summed}")
         with self._read() as connection:
             if not (have := columns(connection, row)):
                 return
-            first, last = (sql.points(row, LIFE, have, f"ORDER BY time {order} LIMIT 1") for order in ("ASC", "DESC"))
-            for key in series_of(connection, row, None):
-                bound = (*key, start_ns + 1, end_ns + 1)
-                found = [connection.execute(text, bound).fetchone() for text in (sums, first, last)]
-                if found[1] and (summary := presence_summary((key[0], key[1]), *found)):
-                    yield summary
+            text = sql.points(row, LIFE, have, "")
+            for key in series_of(connection, row, devices):
+                first, last = (
+                    life_of(point) if (point := connection.execute(text, (*key, at_ns, at_ns + 1)).fetchone()) else None
+                    for at_ns in (start_ns + MINUTE_NS, end_ns)
+                )
+                if first and last and first.boot == last.boot:
+                    found = connection.execute(sums, (*key, start_ns + 1, end_ns + 1)).fetchone()
+                    yield presence_summary(key[0], key[1], network, found, (first, last))
 
     def readings(
         self,
@@ -211,14 +220,16 @@ class SqliteReads(Reads):
                     tags = tuple(zip(row.tags, key[2:], strict=True))
                     yield Track(key[0], key[1], tags, found[:1] if found[0] == found[-1] else found)
 
-    def distinct(self, measurement: str, field: str, start_ns: int, end_ns: int) -> Iterator[Distinct]:
+    def distinct(
+        self, measurement: str, field: str, start_ns: int, end_ns: int, devices: Collection[str] | None = None
+    ) -> Iterator[Distinct]:
         row = TABLE[measurement]
         check_names(row, [field])
         with self._read() as connection:
             if field not in columns(connection, row):
                 return
             text = sql.select(row, f'DISTINCT "{field}"')
-            for (device, source), keys in groupby(series_of(connection, row, None), key=lambda key: key[:2]):
+            for (device, source), keys in groupby(series_of(connection, row, devices), key=lambda key: key[:2]):
                 found = {value for key in keys for (value,) in connection.execute(text, (*key, start_ns, end_ns))}
                 if found := found - {None}:
                     yield Distinct(device, source, tuple(sorted(found)))

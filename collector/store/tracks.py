@@ -10,6 +10,7 @@ from collector.store.base import MOST_VALUES, NO_PATTERNS, Late, Life, Patterns,
 from contract.measurements import Measurement
 
 HOUR_NS = 3_600_000_000_000
+MINUTE_NS = 60_000_000_000
 MS_NS = 1_000_000
 LIFE = ("boot", "uptime_s", "asleep_s")
 
@@ -90,14 +91,12 @@ def life_of(point: Sequence[Any]) -> Life | None:
 
 
 def presence_summary(
-    key: tuple[str, str], sums: Sequence[Any], first: Sequence[Any], last: Sequence[Any]
-) -> PresenceSummary | None:
-    """Return a summary of (count, lan, wan, uptime), and the first and last points; None when they prove nothing."""
-    count, lan, wan, uptime_s = sums
-    start, end = life_of(first), life_of(last)
-    if not count or start is None or end is None:
-        return None
-    return PresenceSummary(*key, int(count), int(lan or 0), int(wan or 0), float(uptime_s), start, end)
+    device: str, source: str, network: Sequence[str], sums: Sequence[Any], ends: tuple[Life, Life]
+) -> PresenceSummary:
+    """Return a summary of (count, sum of uptime, sums of `network`), and of the first and last presence."""
+    count, uptime_s, *answered = sums
+    some = {name: int(value or 0) for name, value in zip(network, answered, strict=True)}
+    return PresenceSummary(device, source, int(count), some.get("lan", 0), some.get("wan", 0), float(uptime_s), *ends)
 
 
 def late_of(device: str, marks: Iterable[tuple[int, int, int]]) -> Iterator[Late]:

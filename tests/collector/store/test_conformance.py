@@ -236,6 +236,8 @@ def test_devices_are_those_with_presence_or_delivery(store: Store) -> None:
     store.write(*body("host", [row(0, {"load1": 0.1}, device="441802-1.c4")]))
     assert store.devices(*ALL) == ["441802-1.c10", "441802-1.c2", "441802-1.c3"]
     assert store.devices(BASE_NS, BASE_NS + 1) == ["441802-1.c2", "441802-1.c3"]
+    assert store.devices(*ALL, ["441802-1.c4", "441802-1.c3", "441802-1.c10"]) == ["441802-1.c10", "441802-1.c3"]
+    assert store.devices(*ALL, []) == []
 
 
 def test_summaries_count_points_not_values(store: Store) -> None:

@@ -78,7 +78,7 @@ def _everything(store: Store) -> list[Callable[[], object]]:
         lambda: list(store.tracks("presence", ["lan"], *ALL, [DEVICE])),
         lambda: list(store.last_before("presence", ["lan"], BASE_NS)),
         lambda: list(store.first_from("presence", ["lan"], BASE_NS, [DEVICE])),
-        lambda: list(store.presences(*ALL)),
+        lambda: list(store.presences(*ALL, [DEVICE])),
         lambda: list(store.readings("display", "power", *ALL)),
         lambda: list(store.late(*ALL)),
     ]
@@ -383,7 +383,7 @@ QUESTIONS: dict[str, Callable[[Store], object]] = {
     "tracks": lambda store: list(store.tracks("presence", ["lan"], *ALL, [DEVICE])),
     "tracks of all": lambda store: list(store.tracks("presence", ["lan"], *ALL)),
     "last before": lambda store: list(store.last_before("presence", ["lan"], BASE_NS, [DEVICE])),
-    "presences": lambda store: list(store.presences(*ALL)),
+    "presences": lambda store: list(store.presences(*ALL, [DEVICE])),
     "readings": lambda store: list(store.readings("display", "power", *ALL, devices=[DEVICE])),
     "late": lambda store: list(store.late(*ALL)),
 }

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from collector.store.base import Late, Life, PresenceSummary, ReadingSummary, Row, Store, Track
+from collector.store.base import Distinct, Late, Life, PresenceSummary, ReadingSummary, Row, Store, Track
 from collector.store.tracks import HOUR_NS
 from contract.measurements import Retention
 from contract.sample import Value
@@ -214,18 +214,29 @@ def test_a_summary_of_presences(store: Store) -> None:
     """How many minutes are proven, in how many gateway and internet answered, and the first and last presence."""
     points = [*lived(range(1, 5)), *lived(range(5, 9), wan=0), *lived(range(9, 11), lan=0, wan=0)]
     store.write(*body("presence", points))
-    assert list(store.presences(at(0), at(10))) == [
+    assert list(store.presences(at(0), at(10), [DEVICE])) == [
         PresenceSummary(
             DEVICE, DEVICE, presences=10, lan=8, wan=4, uptime_sum_s=3300.0,
             first=Life(at(1), "b", 60.0, 0.0), last=Life(at(10), "b", 600.0, 0.0),
         )
     ]  # fmt: skip
+    (found,) = store.presences(at(0), at(10), [DEVICE, "441802-1.nobody"], ["wan"])
+    assert (found.lan, found.wan) == (0, 4)
+
+
+@pytest.mark.parametrize("missing", [1, 10])
+def test_what_was_not_there_at_both_ends_is_left_out(store: Store, missing: int) -> None:
+    """A window cannot be proven whole by an agent that came later, went earlier, or started anew in between."""
+    store.write(*body("presence", [point for point in lived(range(1, 11)) if point.time_ns != at(missing)]))
+    restarted = [*lived(range(1, 6), GATEWAY), *lived(range(6, 11), GATEWAY, boot="other")]
+    store.write(*body("presence", restarted))
+    assert list(store.presences(at(0), at(10), [DEVICE, GATEWAY])) == []
 
 
 def test_a_window_is_proven_by_the_labels_at_its_ends(store: Store) -> None:
     """The presence labelled T proves the minute before T: at the window's start it is outside, at its end inside."""
     store.write(*body("presence", lived(range(61))))
-    (found,) = store.presences(at(10), at(20))
+    (found,) = store.presences(at(10), at(20), [DEVICE])
     assert (found.presences, found.first.time_ns, found.last.time_ns) == (10, at(11), at(20))
 
 
@@ -234,7 +245,7 @@ def test_presences_that_do_not_say_everything(store: Store) -> None:
     first, second = "441802-1.c1", "441802-1.c2"
     store.write(*body("presence", [row(n, {"boot": "b", "uptime_s": 60.0 * n}, device=first) for n in (1, 2, 3)]))
     store.write(*body("presence", [row(n, {"boot": "b", "lan": 1}, device=second) for n in (1, 2, 3)]))
-    (found,) = store.presences(at(0), at(60))
+    (found,) = store.presences(at(0), at(3), [first, second])
     assert (found.device, found.presences, found.lan, found.wan) == (first, 3, 0, 0)
     assert found.last == Life(at(3), "b", 180.0, 0.0)
 
@@ -242,17 +253,18 @@ def test_presences_that_do_not_say_everything(store: Store) -> None:
 def test_summaries_of_each_source_are_apart(store: Store) -> None:
     """What an agent says of another device is not added to what that says itself."""
     store.write(*body("presence", lived(range(1, 4))))
-    store.write(*body("presence", lived(range(1, 9), source=GATEWAY)))
-    store.write(*body("presence", lived(range(1, 2), "441802-1.c1")))
-    found = [(one.device, one.source, one.presences) for one in store.presences(at(0), at(60))]
-    assert found == [("441802-1.c1", "441802-1.c1", 1), (DEVICE, DEVICE, 3), (DEVICE, GATEWAY, 8)]
+    store.write(*body("presence", [*lived(range(1, 2), source=GATEWAY), *lived(range(3, 4), source=GATEWAY)]))
+    store.write(*body("presence", lived(range(1, 4), "441802-1.c1")))
+    names = [DEVICE, "441802-1.c1"]
+    found = [(one.device, one.source, one.presences) for one in store.presences(at(0), at(3), names)]
+    assert found == [("441802-1.c1", "441802-1.c1", 3), (DEVICE, DEVICE, 3), (DEVICE, GATEWAY, 2)]
 
 
 def test_a_minute_never_counts_twice(store: Store) -> None:
     """Ten minutes of which nine are proven stay nine, whoever else wrote one of them under another site."""
     store.write(*body("presence", [point for point in lived(range(1, 11)) if point.time_ns != at(5)]))
     store.write(Retention.EVIDENCE, foreign(lived(range(1, 3))))
-    (found,) = store.presences(at(0), at(10))
+    (found,) = store.presences(at(0), at(10), [DEVICE])
     assert found.presences == 9
 
 
@@ -287,6 +299,23 @@ def test_many_different_values_are_a_range(store: Store) -> None:
     store.write(*body("probe", [row(n, {"rtt_ms": 20.5 - n / 4}, tags=HTTP) for n in range(40)]))
     (found,) = store.readings("probe", "rtt_ms", *ALL, devices=[DEVICE])
     assert (found.values, found.is_range) == ((10.75, 20.5), True)
+
+
+# ---- different values
+
+
+def test_which_different_values_there_are(store: Store) -> None:
+    """Of each device and source, of all devices or of some; what does not have the field is not there."""
+    points = [row(n, {"serial": "a" if n < 3 else "b", "subnet": "x"}) for n in range(5)]
+    points += [row(0, {"serial": "c"}, device=DEVICE, source=GATEWAY), row(0, {"serial": "d"}, device="441802-1.c1")]
+    store.write(*body("identity", [*points, row(0, {"subnet": "y"}, device="441802-1.c2")]))
+    own, told = Distinct(DEVICE, DEVICE, ("a", "b")), Distinct(DEVICE, GATEWAY, ("c",))
+    assert list(store.distinct("identity", "serial", *ALL)) == [
+        Distinct("441802-1.c1", "441802-1.c1", ("d",)), own, told
+    ]  # fmt: skip
+    assert list(store.distinct("identity", "serial", *ALL, [DEVICE, "441802-1.nobody"])) == [own, told]
+    assert list(store.distinct("identity", "serial", at(3), at(5), [DEVICE])) == [own._replace(values=("b",))]
+    assert list(store.distinct("identity", "serial", *ALL, [])) == []
 
 
 # ---- late
@@ -335,6 +364,6 @@ def test_an_empty_store_answers_these_questions_too(store: Store) -> None:
     assert list(store.tracks("presence", ["lan"], *ALL, [DEVICE])) == []
     assert list(store.last_before("presence", ["lan"], at(0), [DEVICE])) == []
     assert list(store.first_from("presence", ["lan"], at(0))) == []
-    assert list(store.presences(*ALL)) == []
+    assert list(store.presences(*ALL, [DEVICE])) == []
     assert list(store.readings("probe", "success", *ALL)) == []
     assert list(store.late(*ALL)) == []
