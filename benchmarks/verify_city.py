@@ -133,9 +133,8 @@ def evidence(
 def identity(one: Machine, at_ns: int, *, is_moved: bool = False) -> bytes:
     """Return what an agent says of itself: each site has a gateway; who moved is behind that of a school."""
     behind = one.number // 44 * 44 if one.is_class or is_moved else one.number
-    return b'identity%b serial="%d",gateway_mac="02:00:00:00:%02x:%02x",subnet="10.0.0.0/24",version="1",stop_marks=1i %d\n' % (
-        one.tags, one.number, behind >> 8, behind & 255, at_ns,
-    )  # fmt: skip
+    said = b'serial="%d",gateway_mac="02:00:00:00:%02x:%02x"' % (one.number, behind >> 8, behind & 255)
+    return b'identity%b %b,subnet="10.0.0.0/24",version="1",stop_marks=1i %d\n' % (one.tags, said, at_ns)
 
 
 def identities(machines: Sequence[Machine], start_ns: int, days: int) -> Iterator[bytes]:
