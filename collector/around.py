@@ -76,15 +76,19 @@ class Around:
         return {one: _Lives(presence, stops.get(one, ()), one in marked) for one, presence in joined.items()}
 
     def _leaving_marks(self, speakers: list[str]) -> set[str]:
-        """Return the agents that said, within a day of the hours or else the last time, that they leave marks."""
-        period = self._start_ns - DAY_NS, self._end_ns + DAY_NS
+        """
+        Return the agents that said, in the hours and the day before or else the last time, that they leave marks.
+
+        What they say later does not count: a day that was judged stays as it was when an agent is set up anew.
+        """
+        period = self._start_ns - DAY_NS, self._end_ns + MINUTE_NS
         said = {
             track.device: all(value == 1 for _, _, value in track.points)
             for track in self._store.tracks("identity", _MARKS, *period, speakers)
             if track.device == track.source
         }
         others = [one for one in speakers if one not in said]
-        before = self._store.last_before("identity", _MARKS, self._start_ns, others) if others else ()
+        before = self._store.last_before("identity", _MARKS, self._start_ns - DAY_NS, others) if others else ()
         said |= {track.device: track.points[-1][-1] == 1 for track in before}
         return {one for one, is_marked in said.items() if is_marked}
 

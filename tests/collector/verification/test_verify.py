@@ -146,7 +146,7 @@ def test_without_a_supervisor_nothing_tells_a_power_cut(store: Store, stop_marks
 
 
 def test_a_supervisor_that_comes_later_says_nothing_of_before(store: Store) -> None:
-    """What an agent says within a day of the hours counts; else what it said the last time before them."""
+    """What an agent says in the hours and the day before counts; else what it said the last time before."""
     world = World()
     world.works(CLASS_1, FRIDAY, "07:30", "09:00", stop_marks=None)
     world.works(CLASS_1, NEXT_MONDAY)
