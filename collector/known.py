@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from collector.asked import Asked
+from collector.asked import Asked, own_conditions
 from collector.days import StoredDay
 from collector.store.base import Late
 from collector.verify.causes import Cause, Run
@@ -22,6 +22,7 @@ from collector.verify.causes import Cause, Run
 MINUTE_NS = 60_000_000_000
 # What is received is in the store within this time, unless the store itself was away.
 SETTLING_NS = 30 * MINUTE_NS
+LATE_NS = 15 * MINUTE_NS  # what was stored later than that has left a mark
 _PROVEN = frozenset((Cause.WORKING, Cause.SERVICE_DOWN, Cause.WAN_DOWN, Cause.LAN_DOWN))
 _MOST_MARKS = 32  # of one device; more of them become coarser, never fewer
 
@@ -82,9 +83,7 @@ def still_valid(
     valid = {
         one.schedule.start_ns
         for one in asked
-        if (day := stored.get(one.schedule.start_ns))
-        and day.inputs == one.inputs
-        and _is_settled(day, one.schedule.end_ns, newest_ns)
+        if (day := stored.get(one.schedule.start_ns)) and day.inputs == one.inputs and _is_settled(day, one, newest_ns)
     }
     starts = [one.schedule.start_ns for one in asked]
     for mark in marks:
@@ -96,10 +95,16 @@ def still_valid(
     return valid
 
 
-def _is_settled(day: StoredDay, end_ns: int, newest_ns: int) -> bool:
-    """Tell whether all that was under way had come when a day was judged, and an open one is as open as it was."""
+def _is_settled(day: StoredDay, asked: Asked, newest_ns: int) -> bool:
+    """
+    Tell whether all that was under way had come when a day was judged, and an open one is as open as it was.
+
+    A reading holds until the next one, which may be half an interval late: so that is waited for, too.
+    """
     judged_ns = day.judged_ms * 10**6
-    return judged_ns >= end_ns + SETTLING_NS and not (day.is_open and newest_ns > judged_ns - SETTLING_NS)
+    late_ns = max((round(needed.condition.every * 0.5e9) for needed in own_conditions(asked)), default=0)
+    settled_ns = asked.schedule.end_ns + max(SETTLING_NS, late_ns + LATE_NS)
+    return judged_ns >= settled_ns and not (day.is_open and newest_ns > judged_ns - SETTLING_NS)
 
 
 def _touched(mark: Mark, asked: Sequence[Asked], starts: list[int], stored: Mapping[int, StoredDay]) -> set[int]:

@@ -6,7 +6,8 @@ platform that counts on the day have their lessons, told or not.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 
 from collector.asked import Promise
@@ -16,6 +17,7 @@ from collector.roster.schema import Device, Roster
 from collector.store.base import Store
 from collector.verify.causes import Run
 from collector.verify.usage import Lesson, Said, lessons_by
+from contract.errors import ConfigError
 
 PLATFORM = "classroom"
 # Of fewer devices each is named in a question; of more the whole store is asked.
@@ -30,13 +32,24 @@ def lessons_on(store: Store, promise: Promise, records: Records, day: date) -> I
     """Yield the lessons of all rooms on a day; nothing is read before the first one is asked for."""
     roster = promise.period.roster_on(day)
     rooms = _rooms(roster, day)
-    schedules = {site: promise.schedule_of(roster.sites[site], day) for site in {room[0].site for room in rooms}}
-    rooms = [room for room in rooms if schedules[room[0].site].lessons]
+    schedules = _schedules(promise, roster, {room[0].site for room in rooms}, day)
+    rooms = [room for room in rooms if room[0].site in schedules]
     windows = {window for room in rooms for window in schedules[room[0].site].lessons}
     devices = [device.id for room in rooms for device in room]
     sums = {window: _said(store, window, devices) for window in sorted(windows)}
     for room in rooms:
         yield from _lessons(room, schedules[room[0].site], sums, records)
+
+
+def _schedules(promise: Promise, roster: Roster, sites: Iterable[str], day: date) -> dict[str, DaySchedule]:
+    """Return the schedules of sites with lessons on a day; without those whose calendar does not tell of it."""
+    found = {}
+    for site in sites:
+        with suppress(ConfigError):
+            schedule = promise.schedule_of(roster.sites[site], day)
+            if schedule.lessons:
+                found[site] = schedule
+    return found
 
 
 def _rooms(roster: Roster, day: date) -> list[list[Device]]:

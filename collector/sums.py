@@ -17,7 +17,7 @@ from collector.store.base import ReadingSummary as Series
 from collector.targets.schema import Condition, Criterion
 from collector.verify.causes import MINUTE_NS, Cause
 from collector.verify.conditions import asked as proofs_for
-from collector.verify.conditions import fits, holding_ns
+from collector.verify.conditions import fits, holding_ns, is_presence
 from collector.verify.day import all_working, perfect
 from collector.verify.evidence import DayRecord, DaySummary, Presence, ReadingSummary
 
@@ -81,7 +81,7 @@ class Sums:
         if readings:
             ran = ran._replace(readings=readings, stops=self._marks(asked, block))
         elif not _can_presence_prove(asked):
-            return Cause.UNKNOWN
+            return Cause.UNKNOWN if _is_network_fine(asked, ran) else None
         return Cause.WORKING if perfect(asked.device, hours, asked.criterion, ran) else None
 
     def _ran(self, block: Window) -> Mapping[str, DaySummary]:
@@ -181,6 +181,18 @@ def _can_presence_prove(asked: Asked) -> bool:
     is_observed = asked.device.speaker != asked.device.id
     proofs = proofs_for(asked.criterion, asked.device.profile, is_observed=is_observed)
     return any(not proof.readings for proof in proofs) or not (asked.criterion.good_when or is_observed)
+
+
+def _is_network_fine(asked: Asked, ran: DaySummary) -> bool:
+    """Tell whether every condition on presence was met all through: one that fails says why, without any reading."""
+    is_observed = asked.device.speaker != asked.device.id
+    sums: Mapping[str, int] = {"presence.lan": ran.lan_sum, "presence.wan": ran.wan_sum}
+    return all(
+        sums.get(condition.reading) == ran.presences and fits(condition, 1)
+        for proof in proofs_for(asked.criterion, asked.device.profile, is_observed=is_observed)
+        for condition in proof.proof.all
+        if is_presence(condition)
+    )
 
 
 def _summed(one: PresenceSummary) -> DaySummary:

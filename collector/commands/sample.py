@@ -89,8 +89,9 @@ def draw_sample(
             fail("--people: says how many of the inspectors are drawn: name them with --inspectors")
         question = Question(_seed(seed), size, f"{wanted}", sha256, target, _scope(promised), county, people)
         drawn = draw(question, frame_of(found, wanted, _in_scope(promised), county), named)
-        _write(out, drawn, language)
+        _check_free(out)
         record = Samples(data).record(drawn, operator())
+        _write(out, drawn, language)
     if as_json:
         typer.echo(_json({"id": drawn.id, **_record_json(record), **drawn.as_json()}))
     else:
@@ -263,14 +264,18 @@ def _refuse(findings: "Sequence[Finding]") -> None:
         fail("\n".join(map(str, findings)), 1)
 
 
+def _check_free(folder: Path) -> None:
+    """Fail where something would be written over: the table may be filled already."""
+    for name in (DRAW, FORM, TABLE):
+        if (folder / name).exists():
+            fail(f"--out: {folder / name} is there already, and is not written over: name another folder")
+
+
 def _write(folder: Path, drawn: Draw, language: Language) -> None:
-    """Write form, table and draw; nothing is written over, since the table may be filled already."""
+    """Write form, table and draw, once the draw is on record: none is handed out that nobody knows of."""
     from collector.sampling.form import form, table  # noqa: PLC0415
 
     files = {DRAW: drawn.canonical(), FORM: form(drawn, language).encode(), TABLE: table(drawn, language)}
-    for name in files:
-        if (folder / name).exists():
-            fail(f"--out: {folder / name} is there already, and is not written over: name another folder")
     folder.mkdir(parents=True, exist_ok=True)
     for name, body in files.items():
         with (folder / name).open("xb") as opened:

@@ -310,7 +310,7 @@ class InfluxReads(Reads):
         row = TABLE[measurement]
         check_names(row, [field])
         if devices is None:
-            devices = self._known_devices(row)
+            devices = self._devices_with(row, [field], influxql.period(start_ns, end_ns))
 
         def read(condition: str) -> list[Distinct]:
             found: dict[tuple[str, str], set[Value]] = {}
@@ -341,10 +341,6 @@ class InfluxReads(Reads):
                 )
         for device in sorted(marks):
             yield from late_of(device, marks[device])
-
-    def _known_devices(self, row: Measurement) -> list[str]:
-        pieces = self._query(row.retention, influxql.known_devices(row))
-        return sorted({device for piece in pieces for _, device in piece["values"]})
 
     def _devices_with(self, row: Measurement, fields: Sequence[str], period: str) -> list[str]:
         pieces = self._query(row.retention, influxql.devices_with(row, fields, period))

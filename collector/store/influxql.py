@@ -137,11 +137,6 @@ def sums(row: Measurement, field: str, others: Sequence[str], condition: str) ->
     return f"SELECT {wanted} FROM {name(row.name)} WHERE {condition} GROUP BY {groups}"
 
 
-def known_devices(row: Measurement) -> str:
-    """Return the query for all devices that ever had a point, from the index alone."""
-    return f'SHOW TAG VALUES FROM {name(row.name)} WITH KEY = "device"'
-
-
 def tally(row: Measurement, field: str, condition: str) -> str:
     """Return the query for count and sum of a field of each series; series are told apart as `presences` does."""
     groups = ", ".join(map(name, (*IDENTITY, *row.tags)))

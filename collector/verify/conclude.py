@@ -14,6 +14,7 @@ Linear in what comes in; nothing of it is kept but a reference a unit and day. `
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import date
 from typing import NamedTuple
 
@@ -34,6 +35,7 @@ from collector.verify.rules import OpenTarget, open_target
 from collector.verify.throughput import Test
 from collector.verify.units import Minutes, minutes_of
 from collector.verify.usage import Lesson, Users
+from contract.errors import ConfigError
 
 __all__ = ["Conclusion", "Observed", "Period", "ScheduleOf", "TargetFigures", "conclude"]
 
@@ -220,7 +222,7 @@ def _kind(site: Site | None) -> SiteKind | None:
 
 
 class _Days:
-    """The days of a site that are over, each asked for once."""
+    """The days of a site that are over, each asked for once; without those of which its calendar does not tell."""
 
     def __init__(self, period: Period, horizon_ns: int, schedule_of: ScheduleOf) -> None:
         self._days = [date.fromordinal(period.first.toordinal() + number) for number in range(period.days)]
@@ -229,9 +231,16 @@ class _Days:
 
     def __call__(self, site: Site) -> Sequence[DaySchedule]:
         if site.id not in self._known:
-            schedules = (self._schedule_of(site, day) for day in self._days)
-            self._known[site.id] = [schedule for schedule in schedules if schedule.end_ns <= self._horizon_ns]
+            self._known[site.id] = list(self._over(site))
         return self._known[site.id]
+
+    def _over(self, site: Site) -> Iterator[DaySchedule]:
+        """Yield days; where verdicts ask for a day that no calendar tells of, these have said so before."""
+        for day in self._days:
+            with suppress(ConfigError):
+                schedule = self._schedule_of(site, day)
+                if schedule.end_ns <= self._horizon_ns:
+                    yield schedule
 
 
 class _Minutes:

@@ -2,9 +2,9 @@
 What a criterion asks of a minute in which the device, or who speaks for it, ran: readings against conditions.
 
 Of a minute the latest reading before its end counts, when it lies in the minute or still holds at its begin. A reading
-holds until the next one, if that comes within 1.5 × `every`; else, and where the agent ended meanwhile, until the
-minute in which the next one was due: of that nothing is known. The values of a presence are those of the minute that
-it proves.
+holds until the next one, if that comes within 1.5 × `every`; else until the minute in which the next one was due: of
+that nothing is known. Where the agent ended meanwhile it holds to the minute of that end, or to when the next one was
+due, whichever is later. The values of a presence are those of the minute that it proves.
 """
 
 import re
@@ -101,8 +101,8 @@ def over_time(condition: Condition, readings: Sequence[Reading], breaks: Sequenc
     """
     Return the outcome that counts of each minute; None: nothing is known.
 
-    `breaks` are the ends of the agent, sorted: the reading that was due just before one may have been lost with it, so
-    the one before it holds for no longer than its interval.
+    `breaks` are the ends of the agent, sorted: the reading that was due just before one may have been lost with it. A
+    minute that a presence proves before such an end has all of its readings, for a round keeps both together.
     """
     steps: Steps[Outcome | None] = Steps(None)
     known: dict[tuple[float | str, str], Outcome] = {}

@@ -37,12 +37,19 @@ def test_a_draw_stays_on_record(tmp_path: Path) -> None:
 def test_results_are_added_and_never_replaced(tmp_path: Path) -> None:
     """Of a class what was stored last counts, what was before stays and is called corrected; a file counts once."""
     samples = stored(tmp_path, ("one", FIRST), ("two", SECOND))
-    assert samples.add(DRAW, tmp_path / "again.csv", b"one", [FIRST], "me") is None
+    assert samples.add(DRAW, tmp_path / "again.csv", b"two", [SECOND], "me") is None
     kept = samples.results(DRAW)
     assert [(one.number, one.visits) for one in kept] == [(1, (FIRST,)), (2, (SECOND,))]
     assert latest(kept) == {ROOM: SECOND}
     assert corrected(kept) == [(FIRST, SECOND)]
     assert (samples.folder / DRAW.id / "results/0001/back.csv").read_bytes() == b"one"
+
+
+def test_a_correction_can_be_taken_back(tmp_path: Path) -> None:
+    """The first file once more, after another one: it is what counts again."""
+    samples = stored(tmp_path, ("one", FIRST), ("two", SECOND))
+    assert samples.add(DRAW, tmp_path / "back.csv", b"one", [FIRST], "me")
+    assert latest(samples.results(DRAW)) == {ROOM: FIRST}
 
 
 @pytest.mark.parametrize("file", ["draw.json", "results/0001/results.json", "results/0001/back.csv"])

@@ -76,6 +76,19 @@ def test_where_there_is_no_school_nobody_misses_a_school_day(data: Path) -> None
 
 
 def test_a_day_that_nobody_wrote_is_no_day_without_school(data: Path) -> None:
-    """What the file does not tell is not taken for a holiday."""
+    """What the file does not tell is not taken for a holiday; where no verdict asks for the day, nothing fails."""
     (data / "calendars.yaml").write_text(OWN, encoding="utf-8")
     assert advice(data, "2026-10-01", "2026-10-02") == []
+
+
+@pytest.mark.parametrize("more", [("--no-rates",), ("--rates",)])
+def test_a_target_of_hotspots_needs_no_term(data: Path, more: tuple[str, ...]) -> None:
+    """A school with classrooms, whose term nobody wrote, is not asked about: a WiFi target is verified all the same."""
+    (data / "calendars.yaml").write_text(OWN, encoding="utf-8")
+    devices = data / "devices.csv"
+    devices.write_text("device,role,room,class\n441802-1.c1,classroom,7-1,七(1)班\n", encoding="utf-8")
+    run("roster", "import", data / "sites.csv", devices, "--from", "2026-01-01", "--yes", "--data", data)
+    period = ("--from", "2026-10-01", "--to", "2026-10-02", "--target", "free-wifi-counties", "--lang", "en")
+    said, wrong = run("verify", "--data", data, *period, *more)
+    assert wrong == ""
+    assert "NOT PROVEN  free-wifi-counties" in said

@@ -3,10 +3,13 @@
 from datetime import date, timedelta
 
 from collector.asked import Asked
+from collector.calendars.schedule import Hours
 from collector.days import StoredDay
 from collector.known import Mark, Marks, still_valid
 from collector.roster.schema import Device
 from collector.store.base import Late
+from collector.targets.schema import Condition, Criterion, Proof
+from contract.settings import Seconds
 from tests.collector.verification.world import (
     AVAILABLE,
     CLASS_1,
@@ -64,6 +67,14 @@ def test_a_day_judged_before_all_had_come_is_judged_again() -> None:
     """Within half an hour after the end of a day its last minutes may be under way still."""
     early = stored(MONDAY, judged_ns=after(MONDAY, hours=0.49))
     assert valid(early, stored(TUESDAY, judged_ns=after(TUESDAY, hours=0.5))) == [TUESDAY]
+
+
+def test_a_day_waits_for_a_reading_that_may_be_half_an_interval_late() -> None:
+    """Asked every four hours: the next answer, two hours after its time, may still say how the day ended."""
+    power = Condition("display.power", equals=("on",), every=Seconds(4 * 3600))
+    question = asked(MONDAY)._replace(criterion=Criterion((Proof((power,)),), Hours.SERVICE))
+    for hours, holds in ((2.2, []), (2.3, [MONDAY])):
+        assert valid(stored(MONDAY, judged_ns=after(MONDAY, hours=hours)), questions=(question,)) == holds
 
 
 def test_a_day_with_other_hours_speakers_or_doubts_is_judged_again() -> None:

@@ -85,6 +85,8 @@ def told(store: Store, world: World, asks: Sequence[str], *, is_watched: bool = 
         (QUIET, ("service",), False, {"without_readings": True}, Cause.UNKNOWN),
         (QUIET, ("service",), True, {"without_readings": True}, Cause.UNKNOWN),
         (QUIET, ("service", "lan"), False, {"without_readings": True}, Cause.WORKING),
+        (QUIET, ("lan+service",), False, {"without_readings": True}, Cause.UNKNOWN),
+        (QUIET._replace(lan_down=((0, 40 * MINUTE),)), ("lan+service",), False, {"without_readings": True}, None),
         (QUIET, ("lan",), False, {"is_doubted": True}, None),
         (QUIET._replace(lan_down=((10 * MINUTE, 11 * MINUTE),)), ("lan",), False, {}, None),
         (QUIET._replace(lan_down=((10 * MINUTE, 11 * MINUTE),)), (), False, {}, Cause.WORKING),
