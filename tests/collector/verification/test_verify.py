@@ -10,11 +10,12 @@ from collector import judging
 from collector.days import read_days
 from collector.roster.schema import Device, Roster
 from collector.store.base import Poison, Store, StoreUnavailable
-from collector.targets.schema import Target
+from collector.targets.schema import Rule, Target
 from collector.verification import Verified, promise_of, verify
 from collector.verify.conclude import Period
 from collector.verify.results import Verdict
 from contract.measurements import Retention
+from firmware_profiles.schema import Slug
 from tests.collector.verification.world import (
     AVAILABLE,
     CLASS_1,
@@ -25,6 +26,7 @@ from tests.collector.verification.world import (
     MONDAY,
     NEXT_MONDAY,
     REACHES_WAN,
+    SCHOOL_1,
     SUNDAY,
     THURSDAY,
     TUESDAY,
@@ -208,6 +210,11 @@ def test_sums_and_minutes_say_the_same(store: Store, monkeypatch: pytest.MonkeyP
     for day in WEEK:
         world.works(CLASS_1, day)
         world.works(CLASS_2, day, wan=0)
+    world.works(CLASS_3, MONDAY)
+    world.works(CLASS_3, TUESDAY, "07:30", "09:30")
+    world.works(CLASS_3, WEDNESDAY, "08:30")
+    world.works(CLASS_3, THURSDAY, "07:30", "10:00")
+    world.works(CLASS_3, THURSDAY, "10:00", boot="another", booted="09:59")
     world.write(store)
     target = AVAILABLE._replace(good_when=(REACHES_WAN,))
     monkeypatch.setattr(judging, "WORTH_A_SUM", 0)
@@ -216,3 +223,26 @@ def test_sums_and_minutes_say_the_same(store: Store, monkeypatch: pytest.MonkeyP
     by_minutes = asked(store, target, AVAILABLE, recompute=True)
     assert units(by_sums) == units(by_minutes)
     assert units(by_sums)[CLASS_2] == (Verdict.FAIL, {"wan_down": 1200})
+    assert units(by_sums)[CLASS_3][1]["working"] == 240 + 90 + 211 + 239
+
+
+def test_who_reports_and_who_is_at_risk(store: Store) -> None:
+    """Whoever was there in the period reports, if only a batch came; at risk is who was silent on the last two days."""
+    world = World()
+    for day in WEEK:
+        world.works(CLASS_1, day)
+    world.works(CLASS_2, MONDAY)
+    world.works(CLASS_2, WEDNESDAY, "13:00", "14:00")  # not in the hours
+    world.add("delivery", CLASS_3, at(THURSDAY), {"seq": 1})
+    world.write(store)
+    reports = AVAILABLE._replace(id=Slug("reports"), good_when=(), rule=Rule(reporting=True))
+    nobody = Device(f"{SCHOOL_1}.c0703", "classroom")
+    everybody = roster(*roster().devices.values(), nobody)
+    for recompute in (False, False, True):
+        found = asked(store, reports, AVAILABLE, rosters=[(MONDAY, everybody)], recompute=recompute)
+        verdicts = {name: verdict for name, (verdict, _) in units(found).items()}
+        assert verdicts == {
+            CLASS_1: Verdict.PASS, CLASS_2: Verdict.PASS, CLASS_3: Verdict.PASS, nobody.id: Verdict.NOT_PROVEN
+        }  # fmt: skip
+        silent = {one.device: one.last_seen_ns for one in found.rates.reporting.at_risk}
+        assert silent == {CLASS_2: at(WEDNESDAY, "14:00"), CLASS_3: None, nobody.id: None}
