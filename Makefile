@@ -91,7 +91,7 @@ bench: .venv/.developer .venv/.servers
 	$(BIN)/python -m benchmarks.roster
 	$(BIN)/python -m benchmarks.verify_minutes
 	$(BIN)/python -m benchmarks.verify_rates
-	$(BIN)/python -m benchmarks.verify --devices 5500 --smaller
+	$(BIN)/python -m benchmarks.verify --devices 5500 --smaller 2750
 	$(BIN)/python -m benchmarks.accuracy --outages 1000
 
 bench-lab: as-root lab-programs .venv/.developer .venv/.servers
