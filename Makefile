@@ -33,11 +33,16 @@ setup: .venv/.product
 	$(PIP) --group dev
 	@touch $@
 
+# What a PDF needs of Debian, and what tests read one with.
+FOR_PDF := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fontconfig fonts-noto-cjk poppler-utils
+
 # The real servers that the tests and benchmarks start for themselves, on free ports and in folders of their own.
 .venv/.servers: .venv/.product
 	@command -v mosquitto >/dev/null && command -v mosquitto_pub >/dev/null && command -v influxd >/dev/null && command -v strace >/dev/null \
 	    && command -v openssl >/dev/null && command -v pgrep >/dev/null && command -v snmpd >/dev/null || { \
 	    $(APT) update && $(APT) install -y --no-install-recommends mosquitto mosquitto-clients influxdb strace openssl procps snmpd; }
+	@command -v pdftotext >/dev/null && fc-list :lang=zh-cn 2>/dev/null | grep -q . && $(BIN)/python -c 'import weasyprint' 2>/dev/null || { \
+	    $(APT) update && $(APT) install -y --no-install-recommends $(FOR_PDF); }
 	@touch $@
 
 up: .venv/.product
@@ -93,6 +98,7 @@ bench: .venv/.developer .venv/.servers
 	$(BIN)/python -m benchmarks.verify_rates
 	$(BIN)/python -m benchmarks.verify --devices 5500 --smaller 2750
 	$(BIN)/python -m benchmarks.accuracy --outages 1000
+	$(BIN)/python -m benchmarks.archive
 
 bench-lab: as-root lab-programs .venv/.developer .venv/.servers
 	$(BIN)/python -m benchmarks.probes

@@ -19,6 +19,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from collector import up as up_room
 from collector.commands import calendar as calendar_commands
+from collector.commands import dispute as dispute_commands
+from collector.commands import evidence as evidence_commands
 from collector.commands import roster as roster_commands
 from collector.commands import sample as sample_commands
 from collector.commands import targets as targets_commands
@@ -34,6 +36,7 @@ from collector.commands.common import (
     open_for_reading,
     zone_of,
 )
+from collector.commands.report import report
 from collector.commands.simulate import simulate
 from collector.commands.verify import verify
 from collector.foreign import Foreign, Rule, rules_of
@@ -63,11 +66,14 @@ app = typer.Typer(
     help="The centre: collects the evidence of a city's classrooms and hotspots, and shows it.",
 )
 app.add_typer(calendar_commands.app, name="calendar")
+app.add_typer(dispute_commands.app, name="dispute")
 app.add_typer(targets_commands.app, name="targets")
 app.add_typer(roster_commands.app, name="roster")
+app.add_typer(evidence_commands.app, name="evidence")
 app.add_typer(sample_commands.app, name="sample")
 app.command()(simulate)
 app.command()(verify)
+app.command()(report)
 
 
 class CollectSettings(NamedTuple):

@@ -16,11 +16,11 @@ from typing import Any, TypeVar
 
 from collector.asked import Promise, days_of
 from collector.deliveries import Batches
+from collector.disputed import Figures
 from collector.known import is_seen
 from collector.lessons import lessons_on
 from collector.records import Records
 from collector.store.base import Store, Track
-from collector.verify.conclude import Conclusion
 from collector.verify.equipment import Heard
 from collector.verify.journey import STAGES, Walks
 from collector.verify.throughput import Test
@@ -51,18 +51,18 @@ def device_days(promise: Promise) -> int:
 
 
 def feed(
-    store: Store, promise: Promise, records: Records, conclusion: Conclusion, progress: Progress, *, all_points: bool
+    store: Store, promise: Promise, records: Records, figures: Figures, progress: Progress, *, all_points: bool
 ) -> None:
     """
-    Hand what the store has for the rates of a period to a conclusion.
+    Hand what the store has for the rates of a period to its figures.
 
     Without `all_points` that is not what must be read point by point: `POINT_BY_POINT`. StoreError: the store failed.
     """
-    start_ns, end_ns = promise.start_ns, promise.end_ns
+    start_ns, end_ns, conclusion = promise.start_ns, promise.end_ns, figures.first
     steps: list[Callable[[], None]] = [
         lambda: _each(conclusion.heard, newest(store, promise)),
-        lambda: _each(conclusion.seen, seen(store, promise, records)),
-        lambda: _each(conclusion.test, tests(store, start_ns, end_ns)),
+        lambda: _each(figures.seen, seen(store, promise, records)),
+        lambda: _each(figures.test, tests(store, start_ns, end_ns)),
     ]
     if all_points:
         hotspots = conclusion.hotspots

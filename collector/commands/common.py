@@ -60,3 +60,11 @@ def open_for_reading(data: Path, store: str | None) -> Store:
     opened = open_store(url, create=False)
     opened.ready()
     return opened
+
+
+def known_key(data: Path, file: Path | None) -> bytes | None:
+    """Return the public key that archives must be signed with: of `--key`, else the data folder's; None without any."""
+    from collector.archive.keys import public_in  # noqa: PLC0415  brings 9 MB that few commands need
+
+    known = file or public_in(data)
+    return known.read_bytes() if known else None

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from collector.commands import dispute_words
 from collector.commands.verify_rates_json import rates_tree, silent_tree
 from collector.commands.verify_times import iso
-from collector.commands.verify_words import counts_of
+from collector.commands.verify_words import counts_of, differing
 from collector.sentences import sentence_of_target
 from collector.verification import Verified
 from collector.verify.conclude import TargetFigures
@@ -16,8 +17,13 @@ from collector.verify.results import Interval, TargetResult, UnitResult
 from contract import __version__
 
 
-def as_tree(found: Verified, zone: ZoneInfo, now_ns: int) -> dict[str, Any]:
-    """Return the tree; instants are ISO 8601 in the programme's zone, shares 0 to 1, minutes whole."""
+def as_tree(found: Verified, zone: ZoneInfo, now_ns: int, disputes_head: str = "") -> dict[str, Any]:
+    """
+    Return the tree; instants are ISO 8601 in the programme's zone, shares 0 to 1, minutes whole.
+
+    `disputes_head` is the hash of the newest record of disputes, empty while there is none.
+    """
+    without = differing(found)
     return {
         "version": __version__,
         "from": found.period.first.isoformat(),
@@ -30,8 +36,15 @@ def as_tree(found: Verified, zone: ZoneInfo, now_ns: int) -> dict[str, Any]:
             "summing": round(found.summing_s, 3),
             "rates": round(found.rates_s, 3),
         },
-        "targets": [_target(result, figures, zone) for result, figures in found.targets],
-        "findings": [_finding(finding, zone) for finding in found.findings],
+        "disputes": {
+            "head": disputes_head or None,
+            "taken": [dispute_words.as_json(one, zone) for one in found.disputes],
+        },
+        "targets": [
+            _target(result, figures, zone) | {"without_disputes": _without(without.get(result.target.id), zone)}
+            for result, figures in found.targets
+        ],
+        "findings": [_finding(finding, zone) | {"decided": finding in found.decided} for finding in found.findings],
         "at_risk": silent_tree(found.rates.reporting, zone),
         "rates": rates_tree(found.rates, found.left_out, zone),
     }
@@ -61,6 +74,15 @@ def _target(result: TargetResult, figures: TargetFigures, zone: ZoneInfo) -> dic
         "outages": [_outage(outage, zone) for outage in figures.outages],
         "units": [_unit(unit) for unit in result.units],
     }
+
+
+def _without(other: tuple[TargetResult, TargetFigures] | None, zone: ZoneInfo) -> dict[str, Any] | None:
+    """Return what a target comes to without disputes and closures, in the same keys; None where it is the same."""
+    if other is None:
+        return None
+    tree = _target(*other, zone)
+    keys = ("verdict", "why", "sentence", "counts", "rate", "minutes", "reliability", "outages", "units")
+    return {key: tree[key] for key in keys}
 
 
 def _interval(rate: Interval | None) -> dict[str, float] | None:

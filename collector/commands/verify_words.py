@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from collector.commands import dispute_words
 from collector.commands.verify_rates import sections
 from collector.commands.verify_times import local
 from collector.sentences import sentence_of_target
@@ -100,6 +101,12 @@ def lost(figures: TargetFigures, language: Language) -> str:
     return word("and", language).join(f"{word(CAUSES[Cause(cause)], language)} {minutes:,}" for cause, minutes in some)
 
 
+def differing(found: Verified) -> dict[str, tuple[TargetResult, TargetFigures]]:
+    """Return what targets come to without disputes and closures, where that is anything else; by their ids."""
+    pairs = zip(found.targets, found.without, strict=True) if found.without else ()
+    return {other[0].target.id: other for one, other in pairs if one != other}
+
+
 def titled(target: Target, language: Language) -> str:
     """Return the title of a target."""
     return str(target.title.zh if language == "zh" else target.title.en)
@@ -115,7 +122,11 @@ def screen_of(found: Verified, language: Language, zone: ZoneInfo, *, full_times
         facts.append(f"{word('judging_took', language)}: {found.judging_s:.1f} s")
         facts.append(f"{word('summing_took', language)}: {found.summing_s:.1f} s")
         facts.append(f"{word('rates_took', language)}: {found.rates_s:.1f} s")
-    lines = [*_sentences(found, language), *_findings(found.findings, language, zone)]
+    lines = [
+        *_sentences(found, language),
+        *dispute_words.taken(found.disputes, language, zone),
+        *_findings(found, language, zone),
+    ]
     rates = sections(found.rates, found.left_out, language, zone)
     return Group(Text("   ".join(facts), style="dim"), _table(found, language), *lines, *rates)
 
@@ -144,6 +155,7 @@ def _table(found: Verified, language: Language) -> Table:
 
 
 def _sentences(found: Verified, language: Language) -> Iterator[Text]:
+    without = differing(found)
     for result, figures in found.targets:
         key, style = _VERDICTS[result.verdict]
         yield Text()
@@ -153,16 +165,38 @@ def _sentences(found: Verified, language: Language) -> Iterator[Text]:
             yield Text(f"  {why}")
         if minutes := lost(figures, language):
             yield Text(f"  {word('minutes_lost', language)}: {minutes}")
+        if result.target.id in without:
+            yield _in_short("without_disputes", *without[result.target.id], language)
+            yield _in_short("with_disputes", result, figures, language)
 
 
-def _findings(found: Sequence[Finding], language: Language, zone: ZoneInfo) -> Iterator[Text]:
+def _in_short(which: str, result: TargetResult, figures: TargetFigures, language: Language) -> Text:
+    """Return a target's figure in a line, to be compared with another one."""
+    key, style = _VERDICTS[result.verdict]
+    numbers = zip(("proven", "failing", "unproven"), counts_of(result)[:3], strict=True)
+    parts = [f"{word(name, language)} {number:,}" for name, number in numbers]
+    causes = (Cause.WORKING, Cause.UNKNOWN, Cause.EXCLUDED)
+    parts += [f"{word(CAUSES[cause], language)} {figures.minutes.get(cause, 0):,}" for cause in causes]
+    said = word("and", language).join(parts)
+    return Text.assemble(f"  {word(which, language)}: ", (word(key, language), style), f"  {said}")
+
+
+def _findings(verified: Verified, language: Language, zone: ZoneInfo) -> Iterator[Text]:
+    found = verified.findings
     for finding in found[:_MOST_FINDINGS]:
         if finding is found[0]:
             yield Text()
             yield Text(f"{word('to_check', language)}: {len(found):,}", style="bold")
         until = word("goes_on", language) if finding.until_ns is None else local(finding.until_ns, zone)
-        effect = word("not_counted" if finding.doubted else "info", language)
+        effect = word(_effect(finding, verified.decided), language)
         yield Text(
             f"  {word(_FINDINGS[finding.kind], language)}  {local(finding.since_ns, zone)} … {until}  "
             f"{', '.join(finding.devices[:5])}{' …' if len(finding.devices) > 5 else ''}  {effect}"
         )
+
+
+def _effect(finding: Finding, decided: Sequence[Finding]) -> str:
+    """Return the word of what a finding does to the evidence."""
+    if finding in decided:
+        return "decided"
+    return "not_counted" if finding.doubted else "info"

@@ -149,11 +149,13 @@ class SqliteStore(SqliteReads):
 
     Writes share one connection and a lock: SQLite takes one writer at a time. Each read opens a connection of its
     own: it sees one snapshot from its first row to its last, in any thread, beside any writer, and two reads of one
-    thread may be taken in turns.
+    thread may be taken in turns. With `is_scratch` it is this process's own for a while, such as an archive that is
+    looked at: nothing is too old for it, and nothing waits for the disk.
     """
 
-    def __init__(self, path: Path, *, create: bool = True) -> None:
+    def __init__(self, path: Path, *, create: bool = True, is_scratch: bool = False) -> None:
         self.path = path
+        self._is_scratch = is_scratch
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._next_expiry = 0.0
@@ -184,7 +186,7 @@ class SqliteStore(SqliteReads):
         """Store lines in one transaction, on disk when it returns; return those that cannot be stored."""
         rows: dict[str, list[tuple[Value | None, ...]]] = defaultdict(list)
         poison = []
-        oldest_ns = time.time_ns() - RETENTION_DAYS[retention] * _DAY_NS
+        oldest_ns = 0 if self._is_scratch else time.time_ns() - RETENTION_DAYS[retention] * _DAY_NS
         for line in filter(None, lines.split(b"\n")):
             try:
                 row, values = _parse(line, retention, oldest_ns)
@@ -209,6 +211,8 @@ class SqliteStore(SqliteReads):
     def _expire(self) -> None:
         """Delete what is past its retention: a range of each series."""
         self._next_expiry = time.monotonic() + EXPIRY_INTERVAL_S
+        if self._is_scratch:
+            return
         now_ns = time.time_ns()
         with self._transaction() as connection:
             for row in TABLE.values():
@@ -233,7 +237,7 @@ class SqliteStore(SqliteReads):
             connection = self._open("rw")
             try:
                 (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute(f"PRAGMA synchronous = {'OFF' if self._is_scratch else 'FULL'}")
             except sqlite3.Error:
                 connection.close()
                 raise

@@ -29,7 +29,7 @@ from collector.verify.firmware import firmware
 from collector.verify.journey import Tracer, Walk, Walks
 from collector.verify.operators import Contracts
 from collector.verify.period import Period, Places, day_of
-from collector.verify.reporting import Expected, reporting
+from collector.verify.reporting import Expected, IsClosed, reporting
 from collector.verify.results import Rates, Reporting, Result, TargetFigures, TargetResult
 from collector.verify.rules import OpenTarget, open_target
 from collector.verify.throughput import Test
@@ -176,18 +176,22 @@ class Conclusion:
         """Return the verdicts, in the programme's order, each with its figures."""
         return [(target.finish(), target.figures()) for target in self._targets]
 
-    def rates(self, horizon_ns: int, schedule_of: ScheduleOf | None = None) -> Rates:
-        """Return the further rates; what had no evidence handed in is empty."""
+    def rates(self, horizon_ns: int, schedule_of: ScheduleOf | None = None, is_closed: IsClosed | None = None) -> Rates:
+        """Return the further rates; what had no evidence handed in is empty. `is_closed`: see `reporting`."""
         expected = list(self._expected())
         devices = [one.device for one in expected]
-        days_of = _Days(self._period, horizon_ns, schedule_of) if schedule_of else None
+        if schedule_of:
+            days_of = _Days(self._period, horizon_ns, schedule_of)
+            reports = reporting(expected, self._heard, self._seen, days_of, is_closed)
+        else:
+            reports = _reports(devices, self._seen)
         return Rates(
             self._contracts.finish(self._period.in_force[-1].sites.values()),
             self._tracer.finish(),
             equipment(devices, self._heard),
             firmware(devices, self._heard),
             self._users.finish(),
-            reporting(expected, self._heard, self._seen, days_of) if days_of else _reports(devices, self._seen),
+            reports,
             self._deliveries.finish(),
         )
 

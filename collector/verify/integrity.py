@@ -62,13 +62,13 @@ class Finding(NamedTuple):
     doubted: tuple[str, ...] = ()
 
 
-class Adjudication(NamedTuple):
-    """What somebody decided about a finding, told by kind, begin and one of its devices: whether evidence counts."""
+class Cleared(NamedTuple):
+    """Somebody decided that a finding of this kind says nothing against the evidence of an agent, for a period."""
 
     kind: Concern
     device: str
     since_ns: int
-    counts: bool
+    until_ns: int
 
 
 class _Stay(NamedTuple):
@@ -102,19 +102,33 @@ def findings(
     return tuple(sorted(found, key=lambda one: (one.since_ns, one.kind, one.devices)))
 
 
-def doubted(
-    found: Iterable[Finding], adjudicated: Iterable[Adjudication] = ()
-) -> Mapping[str, tuple[tuple[int, int], ...]]:
-    """Return the periods of each agent whose evidence does not count; `Evidence.doubted` of all it speaks for."""
-    cleared = {(one.kind, one.device, one.since_ns) for one in adjudicated if one.counts}
-    periods = defaultdict(list)
+def doubted(found: Iterable[Finding], cleared: Iterable[Cleared] = ()) -> Mapping[str, tuple[tuple[int, int], ...]]:
+    """
+    Return the periods of each agent whose evidence does not count; `Evidence.doubted` of all it speaks for.
+
+    What somebody cleared is taken out of the periods of findings of that kind, and of no other.
+    """
+    decided: dict[tuple[Concern, str], list[tuple[int, int]]] = defaultdict(list)
+    for one in cleared:
+        decided[one.kind, one.device].append((one.since_ns, one.until_ns))
+    periods: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for finding in found:
-        if any((finding.kind, device, finding.since_ns) in cleared for device in finding.devices):
-            continue
         until_ns = _FOREVER_NS if finding.until_ns is None else finding.until_ns
         for device in finding.doubted:
-            periods[device].append((finding.since_ns, until_ns))
-    return {device: tuple(sorted(some)) for device, some in periods.items()}
+            periods[device] += _without((finding.since_ns, until_ns), decided.get((finding.kind, device), ()))
+    return {device: tuple(sorted(some)) for device, some in periods.items() if some}
+
+
+def _without(period: tuple[int, int], cleared: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return what is left of a period."""
+    left, (at_ns, end_ns) = [], period
+    for since_ns, until_ns in sorted(cleared):
+        if since_ns > at_ns:
+            left.append((at_ns, min(since_ns, end_ns)))
+        at_ns = max(at_ns, until_ns)
+        if at_ns >= end_ns:
+            return left
+    return [*left, (at_ns, end_ns)]
 
 
 def is_virtual(mac: str) -> bool:

@@ -156,6 +156,10 @@ def under(tree: Any, path: str) -> list[Any]:
 
 def test_json_has_what_is_documented_and_nothing_else(office: Office) -> None:
     """Each key of docs/verify.md is there in each object, and no object has a key that is not documented."""
+    at = ("--data", office.data, "--calendars", office.data / "calendars.yaml")
+    about = ("--device", name_of("a.c1"), "--from", FIRST, "--reason", "exam", "--text", "x", "--by", "a")
+    asked("dispute", "propose", *about, *at, code=0)
+    asked("dispute", "approve", 1, "--by", "b", *at, code=0)
     tree = json.loads(asked(*office.words("--json"), code=0)[0])
     rows = documented()
     heads = [name for key in rows for name in re.findall(r"`([^`]+)`", key)]
@@ -170,9 +174,10 @@ def test_json_has_what_is_documented_and_nothing_else(office: Office) -> None:
         objects = under(tree, path)
         assert objects, f"{path}: the test has none"
         for one in objects:
-            assert one.keys() == {*names, *(below if path == "targets[]" else ())}, path
+            known = {name.removesuffix("[]") for name in names}
+            assert one.keys() == known | (below if path == "targets[]" else set()), path
     for causes in (*under(tree, "targets[].minutes"), *under(tree, "targets[].units[].minutes")):
-        assert causes.keys() <= {"working", "lan_down", "unknown"}
+        assert causes.keys() <= {"working", "lan_down", "unknown", "excluded"}
     for words in (*under(tree, "targets[].sentence"), *under(tree, "targets[].title")):
         assert words.keys() == {"zh", "en"}
 
@@ -218,6 +223,9 @@ def test_json_says_what_was_found(office: Office) -> None:
             "until": None,
             "seen": ["94:83:c4:00:00:01", "94:83:c4:00:00:09"],
             "doubted": [name_of("a.c4")],
+            "decided": False,
         }
     ]
+    assert tree["disputes"] == {"head": None, "taken": []}
+    assert [target["without_disputes"] for target in tree["targets"]] == [None] * 4
     assert tree["at_risk"] == [{"device": name_of("a.c3"), "days": 2, "last_seen": None}]

@@ -161,7 +161,8 @@ def test_silence_is_counted_in_days_of_service(row: list[str]) -> None:
     _, marks, silent, at_risk = row
     days = schedules(marks)
     seen = [day.start_ns + 500 * MINUTE_NS for day, mark in zip(days, marks.split(), strict=True) if "*" in mark]
-    found = silent_days(seen[-1] if seen else None, days)
+    closed = [day for day, mark in zip(days, marks.split(), strict=True) if "c" in mark]
+    found = silent_days(seen[-1] if seen else None, days, closed.__contains__)
     assert (found, found >= AT_RISK_DAYS) == (int(silent), at_risk == "yes")
 
 
@@ -181,6 +182,22 @@ def test_who_is_at_risk() -> None:
     assert (found.devices, found.reporting) == (4, 2)
     assert [(one.device, one.days) for one in found.at_risk] == [(old[2].id, 3), (old[0].id, 2)]
     assert (result.first, result.last, result.horizon_ns) == (FIRST, date(2026, 9, 4), horizon_ns)
+
+
+def test_a_closed_day_is_that_of_the_device() -> None:
+    """What was agreed of one room keeps its device from being at risk, and nobody else's."""
+    days = {day.day: day for day in schedules("S S")}
+    devices = [Device(f"{SITE}.c{number}", "classroom") for number in (1, 2)]
+    last = FIRST + timedelta(days=1)
+    conclusion = Conclusion([], Period(FIRST, last, [(FIRST, roster_of(*devices))]))
+    horizon_ns = START_NS + 2 * DAY_NS
+
+    def is_closed(device: str, day: DaySchedule) -> bool:
+        return device == devices[0].id and day.day == last
+
+    found = conclusion.rates(horizon_ns, lambda _, day: days[day], is_closed).reporting
+    assert found.devices == 2
+    assert [(one.device, one.days) for one in found.at_risk] == [(devices[1].id, 2)]
 
 
 @pytest.mark.parametrize("row", rows("Use"), ids=lambda row: row[0])

@@ -3,7 +3,7 @@
 import pytest
 
 from collector.verify.evidence import Identified
-from collector.verify.integrity import Adjudication, Concern, Finding, doubted, findings, is_virtual
+from collector.verify.integrity import Cleared, Concern, Finding, doubted, findings, is_virtual
 
 HOUR = 3_600_000_000_000
 DAY = 24 * HOUR
@@ -190,12 +190,14 @@ def test_shared_only_while_both_are_there() -> None:
 
 
 def test_evidence_counts_again_once_somebody_said_so() -> None:
-    """A finding that was found to be all right doubts nobody's evidence; one that was confirmed does as before."""
+    """What was found to be all right is doubted no more: for this agent, this kind of finding and this time alone."""
     found = findings(serials((0, "A"), (HOUR, "B"), (2 * HOUR, "A")))
     ((since, until),) = doubted(found)[ONE]
     assert since == HOUR
     assert until > 1000 * DAY
-    decision = Adjudication(Concern.NUMBER_CLASH, ONE, HOUR, counts=True)
+    decision = Cleared(Concern.NUMBER_CLASH, ONE, 0, until)
     assert doubted(found, [decision]) == {}
-    assert doubted(found, [decision._replace(counts=False)]) == doubted(found)
-    assert doubted(found, [decision._replace(since_ns=0)]) == doubted(found)
+    assert doubted(found, [decision._replace(kind=Concern.PLACE)]) == doubted(found)
+    assert doubted(found, [decision._replace(device=TWO)]) == doubted(found)
+    hours = [decision._replace(since_ns=a * HOUR, until_ns=b * HOUR) for a, b in ((3, 4), (3, 6), (0, 2))]
+    assert doubted(found, hours) == {ONE: ((2 * HOUR, 3 * HOUR), (6 * HOUR, until))}

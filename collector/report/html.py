@@ -1,0 +1,120 @@
+"""
+The report as one HTML file: styles, charts and fonts' names within, no address outside; A4 when it is printed.
+
+    View, charts ──▶ templates/report.html ──▶ one file ──▶ a browser, or pdf.py
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from collector.glossary import GLOSSARY
+from collector.report import charts
+from collector.report.looks import VERDICTS
+from collector.report.model import Page, Report
+from collector.report.tree import fingerprint, tree_of
+from collector.report.views import View, anchors, detailed, ordered, with_details
+from collector.verify.results import UnitResult, Verdict
+from collector.words import Language
+
+_TEMPLATES = Path(__file__).parent / "templates"
+MOST_UNITS = 2000
+MOST_FINDINGS = 30
+ROWS_A_PIECE = 15  # of a heat strip: a page may break between pieces, not within
+
+
+class Made(NamedTuple):
+    """When a report was made, as ISO 8601, and by which version: not among what the fingerprint is of."""
+
+    at: str
+    version: str
+
+
+class Limits(NamedTuple):
+    """How many units of a target a file shows, and of how many their minutes; `visits_only` shows the list alone."""
+
+    units: int = MOST_UNITS
+    details: int = MOST_UNITS
+    visits_only: bool = False
+
+
+def html_of(report: Report, language: Language, made: Made, limits: Limits) -> str:
+    """Return the report as HTML."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["css"] = css_string
+    view = View(report, language)
+    return environment.get_template("report.html").render(
+        view=view,
+        t=view.text,
+        report=report,
+        made=made,
+        limits=limits,
+        language=language,
+        fingerprint=fingerprint(tree_of(report)),
+        charts=_Charts(view),
+        parts=_Parts(limits),
+        glossary=GLOSSARY,
+        marks=VERDICTS,
+        verdicts=Verdict,
+        most_findings=MOST_FINDINGS,
+        style=Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),  # noqa: S704  our own file
+    )
+
+
+def css_string(text: str) -> Markup:
+    """Return a text as a string of CSS: whatever is no letter or digit as its number."""
+    escaped = "".join(char if char.isascii() and char.isalnum() else f"\\{ord(char):x} " for char in text)
+    return Markup('"{}"').format(Markup(escaped))  # noqa: S704  letters, digits, numbers of characters
+
+
+class _Charts:
+    """The charts that a page of a target has."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def by_day(self, page: Page) -> Markup:
+        return charts.by_day(page, self._view.language)
+
+    def causes(self, page: Page) -> Markup:
+        return charts.causes(page, self._view.language)
+
+    def tests(self, page: Page) -> Markup:
+        some = (test for tests in page.tests.values() for test in tests)
+        return charts.tests(some, page.target.rule.throughput_mbps or 0.0, self._view.language)
+
+    def strips(self, page: Page, unit: UnitResult) -> Markup:
+        some = page.strips[unit.id]
+        pieces = (some[number : number + ROWS_A_PIECE] for number in range(0, len(some), ROWS_A_PIECE))
+        return Markup().join(charts.strips(piece, some, self._view.zone, self._view.language) for piece in pieces)
+
+    def journey(self, number: int) -> Markup:
+        return charts.journey(self._view.report.rates.journeys.total[number], self._view.language)
+
+    def key(self) -> Markup:
+        return charts.key(self._view.language)
+
+
+class _Parts:
+    """What of a target is shown: units, details, and how many are left out."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.anchors = anchors
+
+    def units(self, page: Page) -> list[UnitResult]:
+        return ordered(page.result.units)[: self._limits.units]
+
+    def details(self, page: Page) -> list[UnitResult]:
+        return list(with_details(page, self._limits.details))
+
+    def detailed(self, page: Page) -> int:
+        return detailed(page)

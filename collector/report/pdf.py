@@ -1,0 +1,50 @@
+"""The report as PDF: what html.py makes, laid out for A4 by WeasyPrint, with page numbers and fingerprint below."""
+
+import logging
+import subprocess
+
+from collector.report.html import Limits
+from collector.words import Language
+from contract.errors import SantongError
+
+PDF_LIMITS = Limits(units=500, details=60)
+_NO_LIBRARY = (
+    "a PDF needs WeasyPrint and pango: pip install 'santong[pdf]' and apt-get install libpango-1.0-0 libpangoft2-1.0-0 "
+    "libharfbuzz-subset0; or write .html and print it"
+)
+_NO_FONT = "a PDF in Chinese needs a Chinese font: apt-get install fonts-noto-cjk; or write .html and print it"
+
+
+class PdfError(SantongError):
+    """A PDF cannot be made on this machine; the message says what is missing."""
+
+
+def check(language: Language) -> None:
+    """Raise PdfError where library or font is missing: without a font each character would be an empty box."""
+    try:
+        import weasyprint  # noqa: F401, PLC0415  needs libraries of the system
+    except (ImportError, OSError) as error:
+        raise PdfError(_NO_LIBRARY) from error
+    if language == "zh" and not _has_chinese_font():
+        raise PdfError(_NO_FONT)
+
+
+def _has_chinese_font() -> bool:
+    try:
+        found = subprocess.run(["fc-list", ":lang=zh-cn", "family"], capture_output=True, check=False, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return True  # nobody can tell: better a try
+    return found.returncode != 0 or bool(found.stdout.strip())
+
+
+def pdf_of(html: str) -> bytes:
+    """Return HTML as PDF. It has all that it needs within: nothing is fetched."""
+    from weasyprint import HTML  # noqa: PLC0415
+
+    logging.getLogger("weasyprint").setLevel(logging.ERROR)  # rules for screens that a PDF has no use for
+    logging.getLogger("fontTools").setLevel(logging.ERROR)
+    return bytes(HTML(string=html, url_fetcher=_fetch_nothing).write_pdf() or b"")
+
+
+def _fetch_nothing(url: str, *_: object, **__: object) -> dict[str, object]:
+    raise ValueError(f"a report has no address outside: {url}")

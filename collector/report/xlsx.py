@@ -1,0 +1,354 @@
+"""
+The report as XLSX: real numbers and dates, frozen headers, and links from target to unit to day.
+
+    summary ─▶ targets ─▶ units ─▶ days (minutes), tests      outages      visit list
+
+Written row by row, so that a city's days need no more memory than a row.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.hyperlink import Hyperlink
+
+from collector.glossary import GLOSSARY
+from collector.report.html import Made
+from collector.report.looks import VERDICTS
+from collector.report.model import Page, Report, Strip
+from collector.report.tree import fingerprint, tree_of
+from collector.report.views import View, ordered
+from collector.verify.causes import Cause, as_text
+from collector.verify.results import Interval, UnitResult, Verdict
+from collector.words import Language, word
+
+MOST_ROWS = 1_048_576  # of a sheet
+_PERCENT, _COUNT, _RATE, _DAY, _TIME = "0.0%", "#,##0", "0.00", "yyyy-mm-dd", "yyyy-mm-dd hh:mm"
+_HEAD = {
+    "font": Font(bold=True),
+    "fill": PatternFill("solid", fgColor="E6EDF2"),
+    "alignment": Alignment(wrap_text=True, vertical="center"),
+    "border": Border(bottom=Side("medium")),
+}
+_COLOURS = {Verdict.PASS: "1F6F9F", Verdict.FAIL: "A83F00", Verdict.NOT_PROVEN: "4D4D4D"}
+_LINK = Font(color="1F6F9F", underline="single")
+
+
+class Column(NamedTuple):
+    """A column: its header, its width in characters, the format of its numbers."""
+
+    header: str
+    width: float
+    format: str = "General"
+
+
+class Cell(NamedTuple):
+    """A value with what is other about it: a place to go to (`Units!A12`), a format, a verdict's colour, many lines."""
+
+    value: Any
+    link: str = ""
+    format: str = ""
+    verdict: Verdict | None = None
+    wrap: bool = False
+
+
+def write_xlsx(path: Path, report: Report, language: Language, made: Made) -> None:
+    """Write the report."""
+    book = Workbook(write_only=True)
+    sheets = _Sheets(View(report, language), made)
+    for name, columns, rows in sheets.all():
+        _sheet(book, name, columns, rows)
+    book.save(path)
+
+
+def _sheet(book: Workbook, name: str, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
+    sheet = book.create_sheet(name)
+    sheet.freeze_panes = "A2"
+    sheet.page_setup.orientation, sheet.page_setup.paperSize = "landscape", 9
+    sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
+    sheet.sheet_properties.pageSetUpPr.fitToPage = True
+    sheet.print_title_rows = "1:1"
+    for number, column in enumerate(columns, 1):
+        sheet.column_dimensions[get_column_letter(number)].width = column.width
+    sheet.append([_head(sheet, column) for column in columns])
+    last = 1
+    for row in rows:
+        sheet.append([_cell(sheet, value, column) for value, column in zip(row, columns, strict=False)])
+        last += 1
+    sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{last}"
+
+
+def _head(sheet: Any, column: Column) -> Any:
+    cell = WriteOnlyCell(sheet, column.header)
+    for name, style in _HEAD.items():
+        setattr(cell, name, style)
+    return cell
+
+
+def _cell(sheet: Any, value: Any, column: Column) -> Any:
+    one = value if isinstance(value, Cell) else Cell(value)
+    cell = WriteOnlyCell(sheet, one.value)
+    if isinstance(one.value, str):
+        cell.data_type = "s"  # text of others is never a formula
+    elif one.value is not None:
+        cell.number_format = one.format or column.format
+    if one.link:
+        cell.hyperlink = Hyperlink(ref="A1", location=one.link)
+        cell.font = _LINK
+    if one.verdict is not None:
+        cell.font = Font(bold=True, color=_COLOURS[one.verdict])
+    if one.wrap:
+        cell.alignment = Alignment(wrap_text=True, vertical="top")
+    return cell
+
+
+class _Sheets:
+    """The sheets, in order; where units and days stand is known before their rows are made."""
+
+    def __init__(self, view: View, made: Made) -> None:
+        self._view, self._made, self._report = view, made, view.report
+        self._t = view.text
+        self._names = {
+            key: self._t(phrase)
+            for key, phrase in (
+                ("summary", "summary"), ("targets", "sheet_targets"), ("units", "sheet_units"), ("days", "sheet_days"),
+                ("tests", "sheet_tests"), ("outages", "outages"), ("visits", "visits"), ("glossary", "glossary"),
+            )
+        }  # fmt: skip
+        self._unit_row: dict[tuple[str, str], int] = {}
+        self._detail: dict[tuple[str, str], str] = {}
+        self._target_row = {str(page.target.id): number for number, page in enumerate(self._report.pages, 2)}
+        rows = {"units": 2, "days": 2, "tests": 2}
+        for page in self._report.pages:
+            for unit in ordered(page.result.units):
+                self._place(page, unit, rows)
+
+    def _place(self, page: Page, unit: UnitResult, rows: dict[str, int]) -> None:
+        key = (page.target.id, unit.id)
+        self._unit_row[key] = rows["units"]
+        rows["units"] += 1
+        for sheet, some in (("days", page.strips.get(unit.id, ())), ("tests", page.tests.get(unit.id, ()))):
+            if some:
+                self._detail[key] = self._link(sheet, rows[sheet])
+                rows[sheet] += len(some)
+
+    def _link(self, sheet: str, row: int) -> str:
+        return f"'{self._names[sheet]}'!A{row}" if row <= MOST_ROWS else ""
+
+    def all(self) -> Iterator[tuple[str, list[Column], Iterable[Sequence[Any]]]]:
+        """Yield each sheet: its name, columns and rows."""
+        for key, columns, rows in (
+            ("summary", self._summary_columns(), self._summary()),
+            ("targets", self._target_columns(), self._targets()),
+            ("units", self._unit_columns(), self._units()),
+            ("days", self._day_columns(), self._days()),
+            ("tests", self._test_columns(), self._tests()),
+            ("outages", self._outage_columns(), self._outages()),
+            ("visits", self._visit_columns(), self._visits()),
+            ("glossary", [Column(self._t("item"), 22), Column(self._t("value"), 110)], self._glossary()),
+        ):
+            yield self._names[key], columns, _at_most(rows)
+
+    # ---- summary
+
+    def _summary_columns(self) -> list[Column]:
+        return [Column(self._t("item"), 44), Column(self._t("value"), 100, _COUNT)]
+
+    def _summary(self) -> Iterator[Sequence[Any]]:
+        head, verdicts = self._report.head, self._report.verdicts
+        yield self._t("report_title"), self._t("report_subtitle")
+        yield self._t("number"), head.number
+        yield self._t("period"), self._t("of_period", first=head.first, last=head.last)
+        yield self._t("scope"), self._view.scope()
+        yield self._t("made_at"), self._made.at
+        yield self._t("software"), f"santong {self._made.version}"
+        yield self._t("fingerprint"), fingerprint(tree_of(self._report))
+        for verdict, number in verdicts.items():
+            yield Cell(f"{VERDICTS[verdict]} {self._view.verdict(verdict)}", verdict=verdict), number
+        for page in self._report.pages:
+            link = self._link("targets", self._target_row[page.target.id])
+            yield Cell(self._title(page), link), Cell(self._view.sentence(page.result), wrap=True)
+        yield self._t("definitions"), Cell(self._t("how_to_read"), wrap=True)
+        for one in self._report.declared:
+            name = f"{self._view.title(one.target.title)} ({self._t('declared')})"
+            yield name, Cell(self._view.sentence(one), wrap=True)
+        for one in self._report.outside:
+            yield self._view.title(one.target.title), self._view.sentence(one)
+
+    def _title(self, page: Page) -> str:
+        return self._view.title(page.target.title)
+
+    # ---- targets
+
+    def _target_columns(self) -> list[Column]:
+        counts = [Column(self._t(key), 10, _COUNT) for key in ("proven", "failing", "unproven", "all", "needed")]
+        return [
+            Column(self._t("target"), 44), Column(self._t("unit_id"), 22), Column(self._t("verdict"), 14), *counts,
+            Column(self._t("proven_at_least"), 12, _PERCENT), Column(self._t("possible_at_most"), 12, _PERCENT),
+            Column(self._t("deadline"), 12, _DAY), Column(self._t("to_pass"), 50), Column(self._t("sentence"), 70),
+            Column(self._t("definition"), 80), *self._cause_columns(),
+        ]  # fmt: skip
+
+    def _cause_columns(self) -> list[Column]:
+        return [Column(word(f"cause_{cause}", self._view.language).split("（")[0], 10, _COUNT) for cause in Cause]
+
+    def _targets(self) -> Iterator[Sequence[Any]]:
+        for page in self._report.pages:
+            first = ordered(page.result.units)[0].id
+            link = self._link("units", self._unit_row[page.target.id, first])
+            counts, minutes = page.counts, [page.minutes.get(cause, 0) for cause in Cause] if page.days else []
+            yield (
+                Cell(self._title(page), link), page.target.id, self._verdict(page.result.verdict),
+                counts.proven, counts.failing, counts.unproven, counts.total, page.needed,
+                *_bounds(counts.rate), page.target.deadline, Cell(self._view.to_pass(page.minimal), wrap=True),
+                Cell(self._view.sentence(page.result), wrap=True),
+                Cell(self._view.title(page.target.definition), wrap=True), *minutes,
+            )  # fmt: skip
+
+    def _verdict(self, verdict: Verdict) -> Cell:
+        return Cell(f"{VERDICTS[verdict]} {self._view.verdict(verdict)}", verdict=verdict)
+
+    # ---- units
+
+    def _unit_columns(self) -> list[Column]:
+        names = ("tests", "inconclusive", "median", "lower", "upper", "threshold")
+        days = ("days_counted", "days_good", "days_never_on")
+        return [
+            Column(self._t("unit"), 32), Column(self._t("unit_id"), 28), Column(self._t("target"), 36),
+            Column(self._t("county"), 16), Column(self._t("site"), 24), Column(self._t("verdict"), 12),
+            Column(self._t("proven_at_least"), 12, _PERCENT), Column(self._t("possible_at_most"), 12, _PERCENT),
+            Column(self._t("sentence"), 60), *(Column(self._t(one), 10, _COUNT) for one in days),
+            *(Column(self._t(one), 10, _COUNT if one in names[:2] else _RATE) for one in names),
+            *self._cause_columns(),
+        ]  # fmt: skip
+
+    def _units(self) -> Iterator[Sequence[Any]]:
+        for page in self._report.pages:
+            for unit in ordered(page.result.units):
+                yield self._unit(page, unit)
+
+    def _unit(self, page: Page, unit: UnitResult) -> Sequence[Any]:
+        figures = unit.figures
+        rate = _bounds(unit.rate) if unit.rate else (None, None)
+        minutes = [unit.minutes.get(cause, 0) for cause in Cause] if page.days else []
+        known = ("tests", "inconclusive", "median_mbps", "lower_mbps", "upper_mbps", "threshold_mbps")
+        said = Cell(f"{VERDICTS[unit.verdict]} {self._view.of_unit(unit.verdict)}", verdict=unit.verdict)
+        return (
+            Cell(self._view.place(unit), self._detail.get((page.target.id, unit.id), "")), unit.id, self._title(page),
+            self._view.county(unit.site.partition("-")[0]), self._view.site(unit.site), said,
+            *rate, self._view.reason_of(unit, page.target),
+            *(figures.get(name) for name in ("days", "days_good", "never_on")),
+            *(figures.get(name) for name in known), *minutes,
+        )  # fmt: skip
+
+    # ---- days and tests
+
+    def _day_columns(self) -> list[Column]:
+        counted = ("minutes_good", "minutes_bad", "minutes_unknown", "minutes_excluded", "counted_minutes")
+        return [
+            Column(self._t("unit"), 32), Column(self._t("unit_id"), 28), Column(self._t("target"), 36),
+            Column(self._t("device"), 28), Column(self._t("day"), 12, _DAY), Column(self._t("kind"), 12),
+            *(Column(self._t(one), 11, _COUNT) for one in counted),
+            Column(self._t("proven_at_least"), 12, _PERCENT), *self._cause_columns(), Column(self._t("runs"), 80),
+        ]  # fmt: skip
+
+    def _days(self) -> Iterator[Sequence[Any]]:
+        for page, unit in self._each():
+            link = self._link("units", self._unit_row[page.target.id, unit.id])
+            for strip in page.strips.get(unit.id, ()):
+                yield (Cell(self._view.place(unit), link), unit.id, self._title(page), *self._day(page, strip))
+
+    def _day(self, page: Page, strip: Strip) -> Sequence[Any]:
+        counted = strip.good + strip.bad + strip.unknown
+        minutes = strip.record.minutes()
+        kind = self._t(f"kind_{strip.kind}") if page.target.rule.days is not None else None
+        return (
+            strip.device, strip.day, kind, strip.good, strip.bad, strip.unknown, strip.excluded, counted,
+            strip.good / counted if counted else None, *(minutes.get(cause, 0) for cause in Cause),
+            as_text(strip.record.runs, strip.record.day_start_ns),
+        )  # fmt: skip
+
+    def _each(self) -> Iterator[tuple[Page, UnitResult]]:
+        for page in self._report.pages:
+            for unit in ordered(page.result.units):
+                yield page, unit
+
+    def _test_columns(self) -> list[Column]:
+        return [
+            Column(self._t("unit"), 32), Column(self._t("unit_id"), 28), Column(self._t("target"), 36),
+            Column(self._t("device"), 28), Column(self._t("time"), 18, _TIME), Column(self._t("goodput"), 14, _RATE),
+            Column(self._t("limited_by"), 16), Column(self._t("threshold"), 12, _RATE),
+        ]  # fmt: skip
+
+    def _tests(self) -> Iterator[Sequence[Any]]:
+        for page, unit in self._each():
+            link = self._link("units", self._unit_row[page.target.id, unit.id])
+            for test in page.tests.get(unit.id, ()):
+                yield (
+                    Cell(self._view.place(unit), link), unit.id, self._title(page), test.device,
+                    self._time(test.time_ns), test.goodput_mbps, test.limited_by, page.target.rule.throughput_mbps,
+                )  # fmt: skip
+
+    def _time(self, time_ns: int) -> datetime:
+        """Return an instant as the programme's local time; a sheet knows no zones."""
+        return datetime.fromtimestamp(time_ns // 10**9, self._view.zone).replace(tzinfo=None)
+
+    # ---- outages and visits
+
+    def _outage_columns(self) -> list[Column]:
+        return [
+            Column(self._t("site"), 24), Column(self._t("device"), 28), Column(self._t("target"), 36),
+            Column(self._t("start"), 18, _TIME), Column(self._t("end"), 18, _TIME),
+            Column(self._t("outage_minutes"), 12, _COUNT), Column(self._t("why"), 30),
+        ]  # fmt: skip
+
+    def _outages(self) -> Iterator[Sequence[Any]]:
+        for page in self._report.pages:
+            for one in page.outages:
+                site = self._view.site(one.device.partition(".")[0])
+                times = self._time(one.start_ns), self._time(one.end_ns)
+                reason = self._view.reason(str(one.cause), one.stage)
+                yield site, one.device, self._title(page), *times, one.minutes, reason
+
+    def _visit_columns(self) -> list[Column]:
+        widths = (
+            ("number_in_list", 6), ("site", 24), ("county", 16), ("contact", 14), ("phone", 16), ("address", 30),
+            ("target", 36), ("unit", 36), ("why", 24), ("outage_minutes", 12), ("party", 18), ("action", 50),
+            ("effort", 10), ("done", 8),
+        )  # fmt: skip
+        return [Column(self._t(key), width, _COUNT) for key, width in widths]
+
+    def _visits(self) -> Iterator[Sequence[Any]]:
+        for number, visit in enumerate(self._report.visits, 1):
+            site = visit.site
+            who = self._view.county(site.county), site.contact, site.phone, site.address
+            for fix in visit.fixes:
+                page = self._report.pages[self._target_row[fix.target] - 2]
+                link = self._link("units", self._unit_row[fix.target, fix.unit])
+                yield (
+                    number, self._view.site(site.id), *who, self._title(page), Cell(fix.title, link),
+                    self._view.reason(fix.reason, fix.stage), fix.minutes or None, self._view.party(fix.party, site),
+                    self._t(f"action_{fix.action}"), self._t(f"effort_{fix.effort}"),
+                )  # fmt: skip
+
+    def _glossary(self) -> Iterator[Sequence[Any]]:
+        for one in GLOSSARY.values():
+            language = self._view.language
+            yield one.name(language), Cell(one.meaning(language), wrap=True)
+
+
+def _bounds(rate: Interval) -> tuple[float, float]:
+    return rate.low, rate.high
+
+
+def _at_most(rows: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+    """Yield the rows that a sheet can hold below its header."""
+    for number, row in enumerate(rows, 2):
+        if number > MOST_ROWS:
+            return
+        yield row
