@@ -21,6 +21,7 @@ from collector import up as up_room
 from collector.commands import calendar as calendar_commands
 from collector.commands import dispute as dispute_commands
 from collector.commands import evidence as evidence_commands
+from collector.commands import report as report_commands
 from collector.commands import roster as roster_commands
 from collector.commands import sample as sample_commands
 from collector.commands import targets as targets_commands
@@ -36,7 +37,6 @@ from collector.commands.common import (
     open_for_reading,
     zone_of,
 )
-from collector.commands.report import report
 from collector.commands.simulate import simulate
 from collector.commands.verify import verify
 from collector.foreign import Foreign, Rule, rules_of
@@ -73,7 +73,7 @@ app.add_typer(evidence_commands.app, name="evidence")
 app.add_typer(sample_commands.app, name="sample")
 app.command()(simulate)
 app.command()(verify)
-app.command()(report)
+app.add_typer(report_commands.app, name="report")
 
 
 class CollectSettings(NamedTuple):

@@ -76,6 +76,7 @@ class Opened(NamedTuple):
     calendars: Path
     targets: Path
     profiles: tuple[Path, ...]
+    archive: Archive
 
     @property
     def is_of_other_rules(self) -> bool:
@@ -107,13 +108,13 @@ def export(
         CALENDARS: calendars_file.read_bytes(),
         TARGETS: targets_file.read_bytes(),
         **files,
-        **_profiles(sources.profiles),
+        **profiles_of(sources.profiles),
     }
     days = spans_of(period, zone)
     files |= files_of(sources.data, days) | _disputes(sources.data)
     scope = Scope(days, _holding_ns(targets), now_ns, _observed(rosters))
     try:
-        return write_archive(out, store, scope, Told(files, zone.key, _software()), signer, progress)
+        return write_archive(out, store, scope, Told(files, zone.key, software()), signer, progress)
     except BadArchive as flaw:
         raise BadArchive(f"{out}: {flaw}") from None
 
@@ -153,7 +154,7 @@ def opened(file: Path, public: bytes | None = None, progress: Progress = lambda 
         for layer in profiles:
             layer.mkdir(parents=True, exist_ok=True)
         try:
-            yield Opened(archive.manifest, store, folder, folder / CALENDARS, folder / TARGETS, profiles)
+            yield Opened(archive.manifest, store, folder, folder / CALENDARS, folder / TARGETS, profiles, archive)
         finally:
             store.close()
 
@@ -163,7 +164,7 @@ def _check_names(archive: Archive) -> None:
         raise BadArchive(f"{archive.file}: has no {missing.pop()}")
 
 
-def _software() -> dict[str, str]:
+def software() -> dict[str, str]:
     """Return the versions of what decides of a verdict besides evidence and files."""
     return {
         "santong": __version__,
@@ -231,8 +232,8 @@ def _json(version: Version) -> bytes:
     return (json.dumps(version.as_json(), ensure_ascii=False, indent=2) + "\n").encode()
 
 
-def _profiles(folders: Sequence[Path]) -> dict[str, bytes]:
-    """Return every profile: they extend each other, and a target's check reads any of them."""
+def profiles_of(folders: Sequence[Path]) -> dict[str, bytes]:
+    """Return every profile, by its name in an archive: they extend each other, and a target's check reads any."""
     layers = [(_SHIPPED, [SHIPPED_PROFILES]), (_OWN, folders)]
     return {
         f"{PROFILES}/{layer}/{file.name}": file.read_bytes()

@@ -101,7 +101,7 @@ class Comparison:
             some = devices[at : at + DEVICES_AT_ONCE]
             archived = _by_device(self._archive.lines(part), some)
             stored = _by_device((line for _, line in lines_of(self._store, self._scope, part, some)), some)
-            late = self._late(some)
+            late = late_spans(self._store, self._scope.made_ns, some)
             for device in some:
                 yield from self._of_device(part, archived[device], stored[device], late.get(device, ()))
 
@@ -132,19 +132,23 @@ class Comparison:
                 return parts_of(line_of(TABLE[head.measurement], row)).fields
         return None
 
-    def _late(self, devices: Sequence[str]) -> Mapping[str, list[tuple[int, int]]]:
-        """Return from when to when the evidence is of which the store says that it came after the archive was made."""
-        found: dict[str, list[tuple[int, int]]] = defaultdict(list)
-        tracks = self._store.tracks("late", ("oldest", "newest"), self._scope.made_ns, _FOR_EVER_NS, devices)
-        for track in tracks:
-            for time_ns, oldest_ms, newest_ms in track.points:
-                if oldest_ms is not None and newest_ms is not None:
-                    # The mark and the delivery points of these batches came with them.
-                    found[track.device] += [
-                        (int(oldest_ms) * 10**6, (int(newest_ms) + 1) * 10**6 - 1 + _MOST_SEQ),
-                        (int(time_ns), int(time_ns)),
-                    ]
-        return found
+
+def late_spans(store: Store, since_ns: int, devices: Sequence[str]) -> Mapping[str, list[tuple[int, int]]]:
+    """
+    Return from when to when evidence of some devices is of which the store says that it came later than `since_ns`.
+
+    Both ends are unix ns and included. Evidence younger than `UNMARKED_NS` before then leaves no mark.
+    """
+    found: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for track in store.tracks("late", ("oldest", "newest"), since_ns, _FOR_EVER_NS, devices):
+        for time_ns, oldest_ms, newest_ms in track.points:
+            if oldest_ms is not None and newest_ms is not None:
+                # The mark and the delivery points of these batches came with them.
+                found[track.device] += [
+                    (int(oldest_ms) * 10**6, (int(newest_ms) + 1) * 10**6 - 1 + _MOST_SEQ),
+                    (int(time_ns), int(time_ns)),
+                ]
+    return found
 
 
 def _by_device(lines: Iterable[bytes], devices: Sequence[str]) -> dict[str, _Rows]:

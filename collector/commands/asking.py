@@ -18,7 +18,9 @@ from contract.meant import did_you_mean
 from contract.measurements import RETENTION_DAYS, Retention
 
 if TYPE_CHECKING:
+    from collector.archive.read import Archive
     from collector.asked import Promise
+    from collector.basis import Inputs
     from collector.calendars.calendar import Calendars
     from collector.disputed import Taken
     from collector.roster.schema import Roster
@@ -32,6 +34,7 @@ _STEPS = {
     "judging": "step_judging",
     "summing": "step_summing",
     "rates": "step_rates",
+    "hashing": "step_hashing",
 }
 
 Show = Callable[[int, int, str], None]
@@ -64,7 +67,7 @@ class Source(NamedTuple):
     """
     Where a verification reads from, and with what was known when.
 
-    The days of an archive, whose store is given, are all that there is.
+    Of an archive store, targets and profiles are given, and its days are all that there is.
     """
 
     data: Path
@@ -72,8 +75,25 @@ class Source(NamedTuple):
     store: "Store | None" = None
     targets: Path | None = None
     profiles: "Sequence[Path] | None" = None
-    first: date | None = None
-    last: date | None = None
+    archive: "Archive | None" = None
+
+    @property
+    def first(self) -> date | None:
+        """The first day of an archive."""
+        return self.archive.manifest.first if self.archive else None
+
+    @property
+    def last(self) -> date | None:
+        """The last day of an archive."""
+        return self.archive.manifest.last if self.archive else None
+
+
+class Posed(NamedTuple):
+    """A question with what was promised, the calendars, and the files and versions that these come from."""
+
+    promise: "Promise"
+    calendars: "Calendars"
+    inputs: "Inputs"
 
 
 @contextmanager
@@ -85,18 +105,17 @@ def archived(file: Path, key: Path | None, data: Path, store: str | None, langua
         fail("--store: with --evidence everything is read from the archive; leave one of them out")
     public = known_key(data, key)
     with ExitStack() as parts:
-        with _progress(language) as show:
+        with progress(language) as show:
             loaded = evidence.opened(file, public, lambda done, total, _: show(done, total, "loading"))
-            archive = parts.enter_context(loaded)
-        manifest = archive.manifest
+            opened = parts.enter_context(loaded)
+        manifest = opened.manifest
         if public is None:
             said = f"{file}: signed by the key {manifest.key}, which was not compared: name the key with --key"
             typer.echo(said, err=True)
-        if archive.is_of_other_rules:
+        if opened.is_of_other_rules:
             said = f"{file}: made under other rules of judging ({dict(manifest.software)}): verdicts may differ"
             typer.echo(said, err=True)
-        found = archive.data, manifest.made_ns, archive.store, archive.targets, archive.profiles
-        yield Source(*found, manifest.first, manifest.last)
+        yield Source(opened.data, manifest.made_ns, opened.store, opened.targets, opened.profiles, opened.archive)
 
 
 def taken_from(data: Path, *, is_counted: bool) -> "tuple[Taken, str]":
@@ -113,8 +132,11 @@ def taken_from(data: Path, *, is_counted: bool) -> "tuple[Taken, str]":
     return Taken(known, is_counted), found.head.sha256 if found.hashes else ""
 
 
-def promise_for(question: Question, source: Source) -> "tuple[Promise, Calendars]":
-    """Return what was promised for the days asked about, and the calendars; what is wrong ends the command."""
+def pose(question: Question, source: Source) -> Posed:
+    """Return what was promised for the days asked about; what is wrong ends the command."""
+    from collector.basis import Inputs  # noqa: PLC0415
+    from collector.targets.load import SHIPPED  # noqa: PLC0415
+    from collector.titles import FOLDER  # noqa: PLC0415
     from collector.verification import last_whole_day  # noqa: PLC0415  YAML and holidays take their time
 
     for file in (question.calendars, question.targets):
@@ -123,10 +145,12 @@ def promise_for(question: Question, source: Source) -> "tuple[Promise, Calendars
     days = calendars_of(question.calendars, source.data)
     over = source.last or last_whole_day(source.now_ns, days.zone)
     period = _days(question.first, question.last, over, source.first)
-    folders = [question.folder] if question.folder else source.profiles
-    targets = _targets(question.targets or source.targets, folders, question.target)
-    promise = _promise(period, days, _rosters(source.data, list(question.roster), period), targets)
-    return _only(promise, question.county, question.site), days
+    own = [FOLDER] if FOLDER.is_dir() else []
+    folders = [question.folder] if question.folder else own if source.profiles is None else source.profiles
+    file = question.targets or source.targets or SHIPPED
+    inputs = Inputs(_rosters(source.data, list(question.roster), period), days.file, file, folders)
+    promise = _promise(period, days, inputs.rosters, _targets(file, folders, question.target))
+    return Posed(_only(promise, question.county, question.site), days, inputs)
 
 
 @contextmanager
@@ -148,7 +172,7 @@ def verified(store: "Store", promise: "Promise", now_ns: int, way: Way, language
     from collector.verification import verify  # noqa: PLC0415
 
     all_points = device_days(promise) <= AT_ONCE if way.rates is None else way.rates
-    with _progress(language) as show:
+    with progress(language) as show:
         return verify(store, promise, now_ns, show, recompute=way.recompute, taken=way.taken, all_points=all_points)
 
 
@@ -178,12 +202,10 @@ def _date(option: str, text: str) -> date:
         fail(f"{option}: {text!r} is not a date such as 2026-03-02")
 
 
-def _targets(file: Path | None, folders: "Sequence[Path] | None", only: str) -> "tuple[Target, ...]":
-    from collector.targets.load import SHIPPED, load  # noqa: PLC0415
-    from collector.titles import FOLDER  # noqa: PLC0415
+def _targets(file: Path, folders: "Sequence[Path]", only: str) -> "tuple[Target, ...]":
+    from collector.targets.load import load  # noqa: PLC0415
 
-    own = folders if folders is not None else [FOLDER] if FOLDER.is_dir() else []
-    found = load(file or SHIPPED, own).targets
+    found = load(file, folders).targets
     if only and only not in [one.id for one in found]:
         _unknown("--target", only, [one.id for one in found])
     return tuple(one for one in found if only in ("", one.id))
@@ -210,12 +232,15 @@ def _rosters(data: Path, files: list[Path], period: tuple[date, date]) -> "list[
 
 
 def _promise(
-    period: tuple[date, date], calendars: "Calendars", rosters: "list[tuple[date, Roster]]", targets: "Iterable[Target]"
+    period: tuple[date, date],
+    calendars: "Calendars",
+    rosters: "Sequence[tuple[date, Roster]]",
+    targets: "Iterable[Target]",
 ) -> "Promise":
     from collector.verification import promise_of  # noqa: PLC0415
     from collector.verify.conclude import Period  # noqa: PLC0415
 
-    return promise_of(Period(*period, rosters), calendars.zone, calendars.day, targets)
+    return promise_of(Period(*period, list(rosters)), calendars.zone, calendars.day, targets)
 
 
 def advise(promise: "Promise", calendars: "Calendars", source: Source, language: Language) -> None:
@@ -269,7 +294,7 @@ def _unknown(option: str, name: str, known: list[str]) -> NoReturn:
 
 
 @contextmanager
-def _progress(language: Language) -> Iterator[Show]:
+def progress(language: Language) -> Iterator[Show]:
     """Show how far it is on stderr, where that is a terminal."""
     screen = console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

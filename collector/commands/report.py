@@ -1,29 +1,43 @@
-"""`santong report`: what verification found, as a file to be signed and filed."""
+"""`santong report`: what verification found, as a file to be signed and filed; and its check."""
 
 import time
-from datetime import datetime
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from collector.commands.asking import Question, Source, Way, advise, promise_for, reading, taken_from, verified
+from collector.commands.asking import (
+    Question,
+    Source,
+    Way,
+    advise,
+    archived,
+    pose,
+    progress,
+    reading,
+    taken_from,
+    verified,
+)
 from collector.commands.common import DEFAULT_DATA, CalendarsOption, Data, Lang, StoreOption, language_of
-from collector.words import Language, word
-from contract import __version__
+from collector.commands.report_check import check
+from collector.words import word
 from contract.command_line import fail, one_line_errors
 
 if TYPE_CHECKING:
-    from collector.report.model import Head, Report
-    from collector.verification import Verified
+    from collector.report.model import Head
     from collector.verify.period import Period
-    from collector.verify.throughput import Test
+
+app = typer.Typer(invoke_without_command=True, no_args_is_help=True)
+app.command()(check)
 
 _KINDS = ("html", "pdf", "xlsx", "json")
 
 
+@app.callback()
 def report(
-    out: Annotated[Path, typer.Option("--out", help="The file: .html, .pdf, .xlsx or .json says which kind.")],
+    context: typer.Context,
+    out: Annotated[Path | None, typer.Option("--out", help="The file: .html, .pdf, .xlsx or .json.")] = None,
     first: Annotated[str | None, typer.Option("--from", help="First day; else that of this month.")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last day; else yesterday.")] = None,
     number: Annotated[str, typer.Option(help="The report's number; else it is made of scope and period.")] = "",
@@ -42,6 +56,14 @@ def report(
         bool | None,
         typer.Option("--rates/--no-rates", help="As `santong verify`: also what every point is looked at for."),
     ] = None,
+    hashes: Annotated[
+        bool | None,
+        typer.Option("--hashes/--no-hashes", help="Hash each device-day of evidence; by default up to 10,000."),
+    ] = None,
+    evidence: Annotated[
+        Path | None, typer.Option(help="An archive of evidence: everything is read from it, no store is needed.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="Public key that the archive must be signed with, PEM.")] = None,
     data: Data = DEFAULT_DATA,
     store: StoreOption = None,
     lang: Lang = None,
@@ -51,29 +73,39 @@ def report(
 
     Exit code 0: it was written, whatever it says; 2: it was not.
     """
-    from collector.rates import tests  # noqa: PLC0415
-
-    language, kind = language_of(lang), _kind(out, only_visits=visits)
-    source = Source(data, time.time_ns())
+    if context.invoked_subcommand:
+        return
+    language, file = language_of(lang), _file(out, only_visits=visits)
     question = Question(first, last, county, site, target, tuple(roster or ()), calendars, targets, folder, data)
-    with one_line_errors():
-        if kind == "pdf":
-            _pdf_can_be_made(language)
-        promise, days = promise_for(question, source)
-        taken, _ = taken_from(data, is_counted=True)
+    with one_line_errors(), ExitStack() as parts:
+        from collector.report import files  # noqa: PLC0415
+        from collector.reporting import Hashing, Rest, made_at, report_of  # noqa: PLC0415
+
+        files.can_be_made(file, language)
+        now_ns = time.time_ns() // 10**9 * 10**9  # as the report tells it: who recomputes it knows no more
+        source = Source(data, now_ns)
+        if evidence:
+            source = parts.enter_context(archived(evidence, key, data, store, language))
+        posed = pose(question, source)
+        promise, zone = posed.promise, posed.calendars.zone
+        taken, newest = taken_from(source.data, is_counted=True)
         with reading(source, store) as opened:
-            found = verified(opened, promise, source.now_ns, Way(recompute, taken, rates), language)
-            some = [test for test in tests(opened, promise.start_ns, promise.end_ns) if found.takes(test)]
-        head = _head(found.period, str(days.zone), question, number)
-        made = datetime.fromtimestamp(source.now_ns // 10**9, days.zone).isoformat()
-        _write(out, _report(found, some, head), (kind, language, made), only_visits=visits)
-    advise(promise, days, source, language)
+            way = Way(recompute or source.store is not None, taken, rates)
+            found = verified(opened, promise, source.now_ns, way, language)
+            head = _head(found.period, str(zone), question, number)
+            rest = Rest(posed.inputs, newest, Hashing(zone, hashes, source.archive))
+            with progress(language) as show:
+                made = report_of(opened, promise, found, head, rest, show)
+        files.write(file, made, language, made_at(now_ns, source.now_ns, zone), only_visits=visits)
+    advise(promise, posed.calendars, source, language)
     if found.disputes:
         typer.echo(word("report_disputes", language).format(number=len(found.disputes)), err=True)
-    typer.echo(str(out))
+    typer.echo(str(file))
 
 
-def _kind(out: Path, *, only_visits: bool) -> str:
+def _file(out: Path | None, *, only_visits: bool) -> Path:
+    if out is None:
+        fail("--out: names the file that is written, such as march.pdf")
     kind = out.suffix.removeprefix(".").lower()
     if kind not in _KINDS:
         fail(f"--out: {out.name!r} ends in none of {', '.join(f'.{one}' for one in _KINDS)}")
@@ -81,7 +113,7 @@ def _kind(out: Path, *, only_visits: bool) -> str:
         fail("--visits: the visit list alone is written as .html or .pdf; the other files have it as a part")
     if not out.parent.is_dir():
         fail(f"--out: there is no folder {out.parent}")
-    return kind
+    return out
 
 
 def _head(period: "Period", zone: str, question: Question, number: str) -> "Head":
@@ -89,47 +121,4 @@ def _head(period: "Period", zone: str, question: Question, number: str) -> "Head
 
     scope = question.site or question.county or "all"
     made = number or f"ST-{scope}-{period.first:%Y%m%d}-{period.last:%Y%m%d}"
-    return Head(made, period.first, period.last, zone, question.county, question.site)
-
-
-def _report(found: "Verified", tests: "list[Test]", head: "Head") -> "Report":
-    from collector.report.build import Found, build  # noqa: PLC0415
-    from collector.roster.columns import COUNTIES  # noqa: PLC0415
-
-    doubts = [finding for finding in found.findings if finding not in found.decided]
-    parts = (found.period, found.targets, found.records, tests, doubts, found.rates, found.left_out, COUNTIES)
-    return build(Found(*parts), head)
-
-
-def _write(out: Path, report: "Report", how: tuple[str, Language, str], *, only_visits: bool) -> None:
-    """Write the file whole or not at all: what is there already is replaced by a whole one."""
-    from collector.report.html import Limits, Made, html_of  # noqa: PLC0415
-
-    kind, language, made_at = how
-    made = Made(made_at, __version__)
-    part = out.with_name(f".{out.name}.part")
-    try:
-        if kind == "html":
-            part.write_text(html_of(report, language, made, Limits(visits_only=only_visits)), encoding="utf-8")
-        elif kind == "json":
-            from collector.report.document import document_of  # noqa: PLC0415
-
-            part.write_bytes(document_of(report, made))
-        elif kind == "xlsx":
-            from collector.report.xlsx import write_xlsx  # noqa: PLC0415
-
-            write_xlsx(part, report, language, made)
-        else:
-            from collector.report.pdf import PDF_LIMITS, pdf_of  # noqa: PLC0415
-
-            part.write_bytes(pdf_of(html_of(report, language, made, PDF_LIMITS._replace(visits_only=only_visits))))
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _pdf_can_be_made(language: Language) -> None:
-    """End the command at once where nothing can be made of the verdicts in the end."""
-    from collector.report.pdf import check  # noqa: PLC0415
-
-    check(language)
+    return Head(made, period.first, period.last, zone, question.county, question.site, question.target)

@@ -14,7 +14,7 @@ from collector.commands.asking import (
     Way,
     advise,
     archived,
-    promise_for,
+    pose,
     reading,
     taken_from,
     verified,
@@ -71,7 +71,7 @@ def verify(
         source = Source(data, time.time_ns())
         if evidence:
             source = parts.enter_context(archived(evidence, key, data, store, language))
-        promise, days = promise_for(question, source)
+        promise, days, _ = pose(question, source)
         taken, head = taken_from(source.data, is_counted=disputes)
         way = Way(recompute or source.store is not None, taken, rates)
         with reading(source, store) as opened:

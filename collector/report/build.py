@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
+from collector.report.basis import Basis
 from collector.report.minimal import minimal_set, needed
 from collector.report.model import DayFigure, Fix, Group, Head, MinimalSet, Page, Report, Strip, Visit, counts_of
 from collector.report.reasons import READ, Around, fix_of
@@ -37,6 +38,7 @@ class Found(NamedTuple):
     rates: Rates = Rates()
     left_out: Sequence[str] = ()
     counties: Mapping[str, str] = {}
+    basis: Basis = Basis()
 
 
 def build(found: Found, head: Head) -> Report:
@@ -59,6 +61,7 @@ def build(found: Found, head: Head) -> Report:
         found.left_out,
         sites,
         found.counties,
+        found.basis,
     )
 
 

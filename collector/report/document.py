@@ -1,14 +1,62 @@
-"""The report as JSON, for programs and for who recomputes it; its keys are told by docs/report.md."""
+"""
+The report as JSON, for programs and for who recomputes it; its keys are told by docs/report.md.
 
+Every other kind of file has this document within, so that each of them can be checked by itself.
+"""
+
+import base64
+import binascii
+import gzip
 import json
+import zlib
+from typing import Any
 
-from collector.report.html import Made
-from collector.report.model import Report
+from collector.report.model import Made, Report
 from collector.report.tree import FORMAT, fingerprint, tree_of
+from contract.errors import SantongError
+
+MOST_BYTES = 1 << 30  # of a document that is unpacked
+
+
+class BadReport(SantongError):
+    """A file that is no report, or has none within; the message is one line without the file's name."""
 
 
 def document_of(report: Report, made: Made) -> bytes:
-    """Return the file: the report, its fingerprint, and apart from these when it was made, by which version."""
+    """Return the file: the report, its fingerprint, and apart from these how it was made, and its evidence's hashes."""
     tree = tree_of(report)
-    document = {"format": FORMAT, "fingerprint": fingerprint(tree), "made": made._asdict(), "report": tree}
+    told = made._asdict() | {"software": dict(made.software)}
+    document = {"format": FORMAT, "fingerprint": fingerprint(tree), "made": told, "report": tree}
+    if report.basis.evidence:
+        document["leaves"] = report.basis.evidence.leaves
     return (json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode()
+
+
+def packed(document: bytes) -> str:
+    """Return a document as letters for a file of another kind: gzip, then base64; always the same for the same one."""
+    return base64.b64encode(gzip.compress(document, mtime=0)).decode()
+
+
+def unpacked(text: str) -> bytes:
+    """Return the document of `packed`; BadReport where it is damaged."""
+    try:
+        content = zlib.decompressobj(wbits=31).decompress(base64.b64decode(text, validate=True), MOST_BYTES)
+    except (binascii.Error, zlib.error):
+        raise BadReport("the document within is damaged") from None
+    return content
+
+
+def read_document(content: bytes) -> dict[str, Any]:
+    """Return the document of a file; BadReport where it is none, or of another format."""
+    try:
+        tree = json.loads(content)
+    except (ValueError, RecursionError):
+        tree = None
+    if not isinstance(tree, dict) or not isinstance(tree.get("format"), str):
+        raise BadReport("is no report of `santong report`")
+    if tree["format"] != FORMAT:
+        raise BadReport(f"is of the format {tree['format'][:40]!r}; this program reads {FORMAT}")
+    parts = {"fingerprint": str, "made": dict, "report": dict}
+    if lacking := [name for name, kind in parts.items() if not isinstance(tree.get(name), kind)]:
+        raise BadReport(f"has no {lacking[0]}")
+    return tree

@@ -4,6 +4,7 @@ The report as one HTML file: styles, charts and fonts' names within, no address 
     View, charts ──▶ templates/report.html ──▶ one file ──▶ a browser, or pdf.py
 """
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +13,9 @@ from markupsafe import Markup
 
 from collector.glossary import GLOSSARY
 from collector.report import charts
+from collector.report.document import BadReport, document_of, packed, unpacked
 from collector.report.looks import VERDICTS
-from collector.report.model import Page, Report
+from collector.report.model import Made, Page, Report
 from collector.report.tree import fingerprint, tree_of
 from collector.report.views import View, anchors, detailed, ordered, with_details
 from collector.verify.results import UnitResult, Verdict
@@ -22,22 +24,21 @@ from collector.words import Language
 _TEMPLATES = Path(__file__).parent / "templates"
 MOST_UNITS = 2000
 MOST_FINDINGS = 30
+_DOCUMENT = re.compile(r'<template id="santong-report">([A-Za-z0-9+/=]+)</template>')
 ROWS_A_PIECE = 15  # of a heat strip: a page may break between pieces, not within
 
 
-class Made(NamedTuple):
-    """When a report was made, as ISO 8601, and by which version: not among what the fingerprint is of."""
-
-    at: str
-    version: str
-
-
 class Limits(NamedTuple):
-    """How many units of a target a file shows, and of how many their minutes; `visits_only` shows the list alone."""
+    """
+    How many units of a target a file shows, and of how many their minutes.
+
+    `visits_only` shows the list alone; with `has_document` the JSON document is in it, to be checked.
+    """
 
     units: int = MOST_UNITS
     details: int = MOST_UNITS
     visits_only: bool = False
+    has_document: bool = False
 
 
 def html_of(report: Report, language: Language, made: Made, limits: Limits) -> str:
@@ -59,6 +60,7 @@ def html_of(report: Report, language: Language, made: Made, limits: Limits) -> s
         limits=limits,
         language=language,
         fingerprint=fingerprint(tree_of(report)),
+        document=Markup(packed(document_of(report, made)) if limits.has_document else ""),  # noqa: S704  base64
         charts=_Charts(view),
         parts=_Parts(limits),
         glossary=GLOSSARY,
@@ -67,6 +69,14 @@ def html_of(report: Report, language: Language, made: Made, limits: Limits) -> s
         most_findings=MOST_FINDINGS,
         style=Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),  # noqa: S704  our own file
     )
+
+
+def document_in(text: str) -> bytes:
+    """Return the document within a page; BadReport where there is none."""
+    match = _DOCUMENT.search(text)
+    if match is None:
+        raise BadReport("has no report within: the visit list alone, and what other programs make, cannot be checked")
+    return unpacked(match[1])
 
 
 def css_string(text: str) -> Markup:

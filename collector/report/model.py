@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
+from collector.report.basis import Basis
 from collector.roster.schema import Site
 from collector.targets.schema import Target
 from collector.verify.evidence import DayRecord
@@ -162,7 +163,11 @@ class Visit(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What the report is of, in which time zone; `county` and `site` are empty where it is of all of the roster."""
+    """
+    What the report is of, in which time zone.
+
+    `county` and `site` are empty where it is of all of the roster, `target` where it is of all targets.
+    """
 
     number: str
     first: date
@@ -170,6 +175,21 @@ class Head(NamedTuple):
     zone: str
     county: str = ""
     site: str = ""
+    target: str = ""
+
+
+class Made(NamedTuple):
+    """
+    When a report was made, and what decides of it besides its contents; not among what the fingerprint is of.
+
+    `at` and `known` are ISO 8601: evidence is as it was known then. `software` are the versions of rules, holidays and
+    time zones that it was judged by.
+    """
+
+    at: str
+    version: str
+    known: str = ""
+    software: Mapping[str, str] = {}
 
 
 class Report(NamedTuple):
@@ -177,7 +197,7 @@ class Report(NamedTuple):
     All of it.
 
     `declared` targets nobody can measure; of those `outside` the roster has nothing. `sites` are those of the period,
-    by id, `counties` the names of their counties, by code.
+    by id, `counties` the names of their counties, by code. `basis` is what it rests on, by hash.
     """
 
     head: Head
@@ -190,6 +210,7 @@ class Report(NamedTuple):
     left_out: Sequence[str]
     sites: Mapping[str, Site]
     counties: Mapping[str, str] = {}
+    basis: Basis = Basis()
 
     @property
     def verdicts(self) -> Mapping[Verdict, int]:

@@ -2,7 +2,10 @@
 
 import logging
 import subprocess
+from pathlib import Path
+from typing import Any
 
+from collector.report.document import BadReport
 from collector.report.html import Limits
 from collector.words import Language
 from contract.errors import SantongError
@@ -12,6 +15,8 @@ _NO_LIBRARY = (
     "a PDF needs WeasyPrint and pango: pip install 'santong[pdf]' and apt-get install libpango-1.0-0 libpangoft2-1.0-0 "
     "libharfbuzz-subset0; or write .html and print it"
 )
+_NO_READER = "to read a PDF pypdf is needed: pip install 'santong[pdf]'; or check the .json or .html of the same report"
+ATTACHED = "report.json"
 _NO_FONT = "a PDF in Chinese needs a Chinese font: apt-get install fonts-noto-cjk; or write .html and print it"
 
 
@@ -37,13 +42,39 @@ def _has_chinese_font() -> bool:
     return found.returncode != 0 or bool(found.stdout.strip())
 
 
-def pdf_of(html: str) -> bytes:
-    """Return HTML as PDF. It has all that it needs within: nothing is fetched."""
-    from weasyprint import HTML  # noqa: PLC0415
+def pdf_of(html: str, document: bytes | None = None) -> bytes:
+    """Return HTML as PDF, with a JSON document attached. It has all that it needs within: nothing is fetched."""
+    from weasyprint import HTML, Attachment  # noqa: PLC0415
 
     logging.getLogger("weasyprint").setLevel(logging.ERROR)  # rules for screens that a PDF has no use for
     logging.getLogger("fontTools").setLevel(logging.ERROR)
-    return bytes(HTML(string=html, url_fetcher=_fetch_nothing).write_pdf() or b"")
+    attachments = [Attachment(string=document, name=ATTACHED)] if document else None
+    return bytes(HTML(string=html, url_fetcher=_fetch_nothing).write_pdf(attachments=attachments) or b"")
+
+
+def document_in(file: Path) -> bytes:
+    """Return the document attached to a PDF; BadReport where there is none, PdfError where none can be read here."""
+    attached = _opened(file).attachments.get(ATTACHED)
+    if not attached:
+        raise BadReport("has no report attached: the visit list alone, and what other programs make, cannot be checked")
+    return bytes(attached[0])
+
+
+def texts_of(file: Path) -> list[str]:
+    """Return what stands on each page of a PDF."""
+    return [page.extract_text() for page in _opened(file).pages]
+
+
+def _opened(file: Path) -> Any:
+    try:
+        from pypdf import PdfReader  # noqa: PLC0415
+        from pypdf.errors import PyPdfError  # noqa: PLC0415
+    except ImportError as error:
+        raise PdfError(_NO_READER) from error
+    try:
+        return PdfReader(file)
+    except (PyPdfError, ValueError):
+        raise BadReport("is no PDF, or is damaged") from None
 
 
 def _fetch_nothing(url: str, *_: object, **__: object) -> dict[str, object]:

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from collector.report.basis import tree_of_basis
 from collector.report.model import Counts, Group, Page, Report, Strip
 from collector.roster.schema import Site
 from collector.sentences import sentence_of_target
@@ -33,6 +34,8 @@ def tree_of(report: Report) -> dict[str, Any]:
         "zone": report.head.zone,
         "county": report.head.county,
         "site": report.head.site,
+        "target": report.head.target,
+        "basis": tree_of_basis(report.basis),
         "targets": [_page(page, zone) for page in report.pages],
         "declared": [_target(result) for result in report.declared],
         "outside": [_target(result) for result in report.outside],

@@ -10,17 +10,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
-from openpyxl import Workbook
+from openpyxl import Workbook, load_workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils import get_column_letter
+from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet.hyperlink import Hyperlink
 
 from collector.glossary import GLOSSARY
-from collector.report.html import Made
+from collector.report.document import BadReport, document_of, packed, unpacked
 from collector.report.looks import VERDICTS
-from collector.report.model import Page, Report, Strip
+from collector.report.model import Made, Page, Report, Strip
 from collector.report.tree import fingerprint, tree_of
 from collector.report.views import View, ordered
 from collector.verify.causes import Cause, as_text
@@ -28,6 +30,7 @@ from collector.verify.results import Interval, UnitResult, Verdict
 from collector.words import Language, word
 
 MOST_ROWS = 1_048_576  # of a sheet
+_ATTACHED, _MOST_TEXT = "santong-report", 32_000  # of the 32,767 characters that a cell can hold
 _PERCENT, _COUNT, _RATE, _DAY, _TIME = "0.0%", "#,##0", "0.00", "yyyy-mm-dd", "yyyy-mm-dd hh:mm"
 _HEAD = {
     "font": Font(bold=True),
@@ -63,7 +66,44 @@ def write_xlsx(path: Path, report: Report, language: Language, made: Made) -> No
     sheets = _Sheets(View(report, language), made)
     for name, columns, rows in sheets.all():
         _sheet(book, name, columns, rows)
+    _attach(book, packed(document_of(report, made)))
     book.save(path)
+
+
+def _attach(book: Workbook, text: str) -> None:
+    """Put a document into a sheet that no menu shows: pieces of text, one below the other."""
+    sheet = book.create_sheet(_ATTACHED)
+    sheet.sheet_state = "veryHidden"
+    for at in range(0, len(text), _MOST_TEXT):
+        sheet.append([text[at : at + _MOST_TEXT]])
+
+
+def document_in(path: Path) -> bytes:
+    """Return the document within a workbook; BadReport where there is none."""
+    book = _opened(path)
+    if _ATTACHED not in book.sheetnames:
+        raise BadReport("has no report within: what other programs make cannot be checked")
+    return unpacked("".join(str(row[0]) for row in book[_ATTACHED].iter_rows(values_only=True)))
+
+
+def cells_of(path: Path) -> dict[str, str]:
+    """Return what the sheets of a workbook show, by `sheet!A1`."""
+    book = _opened(path)
+    return {
+        f"{name}!{cell.coordinate}": str(cell.value)
+        for name in book.sheetnames
+        if name != _ATTACHED
+        for row in book[name].iter_rows()
+        for cell in row
+        if cell.value is not None
+    }
+
+
+def _opened(path: Path) -> Workbook:
+    try:
+        return load_workbook(path, read_only=True)
+    except (BadZipFile, KeyError, ValueError, InvalidFileException):
+        raise BadReport("is no workbook, or is damaged") from None
 
 
 def _sheet(book: Workbook, name: str, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
