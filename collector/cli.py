@@ -25,6 +25,7 @@ from collector.commands import report as report_commands
 from collector.commands import roster as roster_commands
 from collector.commands import sample as sample_commands
 from collector.commands import targets as targets_commands
+from collector.commands.close import close
 from collector.commands.common import (
     DEFAULT_DATA,
     DEFAULT_ZONE,
@@ -73,6 +74,7 @@ app.add_typer(evidence_commands.app, name="evidence")
 app.add_typer(sample_commands.app, name="sample")
 app.command()(simulate)
 app.command()(verify)
+app.command()(close)
 app.add_typer(report_commands.app, name="report")
 
 

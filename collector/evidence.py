@@ -6,6 +6,7 @@ Archives of evidence, joined with what a period is judged by: roster, calendars,
 A file in an archive has the name that it has in a data folder, so that what reads one reads the other.
 """
 
+import hashlib
 import json
 import re
 import tempfile
@@ -37,6 +38,8 @@ from collector.roster.read import read as read_roster
 from collector.roster.schema import Roster
 from collector.roster.versions import FOLDER as ROSTER
 from collector.roster.versions import RECORD, BadVersion, Version, Versions
+from collector.sampling.kept import FOLDER as SAMPLING
+from collector.sampling.kept import Samples
 from collector.store.base import Store
 from collector.targets.load import SHIPPED as SHIPPED_TARGETS
 from collector.targets.load import load as load_targets
@@ -99,24 +102,46 @@ def export(
     OSError; then nothing is written.
     """
     signer = Signer(sources.data)
-    calendars_file = sources.calendars or file_in(sources.data)
-    targets_file = sources.targets or SHIPPED_TARGETS
-    zone = load_calendars(calendars_file).zone
-    targets = load_targets(targets_file, sources.profiles).targets
-    files, rosters = _roster(sources, period, now_ns)
-    files = {
-        CALENDARS: calendars_file.read_bytes(),
-        TARGETS: targets_file.read_bytes(),
-        **files,
-        **profiles_of(sources.profiles),
-    }
+    zone = load_calendars(sources.calendars or file_in(sources.data)).zone
+    targets = load_targets(sources.targets or SHIPPED_TARGETS, sources.profiles).targets
+    files, rosters = _inputs(sources, period, now_ns)
     days = spans_of(period, zone)
-    files |= files_of(sources.data, days) | _disputes(sources.data)
     scope = Scope(days, _holding_ns(targets), now_ns, _observed(rosters))
+    told = Told({**files, **files_of(sources.data, days)}, zone.key, software())
     try:
-        return write_archive(out, store, scope, Told(files, zone.key, software()), signer, progress)
+        return write_archive(out, store, scope, told, signer, progress)
     except BadArchive as flaw:
         raise BadArchive(f"{out}: {flaw}") from None
+
+
+def changed_inputs(archive: Archive, sources: Sources, period: tuple[date, date], now_ns: int) -> tuple[str, ...]:
+    """
+    Return which files and versions are not those of an archive any more: roster, calendars, targets, profiles.
+
+    Raises what `export` does.
+    """
+    found, _ = _inputs(sources, period, now_ns)
+    now = {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
+    inputs = (CALENDARS, TARGETS, f"{ROSTER}/", f"{PROFILES}/", f"{DISPUTES}/", f"{SAMPLING}/")
+    then = {one.name: one.sha256 for one in archive.manifest.members if one.name.startswith(inputs)}
+    names = {name for name in now.keys() | then.keys() if now.get(name) != then.get(name)}
+    # The record of a version of files that were named says when they were read.
+    changed = {name.partition("/")[0] for name in names if not name.endswith(f"/000000/{RECORD}")}
+    return tuple(sorted(one.removesuffix(".yaml") for one in changed))
+
+
+def _inputs(sources: Sources, period: tuple[date, date], now_ns: int) -> tuple[dict[str, bytes], list[Roster]]:
+    """Return all that a period is judged by besides its evidence, by name, and its rosters."""
+    files, rosters = _roster(sources, period, now_ns)
+    found = {
+        CALENDARS: (sources.calendars or file_in(sources.data)).read_bytes(),
+        TARGETS: (sources.targets or SHIPPED_TARGETS).read_bytes(),
+        **files,
+        **profiles_of(sources.profiles),
+        **_disputes(sources.data),
+        **Samples(sources.data).files(),
+    }
+    return found, rosters
 
 
 def roots(store: Store, data: Path, calendars: Path | None, first: date | None, now_ns: int) -> Iterator[Root]:

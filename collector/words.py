@@ -185,6 +185,17 @@ WORDS: dict[str, tuple[str, str]] = {
     "rates_took": ("各项比率用时", "rates took"),
     "step_rates": ("计算各项比率", "reading for the rates"),
     "step_hashing": ("计算证据哈希", "hashing evidence"),
+    "step_archiving": ("封存证据", "writing the archive"),
+    "step_comparing": ("与已封存的证据比对", "comparing with the archive"),
+    "close_done": ("已封存：", "closed:"),
+    "close_nothing": ("封存以来没有变化，无须更正：", "nothing has changed since, and nothing is to be corrected:"),
+    "close_corrects": ("更正", "corrects"),
+    "close_altered": (
+        "{id} 封存之后证据被改动（{counted}），未出具更正。请执行 santong evidence check {file} 查看；确需更正的加 "
+        "--despite-alterations，报告会载明",
+        "{id}: evidence was altered since it was closed ({counted}), so nothing was written: look with "
+        "`santong evidence check {file}`; with --despite-alterations it is corrected all the same and says so",
+    ),
     "fingerprint": ("指纹", "fingerprint"),
     "hashed_device_days": ("已比对设备日", "device-days compared"),
     "not_compared_evidence": (
@@ -220,6 +231,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "part_targets": ("目标文件", "targets"),
     "part_profiles": ("型号档案", "profiles"),
     "part_disputes": ("异议与停用", "disputes"),
+    "part_sampling": ("抽查", "samples on site"),
     "judged_now": ("本次判定设备日", "device-days judged now"),
     "reused_days": ("沿用已判定设备日", "judged before"),
     "judging_took": ("判定用时", "judging took"),

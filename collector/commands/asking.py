@@ -35,6 +35,8 @@ _STEPS = {
     "summing": "step_summing",
     "rates": "step_rates",
     "hashing": "step_hashing",
+    "archiving": "step_archiving",
+    "comparing": "step_comparing",
 }
 
 Show = Callable[[int, int, str], None]

@@ -138,6 +138,7 @@ def _checked(
         differences = [*recheck.of_itself(document), *recheck.of_software(document, software())]
         differences += recheck.of_inputs(document, again.basis, now)
         differences += recheck.of_evidence(document, again.basis, now)
+    again = _as_correction(file, again, report)
     tree = json.loads(canonical(tree_of(again)))  # plain values, as the document has them
     differences += recheck.of_figures(document, tree, differences)
     missing = [] if has_hashes else ["evidence"]
@@ -162,6 +163,18 @@ def _head(report: dict[str, Any], period: Any, zone: str) -> Any:
 
     scope = report["county"], report["site"], report["target"]
     return Head(str(report.get("number")), period.first, period.last, zone, *scope)
+
+
+def _as_correction(file: Path, again: "Report", report: dict[str, Any]) -> "Report":
+    """Return the report with what it says of the one that it corrects: that does not follow from the evidence now."""
+    from collector.report.correction import correction_from  # noqa: PLC0415
+
+    if not report.get("corrects"):
+        return again
+    try:
+        return again._replace(correction=correction_from(report["corrects"]))
+    except ValueError as error:
+        fail(f"{file}: {error}")
 
 
 def _face(file: Path, report: "Report", document: dict[str, Any]) -> "Iterator[Difference]":

@@ -16,6 +16,7 @@ from collector.report import charts
 from collector.report.document import BadReport, document_of, packed, unpacked
 from collector.report.looks import VERDICTS
 from collector.report.model import Made, Page, Report
+from collector.report.origin import Fact, Moved, basis_of, correction_of, targets_moved, units_moved
 from collector.report.tree import fingerprint, tree_of
 from collector.report.views import View, anchors, detailed, ordered, with_details
 from collector.verify.results import UnitResult, Verdict
@@ -62,6 +63,7 @@ def html_of(report: Report, language: Language, made: Made, limits: Limits) -> s
         fingerprint=fingerprint(tree_of(report)),
         document=Markup(packed(document_of(report, made)) if limits.has_document else ""),  # noqa: S704  base64
         charts=_Charts(view),
+        origin=_Origin(view, made),
         parts=_Parts(limits),
         glossary=GLOSSARY,
         marks=VERDICTS,
@@ -111,6 +113,25 @@ class _Charts:
 
     def key(self) -> Markup:
         return charts.key(self._view.language)
+
+
+class _Origin:
+    """Where the report comes from."""
+
+    def __init__(self, view: View, made: Made) -> None:
+        self._view, self._made = view, made
+
+    def basis(self) -> list[Fact]:
+        return list(basis_of(self._view, self._made))
+
+    def correction(self) -> list[Fact]:
+        return list(correction_of(self._view))
+
+    def targets(self) -> list[Moved]:
+        return list(targets_moved(self._view))
+
+    def units(self) -> list[Moved]:
+        return list(units_moved(self._view))
 
 
 class _Parts:

@@ -15,6 +15,7 @@ from datetime import date
 from typing import NamedTuple
 
 from collector.report.basis import Basis
+from collector.report.correction import Correction
 from collector.roster.schema import Site
 from collector.targets.schema import Target
 from collector.verify.evidence import DayRecord
@@ -197,7 +198,8 @@ class Report(NamedTuple):
     All of it.
 
     `declared` targets nobody can measure; of those `outside` the roster has nothing. `sites` are those of the period,
-    by id, `counties` the names of their counties, by code. `basis` is what it rests on, by hash.
+    by id, `counties` the names of their counties, by code. `basis` is what it rests on, by hash;
+    `correction` says what it corrects.
     """
 
     head: Head
@@ -211,6 +213,7 @@ class Report(NamedTuple):
     sites: Mapping[str, Site]
     counties: Mapping[str, str] = {}
     basis: Basis = Basis()
+    correction: Correction | None = None
 
     @property
     def verdicts(self) -> Mapping[Verdict, int]:

@@ -241,12 +241,48 @@ PHRASES: dict[str, tuple[str, str]] = {
     "glossary": ("术语", "Words"),
     "recompute": ("如何复算", "How to recompute"),
     "recompute_note": (
-        "用同一台账、日历、目标和证据执行 santong report --from {first} --to {last} --out X.json，指纹应与本报告一致；"
-        "JSON 文件中 report 部分的规范文本的 SHA-256 即为指纹（见 docs/report.md）。",
-        "Run santong report --from {first} --to {last} --out X.json over the same roster, calendars, targets and "
-        "evidence: the fingerprint must be the same. It is the SHA-256 of the canonical text of `report` in that file "
-        "(docs/report.md).",
+        "执行 santong report check，后接本报告的任一文件（JSON、HTML、XLSX、PDF）：程序按证据重新计算，"
+        "逐项指出不同之处，并说明是报告出具后补传还是被改动。只有封存的证据时加 --evidence。"
+        "指纹是 JSON 文件中 report 部分规范文本的 SHA-256（见 docs/acceptance.md）。",
+        "Run santong report check on any file of this report (JSON, HTML, XLSX, PDF): it is computed again from the "
+        "evidence, and every difference is named, late or altered. With --evidence an archive is enough. The "
+        "fingerprint is the SHA-256 of the canonical text of `report` in the JSON file (docs/acceptance.md).",
     ),
+    "rests_on": ("依据与哈希", "What it rests on"),
+    "rests_on_note": (
+        "结论由下列各项决定；任何一项变化，复算时都会指出。逐设备日的证据哈希见 XLSX 和 JSON 文件。",
+        "All that decides of the verdicts; whatever changes is named when the report is recomputed. The hash of each "
+        "device-day is in the XLSX and JSON files.",
+    ),
+    "known_at": ("证据截止时间", "Evidence as known at"),
+    "evidence_root": ("证据总哈希", "Root of the evidence"),
+    "of_device_days": ("{number} 个设备日", "{number} device-days"),
+    "not_hashed": ("未计算（设备日过多，加 --hashes 计算）", "not hashed (many device-days: --hashes asks for it)"),
+    "in_force": ("自 {day} 生效", "in force from {day}"),
+    "newest_dispute": ("最新一条异议/停用记录", "Newest record of disputes"),
+    "no_records": ("无记录", "no records"),
+    "sheet_hashes": ("逐设备日哈希", "Hashes"),
+    "correction": ("更正说明", "Correction"),
+    "corrects": ("更正", "Corrects"),
+    "correction_note": (
+        "本报告更正 {number}。原报告及其封存的证据保持不变，仍可查验。",
+        "This report corrects {number}, which stands as it was, with its evidence, and can still be checked.",
+    ),
+    "its_fingerprint": ("原报告指纹", "Its fingerprint"),
+    "rows_since": ("封存后有变化的证据（行）", "Rows of evidence that differ since"),
+    "rows_late": ("补传", "late"),
+    "rows_altered": ("被改动", "altered"),
+    "rows_exchanged": ("被调换", "exchanged"),
+    "rows_missing": ("缺失", "missing"),
+    "rows_added": ("多出", "added"),
+    "inputs_since": ("封存后有变化的依据", "What else changed since"),
+    "none_of_it": ("无", "nothing"),
+    "reason_given": ("更正原因", "Reason given"),
+    "targets_moved": ("变化的目标", "Targets that moved"),
+    "units_moved": ("结论变化的单位", "Units with another verdict"),
+    "nothing_moved": ("各项数字和结论均无变化。", "No figure and no verdict moved."),
+    "figure_before": ("原", "before"),
+    "figure_now": ("现", "now"),
     "list_and": ("、", ", "),
     "full_stop": ("。", "."),
     "kind_mark_good": ("蓝色", "blue:"),

@@ -35,6 +35,7 @@ def tree_of(report: Report) -> dict[str, Any]:
         "county": report.head.county,
         "site": report.head.site,
         "target": report.head.target,
+        "corrects": report.correction.as_tree() if report.correction else None,
         "basis": tree_of_basis(report.basis),
         "targets": [_page(page, zone) for page in report.pages],
         "declared": [_target(result) for result in report.declared],

@@ -7,7 +7,7 @@ Written row by row, so that a city's days need no more memory than a row.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
@@ -23,6 +23,7 @@ from collector.glossary import GLOSSARY
 from collector.report.document import BadReport, document_of, packed, unpacked
 from collector.report.looks import VERDICTS
 from collector.report.model import Made, Page, Report, Strip
+from collector.report.origin import basis_of, correction_of, targets_moved, units_moved
 from collector.report.tree import fingerprint, tree_of
 from collector.report.views import View, ordered
 from collector.verify.causes import Cause, as_text
@@ -157,7 +158,8 @@ class _Sheets:
             key: self._t(phrase)
             for key, phrase in (
                 ("summary", "summary"), ("targets", "sheet_targets"), ("units", "sheet_units"), ("days", "sheet_days"),
-                ("tests", "sheet_tests"), ("outages", "outages"), ("visits", "visits"), ("glossary", "glossary"),
+                ("tests", "sheet_tests"), ("outages", "outages"), ("visits", "visits"), ("basis", "rests_on"),
+                ("hashes", "sheet_hashes"), ("glossary", "glossary"),
             )
         }  # fmt: skip
         self._unit_row: dict[tuple[str, str], int] = {}
@@ -190,6 +192,8 @@ class _Sheets:
             ("tests", self._test_columns(), self._tests()),
             ("outages", self._outage_columns(), self._outages()),
             ("visits", self._visit_columns(), self._visits()),
+            ("basis", [Column(self._t("item"), 44), Column(self._t("value"), 100)], self._basis()),
+            ("hashes", self._hash_columns(), self._hashes()),
             ("glossary", [Column(self._t("item"), 22), Column(self._t("value"), 110)], self._glossary()),
         ):
             yield self._names[key], columns, _at_most(rows)
@@ -208,6 +212,10 @@ class _Sheets:
         yield self._t("made_at"), self._made.at
         yield self._t("software"), f"santong {self._made.version}"
         yield self._t("fingerprint"), fingerprint(tree_of(self._report))
+        for fact in correction_of(self._view):
+            yield fact.name, fact.value
+        for moved in (*targets_moved(self._view), *units_moved(self._view)):
+            yield moved.name, f"{moved.before} → {moved.now}"
         for verdict, number in verdicts.items():
             yield Cell(f"{VERDICTS[verdict]} {self._view.verdict(verdict)}", verdict=verdict), number
         for page in self._report.pages:
@@ -222,6 +230,21 @@ class _Sheets:
 
     def _title(self, page: Page) -> str:
         return self._view.title(page.target.title)
+
+    # ---- what it rests on
+
+    def _basis(self) -> Iterator[Sequence[Any]]:
+        for fact in basis_of(self._view, self._made):
+            yield fact.name, fact.value
+
+    def _hash_columns(self) -> list[Column]:
+        return [Column(self._t("day"), 12, _DAY), Column(self._t("device"), 32), Column("SHA-256", 68)]
+
+    def _hashes(self) -> Iterator[Sequence[Any]]:
+        evidence = self._report.basis.evidence
+        for day in sorted(evidence.leaves) if evidence else ():
+            for device in sorted(evidence.leaves[day]) if evidence else ():
+                yield date.fromisoformat(day), device, evidence.leaves[day][device] if evidence else ""
 
     # ---- targets
 

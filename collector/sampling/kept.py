@@ -29,6 +29,7 @@ from collector.sampling.filled import Seen, Visit
 from contract.errors import SantongError
 
 FOLDER, DRAW, DRAWN, RESULTS, RECORD = "sampling", "draw.json", "drawn.json", "results", "results.json"
+ORIGINAL = "original"  # what a file of results is called in an archive, whose names are not in people's language
 _NUMBER = re.compile(r"\d{4}")
 _ID = re.compile(r"[0-9a-f]{12}")
 _NEW = ".new-"
@@ -117,7 +118,8 @@ class Samples:
             tree = _read(folder / RECORD)
             try:
                 results = Results.from_json(tree)
-                original = (folder / results.file).read_bytes()
+                own = folder / results.file
+                original = (own if own.is_file() else folder / ORIGINAL).read_bytes()
             except (OSError, KeyError, TypeError, ValueError) as error:
                 raise BadSampling(f"{folder}: is not what was written: {error}") from error
             is_whole = hashlib.sha256(original).hexdigest() == results.sha256
@@ -142,6 +144,19 @@ class Samples:
             results = Results(len(before) + 1, _now(), by, name, sha256, previous, tuple(visits))
             _folder(folder / f"{results.number:04}", {name: content, RECORD: _json(results.as_json())})
         return results
+
+    def files(self) -> dict[str, bytes]:
+        """Return all that is on record, by names of an archive; BadSampling when any was altered or is missing."""
+        found: dict[str, bytes] = {}
+        for record in self.every():
+            name = f"{FOLDER}/{record.draw.id}"
+            found |= {f"{name}/{one}": (self.folder / record.draw.id / one).read_bytes() for one in (DRAW, DRAWN)}
+            for results in self.results(record.draw):
+                number = f"{results.number:04}"
+                folder = self.folder / record.draw.id / RESULTS / number
+                for own, there in ((RECORD, RECORD), (results.file, ORIGINAL)):
+                    found[f"{name}/{RESULTS}/{number}/{there}"] = (folder / own).read_bytes()
+        return found
 
     def _numbered(self, draw: Draw) -> list[Path]:
         try:
