@@ -21,6 +21,7 @@ from collector import up as up_room
 from collector.commands import calendar as calendar_commands
 from collector.commands import dispute as dispute_commands
 from collector.commands import evidence as evidence_commands
+from collector.commands import notify as notify_commands
 from collector.commands import report as report_commands
 from collector.commands import roster as roster_commands
 from collector.commands import sample as sample_commands
@@ -72,6 +73,7 @@ app.add_typer(targets_commands.app, name="targets")
 app.add_typer(roster_commands.app, name="roster")
 app.add_typer(evidence_commands.app, name="evidence")
 app.add_typer(sample_commands.app, name="sample")
+app.add_typer(notify_commands.app, name="notify")
 app.command()(simulate)
 app.command()(verify)
 app.command()(close)
@@ -361,3 +363,7 @@ def version(show: Annotated[bool, typer.Option("--version", help="Print the vers
 def main() -> None:
     """Run the command line."""
     app()
+
+
+if __name__ == "__main__":
+    main()

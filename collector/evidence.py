@@ -53,6 +53,9 @@ from firmware_profiles.library import SHIPPED as SHIPPED_PROFILES
 TARGETS, PROFILES = "targets.yaml", "profiles"
 _SHIPPED, _OWN = "shipped", "own"
 
+# Longer than the quarter of an hour within which evidence is stored without a mark: else that would look altered.
+ROOT_AFTER_NS = HOUR_NS // 2
+
 Progress = Callable[[int, int, str], None]
 
 
@@ -148,15 +151,21 @@ def roots(store: Store, data: Path, calendars: Path | None, first: date | None, 
     """
     Take the roots of the days that are over and have none yet, and yield each when it is on disk.
 
-    They go on from the last one; the chain begins with the day `first`, or with the last day that is over.
+    They go on from the last one; the chain begins with the day `first`, or with the last day that is over. A day is
+    over half an hour after its midnight: what is stored of it later has a mark that it came late.
     """
-    zone = load_calendars(calendars or file_in(data)).zone
+    zone = zone_of(data, calendars)
     chain = Chain(data)
-    over = last_whole_day(now_ns, zone)
+    over = last_whole_day(now_ns - ROOT_AFTER_NS, zone)
     taken = chain.roots()
     begin = date.fromisoformat(taken[-1].day) if taken else first or over
     if begin <= over:
         yield from chain.take(store, Scope(spans_of((begin, over), zone), HOUR_NS, now_ns), now_ns)
+
+
+def zone_of(data: Path, calendars: Path | None) -> ZoneInfo:
+    """Return the zone whose days have roots: that of the calendars."""
+    return load_calendars(calendars or file_in(data)).zone
 
 
 def spans_of(period: tuple[date, date], zone: ZoneInfo) -> list[Span]:

@@ -4,6 +4,7 @@
     broker (child) ◀══ agent (child, measures this very machine)
        ║
     collector (threads here) ──▶ store ──▶ live table
+                                   ╚══▶ roots of days (child, each night) ──▶ addresses outside
 
 Started downstream first, stopped in reverse. The broker and the agent are watched: a child that ends is started again,
 and the end of an agent leaves a stop mark, as systemd would leave one.
@@ -26,6 +27,7 @@ from rich.live import Live
 
 from collector.broker import HOST, LocalBroker
 from collector.child import start_tied, stop
+from collector.daily import DailyRoots
 from collector.pipeline import Collector
 from collector.quarantine import Quarantine
 from collector.roster.speakers import RosterSpeakers
@@ -120,7 +122,8 @@ def run(plan: Plan, screen: Console, is_stopping: Callable[[], bool]) -> None:
     device = check_device(plan.device) if plan.device else f"local-pilot.{suggest(socket.gethostname())}"
     plan.data.mkdir(parents=True, exist_ok=True)
     with ExitStack() as parts:
-        store = open_store(plan.store or store_url(plan.data))
+        stored_at = plan.store or store_url(plan.data)
+        store = open_store(stored_at)
         parts.callback(store.close)
         store.prepare()
         quarantine = Quarantine(plan.data)
@@ -134,6 +137,8 @@ def run(plan: Plan, screen: Console, is_stopping: Callable[[], bool]) -> None:
         agent = AgentProcess(device, url, plan.data / "agent")
         agent.start()
         parts.callback(agent.stop)
+        roots = DailyRoots(plan.data, stored_at, plan.zone, plan.language)
+        parts.callback(roots.stop)
         facts = {
             "broker": f"{broker.name if broker else ''} {BrokerUrl(url)!s}".strip(),
             "data": str(plan.data),
@@ -147,11 +152,12 @@ def run(plan: Plan, screen: Console, is_stopping: Callable[[], bool]) -> None:
         def tick() -> bool:
             """Look after the children; tell whether to go on."""
             agent.keep_alive()
+            roots.look()
             if broker and not broker.alive():
                 broker.start()
             return not is_stopping() and (plan.seconds is None or time.monotonic() - began < plan.seconds)
 
-        _show(plan, screen, devices, lambda: {**facts, **_progress(collector, agent)}, tick)
+        _show(plan, screen, devices, lambda: {**facts, **_progress(collector, agent, roots)}, tick)
 
 
 def _start_broker(plan: Plan, parts: ExitStack) -> LocalBroker:
@@ -175,10 +181,12 @@ def _free_port(wanted: int) -> int:
     return wanted
 
 
-def _progress(collector: Collector, agent: AgentProcess) -> dict[str, str]:
+def _progress(collector: Collector, agent: AgentProcess, roots: DailyRoots) -> dict[str, str]:
     counters = collector.counters()
     progress = {"stored": f"{counters.stored_batches:,}", "refused": f"{counters.refused:,}"}
-    trouble = collector.trouble or agent.trouble
+    if roots.last:
+        progress["root"] = roots.last
+    trouble = collector.trouble or agent.trouble or roots.trouble
     return progress | ({"trouble": trouble} if trouble else {})
 
 

@@ -407,6 +407,19 @@ WORDS: dict[str, tuple[str, str]] = {
         "{number} declared classes are not in the roster and cannot be drawn",
     ),
     "results": ("结果", "results"),
+    "roots_title": ("证据日根", "Roots of evidence"),
+    "test_title": ("三通测试消息", "Santong: a test message"),
+    "test_text": ("收到本消息，说明该地址可用。", "Whoever reads this gets the messages of this centre."),
+    "no_addresses": (
+        "没有接收地址：请写入 DATA/notify.urls，或用 --notify、SANTONG_NOTIFY 指定",
+        "there is no address: write one into DATA/notify.urls, or name it with --notify or SANTONG_NOTIFY",
+    ),
+    "was_taken": ("已收下", "took it"),
+    "was_unreachable": ("连不上", "could not be reached"),
+    "was_timeout": ("超时未应答", "did not answer in time"),
+    "was_http": ("未收下，应答 HTTP", "did not take it: HTTP"),
+    "was_refused": ("拒收，代码", "refused it: code"),
+    "was_failed": ("未收下", "did not take it"),
 }
 
 

@@ -22,6 +22,7 @@ from collector.commands.common import (
     language_of,
     open_for_reading,
 )
+from collector.commands.evidence_roots import roots as roots_command
 from collector.commands.evidence_words import PARTS, Outcome, print_manifest, print_outcome
 from collector.screen import console
 from collector.up import STORE_FILE
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from collector.store.base import Store
 
 app = typer.Typer(no_args_is_help=True, help="Evidence of a period as one signed file: write, check, show.")
+
+app.command("roots")(roots_command)
 
 MOST_SHOWN = 50
 File = Annotated[Path, typer.Argument(help="An archive of evidence.", show_default=False)]
@@ -95,7 +98,7 @@ def check(
     file: File,
     key: Key = None,
     roots: Annotated[
-        Path | None, typer.Option(help="Roots that somebody outside was handed, the lines of `evidence roots`.")
+        Path | None, typer.Option(help="Roots that somebody outside was handed: mails, chats, pasted into a file.")
     ] = None,
     most: Annotated[int, typer.Option(help="How many differences are listed.", min=1)] = MOST_SHOWN,
     data: Data = DEFAULT_DATA,
@@ -111,10 +114,11 @@ def check(
     """
     language = language_of(lang)
     with one_line_errors(), _opened(file, known_key(data, key)) as archive:
-        from collector.archive.chain import beside, read_roots  # noqa: PLC0415
+        from collector.archive.chain import beside  # noqa: PLC0415
+        from collector.archive.pasted import pasted_roots  # noqa: PLC0415
         from collector.archive.whole import check_whole  # noqa: PLC0415
 
-        given = read_roots(roots) if roots else None
+        given = pasted_roots(roots) if roots else None
         with _progress(language) as show:
             check_whole(archive, show)
         if not store and not os.environ.get("SANTONG_STORE") and not (data / STORE_FILE).is_file():
@@ -156,38 +160,6 @@ def show(
             typer.echo(_as_text(archive.manifest.as_json()))
         else:
             print_manifest(file, archive.manifest, language)
-
-
-@app.command("roots")
-def take_roots(
-    first: Annotated[
-        str | None, typer.Option("--from", help="The day that a new chain begins with; else yesterday.")
-    ] = None,
-    calendars: Annotated[Path | None, typer.Option(help="File of calendars; else DATA's, else the example.")] = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="Print all roots that were taken, not the new ones alone.")
-    ] = False,
-    data: Data = DEFAULT_DATA,
-    store: StoreOption = None,
-) -> None:
-    """
-    Take the root of each day that is over, chain it to those before, and print the new ones. Run it daily.
-
-    Hand what it prints to somebody outside: archives are checked with it.
-    """
-    from collector import evidence  # noqa: PLC0415
-    from collector.archive.chain import Chain  # noqa: PLC0415
-
-    now_ns = time.time_ns()
-    with one_line_errors():
-        opened = open_for_reading(data, store)
-        try:
-            begin = _date("--from", first) if first else None
-            new = list(evidence.roots(opened, data, calendars, begin, now_ns))
-        finally:
-            opened.close()
-        for root in Chain(data).roots() if every else new:
-            typer.echo(root.line(), nl=False)
 
 
 # ---- inside

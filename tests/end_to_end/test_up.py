@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from collector.store.open import open_store
+from tests.collector.channels.receivers import web
 from tests.processes import BIN, LOCAL_ONLY
 from tests.services import free_port
 
@@ -163,3 +164,22 @@ def test_nothing_is_left_when_up_itself_is_killed(tmp_path: Path) -> None:
     assert not Path(f"/proc/{agent}").exists()
     left = subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True, check=False).stdout
     assert not left, f"processes left: {left}"
+
+
+def test_the_root_of_yesterday_leaves_the_house(tmp_path: Path) -> None:
+    """Some seconds after the start the root is with somebody outside, nobody having asked, and no secret is shown."""
+    data, log = tmp_path / "data", tmp_path / "said"
+    with web() as server, log.open("wb") as said:
+        process = subprocess.Popen(
+            [str(BIN / "santong"), "up", "--for", "90", "--data", str(data), "--port", str(free_port())],
+            env=ENVIRONMENT | {"SANTONG_NOTIFY": f"json://127.0.0.1:{server.port}/s3cretw0rd"},
+            stdout=said,
+            stderr=said,
+        )
+        end = time.monotonic() + 60
+        while not server.got and time.monotonic() < end and process.poll() is None:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+        assert server.texts == [(data / "evidence/roots.log").read_text().rstrip("\n")]
+    assert b"s3cretw0rd" not in log.read_bytes()

@@ -1,0 +1,1 @@
+"""Tests of messages to people outside, with real receivers on this machine."""
