@@ -21,6 +21,7 @@ from collector import up as up_room
 from collector.commands import calendar as calendar_commands
 from collector.commands import dispute as dispute_commands
 from collector.commands import evidence as evidence_commands
+from collector.commands import form as form_commands
 from collector.commands import notify as notify_commands
 from collector.commands import report as report_commands
 from collector.commands import roster as roster_commands
@@ -74,6 +75,7 @@ app.add_typer(roster_commands.app, name="roster")
 app.add_typer(evidence_commands.app, name="evidence")
 app.add_typer(sample_commands.app, name="sample")
 app.add_typer(notify_commands.app, name="notify")
+app.add_typer(form_commands.app, name="form")
 app.command()(simulate)
 app.command()(verify)
 app.command()(close)

@@ -316,6 +316,8 @@ PHRASES: dict[str, tuple[str, str]] = {
     "letters": ("图例", "Key"),
     "number_in_list": ("序号", "no."),
     "unit_id": ("编号", "id"),
+    "true": ("是", "yes"),
+    "false": ("否", "no"),
 }
 
 

@@ -23,7 +23,9 @@ def main() -> int:
         parser.error(f"{', '.join(unknown)}: no such kind; there are {', '.join(KINDS)}")
     if os.geteuid() != 0:
         parser.error("root is needed, to mount two small disks that can be filled")
-    signal.signal(signal.SIGTERM, _interrupt)
+    # SIGINT too: what a shell starts in the background ignores it otherwise.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     seed = given.seed if given.seed is not None else time.time_ns() % 1_000_000
     result = run(given.faults, seed, only, lambda text: print(text, flush=True))
     _report(result)
