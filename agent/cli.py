@@ -42,7 +42,7 @@ app = typer.Typer(
     add_completion=False,
     help="The agent at the edge: measures this machine, keeps the evidence, publishes it.",
 )
-spool_app = typer.Typer(no_args_is_help=True, help="The queue of batches that the centre has not stored yet.")
+spool_app = typer.Typer(no_args_is_help=True, help="Waiting data: what the centre has not stored yet.")
 app.add_typer(spool_app, name="spool")
 app.add_typer(profiles_app, name="profiles")
 
@@ -50,7 +50,7 @@ Config = Annotated[
     Path | None, typer.Option("--config", "-c", help=f"TOML file; {DEFAULT_FILE} where it exists.", show_default=False)
 ]
 SpoolFolder = Annotated[
-    Path | None, typer.Option("--spool", help="The spool's folder, instead of the one in the settings.")
+    Path | None, typer.Option("--spool", help="Folder of the waiting data, instead of the one in the settings.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -72,7 +72,7 @@ def run(
     config: Config = None,
     check: Annotated[bool, typer.Option("--check", help="Check the settings and stop.")] = False,
 ) -> None:
-    """Measure and publish until stopped. Exit code 2: settings, 3: spool."""
+    """Measure and publish until stopped. Exit code 2: settings, 3: the waiting data."""
     with one_line_errors():
         settings = _settings(config)
         if check:  # else the loop leaves out those that do not work
@@ -247,7 +247,7 @@ def spool_export(
 
 @spool_app.command("repair")
 def spool_repair(config: Config = None, spool: SpoolFolder = None) -> None:
-    """Examine the spool of an agent that is stopped, and mend it. The agent does the same when it starts."""
+    """Examine the waiting data of an agent that is stopped, and mend it. The agent does the same when it starts."""
     with one_line_errors():
         folder = _spool_folder(config, spool)
         mended, bad_rows, status = repair(folder)

@@ -40,6 +40,8 @@ from collector.commands.common import (
     open_for_reading,
     zone_of,
 )
+from collector.commands.glossary import glossary
+from collector.commands.report import report
 from collector.commands.simulate import simulate
 from collector.commands.verify import verify
 from collector.foreign import Foreign, Rule, rules_of
@@ -80,6 +82,8 @@ app.command()(simulate)
 app.command()(verify)
 app.command()(close)
 app.add_typer(report_commands.app, name="report")
+app.command()(report)
+app.command()(glossary)
 
 
 class CollectSettings(NamedTuple):

@@ -33,8 +33,21 @@ def device_table(devices: Sequence[DeviceStatus], language: Language, zone: Zone
     for device in devices:
         cells = _cells(device, language, zone)
         table.add_row(*(cells[column] for column in columns))
+    if not full:
+        return table
     troubles = [line for device in devices for line in _troubles(device, language, zone)]
-    return Group(table, Text("\n".join(["", *troubles]))) if full and troubles else table
+    said = Text(f"\n{in_short(devices, language)}", style="bold")
+    return Group(table, Text("\n".join(["", *troubles])), said) if troubles else Group(table, said)
+
+
+def in_short(devices: Sequence[DeviceStatus], language: Language) -> str:
+    """Return in a sentence how many devices need a look."""
+    missing = sum(device.delivery.missing > 0 for device in devices)
+    failing = sum(any(not probe.success for probe in device.probes) for device in devices)
+    faulty = sum(bool(device.faults) for device in devices)
+    key = "status_not_well" if missing or failing or faulty else "status_well"
+    said = word(key, language)
+    return said.format(devices=f"{len(devices):,}", missing=missing, failing=failing, faulty=faulty)
 
 
 def _troubles(device: DeviceStatus, language: Language, zone: ZoneInfo) -> list[str]:

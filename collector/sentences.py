@@ -15,6 +15,7 @@ def sentence_of_target(result: TargetResult, language: Language) -> str:
     good, failing, unproven = map(result.count, (Verdict.PASS, Verdict.FAIL, Verdict.NOT_PROVEN))
     worst = decisive(result)
     rule = target.declared
+    units_are = _template(f"units_of_{target.unit}", language)
     return _template(result.why, language).format(
         all=len(result.units),
         good=good,
@@ -23,7 +24,8 @@ def sentence_of_target(result: TargetResult, language: Language) -> str:
         possible=good + unproven,
         needed="–" if share is None else ceil(Fraction(str(share)) * len(result.units)),
         at_least=target.at_least,
-        units=_template(f"units_of_{target.unit}", language),
+        units=units_are,
+        each=units_are[0],  # 个 or 台, which stands behind numbers in Chinese
         fail="fails" if failing == 1 else "fail",
         worst=sentence_of_unit(worst, target, language) if worst else "–",
         value=percent(rule.value, language),

@@ -207,6 +207,8 @@ def check(
                    f"{found.head.sha256}")  # fmt: skip
     if found.torn:
         typer.echo(word("unfinished_record", language))
+    if problems:
+        typer.echo(word("records_wrong", language))
     raise typer.Exit(1 if problems else 0)
 
 

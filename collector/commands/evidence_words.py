@@ -91,9 +91,8 @@ def print_outcome(outcome: Outcome, language: Language) -> None:
     ]
     if outcome.compared:
         same, different = outcome.compared
-        rows.append(
-            ("with_the_store", f"{same:,} {word('the_same', language)}, {different:,} {word('different', language)}")
-        )
+        parts = (f"{same:,} {word('the_same', language)}", f"{different:,} {word('different', language)}")
+        rows.append(("with_the_store", word("and", language).join(parts)))
     _print_rows(rows, language)
     for day in outcome.rooted or ():
         devices = f"{', '.join(day.devices[:_MOST_DEVICES])}{' …' if len(day.devices) > _MOST_DEVICES else ''}"
@@ -112,6 +111,19 @@ def print_outcome(outcome: Outcome, language: Language) -> None:
             )
         if count > len(shown):
             screen.print(f"  {count - len(shown):,} {word('more', language)}", highlight=False)
+    screen.print(f"\n{in_short(outcome, language)}", style="bold", soft_wrap=True, markup=False, highlight=False)
+
+
+def in_short(outcome: Outcome, language: Language) -> str:
+    """Return what a check comes to, in a sentence."""
+    late = outcome.counts["late"]
+    if other := outcome.counts.total() - late:
+        return word("check_altered", language).format(rows=f"{other:,}")
+    if outcome.is_altered:
+        return word("check_roots_altered", language)
+    if late:
+        return word("check_late", language)
+    return word("check_same" if outcome.compared else "check_as_signed", language)
 
 
 def _sentence(one: "Difference", zone: ZoneInfo, language: Language) -> str:

@@ -40,7 +40,7 @@ def print_checked(checked: "Checked", most: int, language: Language) -> None:
         some = _of(checked, kind)
         if some:
             style = _STYLES.get(kind, "red")
-            screen.print(f"\n{word(f'check_{kind}', language)}: {len(some):,}", style=style, highlight=False)
+            screen.print(f"\n{word(f'recheck_{kind}', language)}: {len(some):,}", style=style, highlight=False)
         for one in some[:most]:
             screen.print(f"  {_sentence(one, language)}", soft_wrap=True, markup=False, highlight=False)
         if len(some) > most:
@@ -54,8 +54,8 @@ def _of(checked: "Checked", kind: str) -> "list[Difference]":
 
 def _outcome(checked: "Checked") -> str:
     if not checked.differences:
-        return "check_same"
-    return "check_is_altered" if checked.is_altered else "check_is_late"
+        return "recheck_same"
+    return "recheck_is_altered" if checked.is_altered else "recheck_is_late"
 
 
 def _sentence(one: "Difference", language: Language) -> str:

@@ -30,7 +30,6 @@ def draw_screen(draw: Draw, out: Path, language: Language) -> RenderableType:
         ("seed", question.seed),
         ("roster_hash", question.roster_sha256),
         ("sample_day", question.day),
-        ("classes", f"{sum(one.drawn for one in draw.strata)} / {sum(one.classes for one in draw.strata)}"),
     ]
     facts = [Text(f"{word(key, language)}: {value}") for key, value in lines]
     if draw.undelivered:
@@ -41,14 +40,17 @@ def draw_screen(draw: Draw, out: Path, language: Language) -> RenderableType:
     classes = _table(("inspector", "school", "unit_class"), language)
     for drawn in draw.classes:
         classes.add_row(Text(drawn.inspector or "–"), Text(drawn.one.site_name), Text(drawn.one.title))
-    return Group(*facts, Text(), strata, Text(), classes, Text(), Text(f"→ {out}"))
+    every = sum(one.classes for one in draw.strata)
+    said = word("draw_in_short", language).format(drawn=len(draw.classes), all=every, folder=out)
+    return Group(*facts, Text(), strata, Text(), classes, Text(), Text(said, style="bold"))
 
 
 def stored_line(stored: Results | None, language: Language) -> RenderableType:
     """Return what became of a file."""
     if stored is None:
         return Text(word("results_known", language), style="yellow")
-    return Text(f"{word('results_stored', language)} {stored.number}, {len(stored.visits):,}, {stored.sha256}")
+    said = word("results_stored", language)
+    return Text(said.format(number=stored.number, classes=f"{len(stored.visits):,}", sha256=stored.sha256))
 
 
 def results_screen(

@@ -63,7 +63,7 @@ def simulate(
     to_files: Annotated[bool, typer.Option("--to-files", help="Write files for santong import instead.")] = False,
     fault_rate: Annotated[float, typer.Option(min=0, max=100, help="Times the usual number of faults.")] = 1.0,
     lean: Annotated[bool, typer.Option("--lean", help="Evidence only, no telemetry.")] = False,
-    publish_every: Annotated[int, typer.Option(min=1, max=60, help="Minutes between an agent's batches.")] = 1,
+    publish_every: Annotated[int, typer.Option(min=1, max=60, help="Minutes between the sendings of an agent.")] = 1,
     as_json: AsJson = False,
     lang: Lang = None,
 ) -> None:

@@ -14,6 +14,7 @@ from rich.text import Text
 from collector.commands import dispute_words
 from collector.commands.verify_rates import sections
 from collector.commands.verify_times import local
+from collector.report.phrases import phrase
 from collector.sentences import sentence_of_target
 from collector.targets.schema import Target
 from collector.verification import Verified
@@ -91,7 +92,10 @@ def counts_of(result: TargetResult) -> Counts:
 def reasons(result: TargetResult, language: Language) -> str:
     """Return why units are not proven, the most frequent reason first; empty where all are."""
     found = Counter(_WHY[unit.why] for unit in result.units if unit.verdict is not Verdict.PASS and unit.why in _WHY)
-    return word("and", language).join(f"{count} {word(why, language)}" for why, count in found.most_common())
+    said = ((word(why, language), count) for why, count in found.most_common())
+    return word("and", language).join(
+        f"{why} {count:,}" if language == "zh" else f"{count:,} {why}" for why, count in said
+    )
 
 
 def lost(figures: TargetFigures, language: Language) -> str:
@@ -128,7 +132,22 @@ def screen_of(found: Verified, language: Language, zone: ZoneInfo, *, full_times
         *_findings(found, language, zone),
     ]
     rates = sections(found.rates, found.left_out, language, zone)
-    return Group(Text("   ".join(facts), style="dim"), _table(found, language), *lines, *rates)
+    said = [Text(), Text(in_short(found, language), style="bold")]
+    return Group(Text("   ".join(facts), style="dim"), _table(found, language), *said, *lines, *rates)
+
+
+def in_short(found: Verified, language: Language) -> str:
+    """Return in a sentence how many targets have which verdict, as a report says it."""
+    inside = [result for result, _ in found.targets if result.target.evidence == "measured" and result.units]
+    counts = Counter(result.verdict for result in inside)
+    return phrase(
+        "in_short",
+        language,
+        total=len(inside),
+        passed=counts[Verdict.PASS],
+        failed=counts[Verdict.FAIL],
+        unproven=counts[Verdict.NOT_PROVEN],
+    )
 
 
 def _table(found: Verified, language: Language) -> Table:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from collector.glossary import GLOSSARY
 from collector.report import charts
 from collector.report.document import BadReport, document_of, packed, unpacked
 from collector.report.looks import VERDICTS
@@ -19,6 +18,7 @@ from collector.report.model import Made, Page, Report
 from collector.report.origin import Fact, Moved, basis_of, correction_of, targets_moved, units_moved
 from collector.report.tree import fingerprint, tree_of
 from collector.report.views import View, anchors, detailed, ordered, with_details
+from collector.terms import GLOSSARY
 from collector.verify.results import UnitResult, Verdict
 from collector.words import Language
 

@@ -1,6 +1,7 @@
 """What reports say beside the words of screens, in Chinese and English; a test checks that each is used."""
 
-from collector.words import WORDS, Language
+from collector.terms import GLOSSARY, Language
+from collector.words import WORDS
 
 PHRASES: dict[str, tuple[str, str]] = {
     "report_title": ("三通核验报告", "Verification report"),
@@ -13,13 +14,13 @@ PHRASES: dict[str, tuple[str, str]] = {
     "whole_roster": ("台账全部", "all of the roster"),
     "made_at": ("出具时间", "Made at"),
     "software": ("软件版本", "Software"),
-    "fingerprint": ("指纹", "Fingerprint"),
+    "fingerprint": GLOSSARY["fingerprint"].heading,
     "contents": ("目录", "Contents"),
     "summary": ("结论总览", "Verdicts"),
     "in_short": (
         "台账涉及的 {total} 项实测目标中：{passed} 项达标，{failed} 项不达标，{unproven} 项证据不足。",
-        "Of {total} measured targets that the roster is about, {passed} are met, {failed} are not, and of "
-        "{unproven} the evidence is too little.",
+        "Of the measured targets that the roster is about ({total}), PASS: {passed}, FAIL: {failed}, "
+        "NOT PROVEN: {unproven}.",
     ),
     "definitions": ("口径", "Definitions"),
     "how_to_read": (
@@ -42,20 +43,20 @@ PHRASES: dict[str, tuple[str, str]] = {
         "The roster has nothing that these targets are about; this report says nothing of them: ",
     ),
     "county": ("区县", "County"),
-    "site": ("站点", "Site"),
+    "site": GLOSSARY["site"].heading,
     "all": ("合计", "All"),
-    "rate": ("合格率（已证实–最多）", "Rate (proven – at best)"),
+    "rate": ("合格率（已证实–最多）", "Share that is good (proven – at best)"),
     "unit_rate": ("可用率（已证实–最多）", "Works (proven – at best)"),
     "by_county": ("按区县", "By county"),
-    "by_site": ("按学校/地点", "By site"),
+    "by_site": ("按站点", "By site"),
     "by_unit": ("逐个单位", "Unit by unit"),
     "causes": ("损失分钟的原因", "Causes of lost minutes"),
     "no_lost_minutes": ("没有损失的分钟。", "No minute was lost."),
     "counts_as": ("计为", "counts as"),
-    "counted_bad": ("不合格", "not good"),
+    "counted_bad": ("不正常", "not good"),
     "counted_unknown": ("未知", "unknown"),
     "counted_excluded": ("不计", "neither way"),
-    "counted_good": ("合格", "good"),
+    "counted_good": ("正常", "good"),
     "by_day": ("逐日情况", "Day by day"),
     "by_day_minutes": ("每日服务分钟中已证实可用的比例", "Share of each day's service minutes that is proven good"),
     "by_day_units": ("每日各类单位数", "Units by kind of day"),
@@ -65,7 +66,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     "kind_never_on": ("从未开机", "never on"),
     "kind_none": ("无应计", "nothing owed"),
     "minutes_good": ("正常分钟", "good minutes"),
-    "minutes_bad": ("不合格分钟", "bad minutes"),
+    "minutes_bad": ("不正常分钟", "bad minutes"),
     "minutes_unknown": ("未知分钟", "unknown minutes"),
     "minutes_excluded": ("不计分钟", "minutes not counted"),
     "strip": ("逐分钟", "Minute by minute"),
@@ -104,7 +105,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     "median": ("中位数", "median"),
     "lower": ("95% 下限", "95 % lower bound"),
     "upper": ("95% 上限", "95 % upper bound"),
-    "threshold": ("门槛", "threshold"),
+    "threshold": GLOSSARY["threshold"].pair,
     "journey": ("热点入网各环节", "The way into hotspots, stage by stage"),
     "journey_note": (
         "{journeys} 次入网尝试，{done} 次走完全程（没有账号者以到达认证页面为止）。每一环节只统计通过了此前各环节"
@@ -125,12 +126,12 @@ PHRASES: dict[str, tuple[str, str]] = {
         "This evidence may not come from where it claims to. Until somebody has looked, it counts as unknown.",
     ),
     "findings_left_out": ("另有 {rest} 项见 JSON 文件。", "{rest} more are in the JSON file."),
-    "findings_none": ("没有待核实的证据。", "There is nothing to be checked."),
+    "findings_none": ("没有待核实的证据。", "There is no evidence to be checked."),
     "kind": ("类别", "kind"),
     "devices_concerned": ("涉及设备", "devices"),
     "since": ("自", "since"),
     "until": ("至", "until"),
-    "visits": ("走访清单", "Visit list"),
+    "visits": GLOSSARY["visits"].heading,
     "visits_note": (
         "只列使目标达标最少需要转为合格的单位；先打电话或远程处理，必要时再走访。只打印本清单：点击右侧链接后打印。",
         "Only the fewest units that must become good are listed. Try the desk and the telephone first. To print "
@@ -162,7 +163,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     "no_contact": ("台账未登记联系人", "no contact in the roster"),
     "party": ("责任方", "Responsible"),
     "party_operator": ("运营商", "operator"),
-    "party_site": ("学校/场所", "site"),
+    "party_site": ("站点", "site"),
     "party_us": ("核验方（我方）", "us, who verify"),
     "action": ("最省的措施", "Cheapest action"),
     "why": ("原因", "Reason"),
@@ -178,7 +179,7 @@ PHRASES: dict[str, tuple[str, str]] = {
         "order the line to be mended, with the outages listed here; no visit",
     ),
     "action_check_switch": (
-        "请学校检查该室网线与交换机；多室同时中断则查总交换机",
+        "请站点检查该处网线与交换机；多处同时中断则查总交换机",
         "have cable and switch of the room looked at; if several rooms fail together, the site's switch",
     ),
     "action_switch_on": ("请学校在上课时开机", "ask the school to switch it on in lessons"),
@@ -201,7 +202,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     "action_repair_hotspot": ("向运维方报修该环节", "order this stage to be mended by who runs the hotspot"),
     "action_repair_platform": ("安排维修该设备", "have the platform repaired"),
     "action_look_at_finding": (
-        "与学校核对设备身份与位置（见“待核实的证据”），作出认定",
+        "与学校核对设备身份与位置（见“待核实的证据”），作出裁定",
         "compare the device's identity and place with the school (see evidence to be checked), and decide",
     ),
     "action_set_up_reading": (
@@ -216,14 +217,14 @@ PHRASES: dict[str, tuple[str, str]] = {
         "先电话确认已通电联网，再上门检查采集程序",
         "call first: is it powered and connected? then look at the agent on site",
     ),
-    "reason_undelivered": ("已申报，台账未登记", "declared, not in the roster"),
+    "reason_undelivered": ("已申报但台账未登记", "declared but not in the roster"),
     "reason_never_reported": ("从未上报", "never reported"),
     "reason_no_device": ("没有设备", "has no device"),
-    "reason_throughput_fail": ("带宽不足", "too slow"),
-    "reason_throughput_not_proven": ("测速结果未定", "tests do not decide"),
+    "reason_throughput_fail": ("速率不足", "too slow"),
+    "reason_throughput_not_proven": ("测速结果未定", "tests that do not decide"),
     "reason_too_few_tests": ("测速次数不足", "too few tests"),
     "reason_no_tests": ("没有测速", "no tests"),
-    "reason_only_inconclusive": ("测速受设备自身限制", "tests limited by their own machine"),
+    "reason_only_inconclusive": ("测速受设备自身或其他流量限制", "tests that something else limited"),
     "reason_no_minutes": ("没有计入的时间", "no time that counts"),
     "reason_no_days": ("没有计入的上课日", "no school day that counts"),
     "signatures": ("签署", "Signatures"),
@@ -238,7 +239,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     "signed_party": ("被核验单位", "For who was verified"),
     "seal": ("（盖章）", "(seal)"),
     "date_line": ("年　　月　　日", "date"),
-    "glossary": ("术语", "Words"),
+    "glossary": ("术语", "Glossary"),
     "recompute": ("如何复算", "How to recompute"),
     "recompute_note": (
         "执行 santong report check，后接本报告的任一文件（JSON、HTML、XLSX、PDF）：程序按证据重新计算，"
@@ -295,13 +296,16 @@ PHRASES: dict[str, tuple[str, str]] = {
     ),
     "page_of": ("第 {page} 页 / 共 {pages} 页", "page {page} of {pages}"),
     "of_period": ("{first} 至 {last}", "{first} to {last}"),
+    "left_out_journeys": WORDS["journeys"],
+    "left_out_usage": WORDS["use"],
+    "left_out_delivery": WORDS["completeness"],
     "not_read": ("未读取（用 --rates 读取）", "not read (--rates asks for it)"),
     "sheet_days": ("逐日", "Days"),
     "sheet_units": ("单位", "Units"),
     "sheet_targets": ("目标", "Targets"),
     "sheet_tests": ("测速", "Tests"),
-    "proven_at_least": ("已证实比例", "proven rate"),
-    "possible_at_most": ("最多可能", "rate at best"),
+    "proven_at_least": ("已证实比例", "share proven"),
+    "possible_at_most": ("最多可能", "share at best"),
     "sentence": ("说明", "in a sentence"),
     "runs": ("逐段（当日第几分钟+分钟数+原因）", "runs (minute of the day + minutes + cause)"),
     "counted_minutes": ("计入分钟", "minutes counted"),

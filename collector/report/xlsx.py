@@ -19,13 +19,13 @@ from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet.hyperlink import Hyperlink
 
-from collector.glossary import GLOSSARY
 from collector.report.document import BadReport, document_of, packed, unpacked
 from collector.report.looks import VERDICTS
 from collector.report.model import Made, Page, Report, Strip
 from collector.report.origin import basis_of, correction_of, targets_moved, units_moved
 from collector.report.tree import fingerprint, tree_of
 from collector.report.views import View, ordered
+from collector.terms import GLOSSARY
 from collector.verify.causes import Cause, as_text
 from collector.verify.results import Interval, UnitResult, Verdict
 from collector.words import Language, word

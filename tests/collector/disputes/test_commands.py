@@ -150,12 +150,13 @@ def test_check_names_what_was_changed(data: Path) -> None:
         dispute("propose", *EXAM, "--site", scope)
     whole = tree("dispute", "check")
     assert (whole["records"], whole["disputes"], whole["problems"], whole["unfinished_bytes"]) == (3, 3, [], 0)
-    assert dispute("check") == f"nothing was changed or removed; records: 3   hash of the newest: {whole['head']}\n"
+    assert dispute("check") == f"nothing was changed or removed; records: 3   SHA-256 of the newest: {whole['head']}\n"
     assert dispute("check", "--head", whole["head"][:12]) == dispute("check")
     file = data / "disputes" / RECORDS
     lines = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(lines[0] + lines[2])
-    assert dispute("check", code=1) == "record 2: removed\n"
+    wrong = "Something is wrong with the records of disputes and closures, or with what was asked: see above."
+    assert dispute("check", code=1) == f"record 2: removed\n{wrong}\n"
     assert run("dispute", "list", code=2).stderr == (
         f"{file}: record 2: removed; `santong dispute check` names everything\n"
     )

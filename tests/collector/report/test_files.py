@@ -197,6 +197,16 @@ def test_no_word_of_programmers_is_seen(asked: Asked) -> None:
     assert not re.search(r"\b(slot|spool|epoch|batch|A_low)\b", text, re.IGNORECASE)
 
 
+@pytest.mark.parametrize("kind", ["html", "xlsx"])
+def test_rates_that_are_not_read_are_named(asked: Asked, kind: str) -> None:
+    """Of a large county journeys, use and completeness are left out: the report is written and says so."""
+    file = asked.file(f"no-rates.{kind}", "--no-rates", "--lang", "en")
+    if kind == "html":
+        text = Page(file.read_text(encoding="utf-8")).text
+        for name in ("the way into hotspots", "use in lessons", "completeness of delivery"):
+            assert f"{name} {PHRASES['not_read'][1]}" in text
+
+
 def test_the_visit_list_can_be_written_alone(asked: Asked) -> None:
     """With --visits there is nothing but the list: number, schools, contacts, actions; and no verdict's page."""
     page = Page(asked.file("v.html", "--visits", "--lang", "zh").read_text(encoding="utf-8"))
@@ -299,7 +309,7 @@ def test_every_phrase_is_used() -> None:
     room = ROOT / "collector" / "report"
     sources = [*room.glob("*.py"), *room.glob("templates/*.html")]
     text = "".join(file.read_text(encoding="utf-8") for file in sources if file.name != "phrases.py")
-    made = ("action_", "reason_", "counted_", "kind_", "party_", "effort_")
+    made = ("action_", "reason_", "counted_", "kind_", "party_", "effort_", "left_out_")
     for key, (chinese, english) in PHRASES.items():
         assert chinese and english
         assert f'"{key}"' in text or key.startswith(made), f"{key} is used nowhere"

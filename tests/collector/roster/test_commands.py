@@ -228,7 +228,7 @@ def test_what_show_prints_is_the_same_roster(tmp_path: Path) -> None:
 def test_the_words_are_chinese_where_people_are(tmp_path: Path) -> None:
     """`--lang zh`, or the terminal's language."""
     done = run("import", *files(tmp_path, "c1"), "--yes", "--lang", "zh")
-    assert "设备: 新增 1, 停用 0, 变更 0" in done.stdout
+    assert "设备: 新增 1, 注销 0, 变更 0" in done.stdout
     assert "已导入为版本 1, " in done.stdout
 
 

@@ -78,8 +78,8 @@ def test_the_text_is_short_and_says_how_much_is_not_shown() -> None:
     """A city's first import fills no screen."""
     found = compare(roster(), roster(*(panel(ONE, f"c{n:02}") for n in range(30))))
     assert as_text(found, "zh", most=2).split("\n") == [
-        "站点: 新增 0, 停用 0, 变更 0",
-        "设备: 新增 30, 停用 0, 变更 0",
+        "站点: 新增 0, 注销 0, 变更 0",
+        "设备: 新增 30, 注销 0, 变更 0",
         "",
         "新增",
         "  + 441802-1.c00  classroom  pjlink-panel",

@@ -117,7 +117,7 @@ def test_without_evidence_nothing_is_compared(data: Path) -> None:
     file.write_text(f"class_id,seen,date,time\n{rows}", encoding="utf-8")
     said, _ = run("sample", "results", file, "--data", data, "--lang", "en")
     assert "no class could be compared" in said
-    assert "evidence unknown: 1 (on and usable 1)" in said
+    assert "no evidence of that minute: 1 (on and usable 1)" in said
     assert "not accessible: 1" in said
     assert "not visited: 8" in said
 

@@ -76,7 +76,7 @@ completeness of delivery
     441802-9000000001.ap1  missing 3 / 6
     441802-3144001234.c0702  missing 1 / 3
 reporting
-  reports: 6 / 8
+  reported: 6 / 8
   devices silent for two days of service or more: 4
 """
 
@@ -134,7 +134,7 @@ def test_the_screen_in_chinese(question: Sequence[object]) -> None:
         "  入网走完全程: 2 / 3 (66.6%)   无法探测: 1", "设备核对",
         "  与台账相符: 4 / 8 (50–87.5%)   型号不符: 1   型号未知: 1   从未出现: 2", "固件", "课堂使用",
         "1      │    1 │      1 │    7 │ 11.1–88.8% │      –", "数据送达完整性",
-        "  送达: 13 (76.4%)   缺失: 4   无缺失的采集程序: 2 / 4", "上报", "  有数据送达: 6 / 8",
+        "  送达: 13 (76.4%)   缺失: 4   无缺失的采集程序: 2 / 4", "上报", "  已上报: 6 / 8",
         f"    {AP_3}  2 个服务日  最近在线 {MONDAY} 10:00",
     ):  # fmt: skip
         assert line in shown

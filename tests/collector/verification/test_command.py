@@ -36,20 +36,20 @@ def test_the_screen_in_english(office: Office) -> None:
         "NOT PROVEN  hours  Works in hours of service",
         "  1 of 4 devices are proven and 2 are needed; 2 not proven yet, for example 示例小学 七(3)班, "
         "is proven to have worked for 0 % of the time that counts, and may have for 100 % (90 % is asked for)",
-        "  2 have too little evidence, 1 worked too little",
-        "  minutes that did not count as good: no evidence 330, LAN down 120",
+        "  2 with too little evidence, 1 worked too little",
+        "  lost minutes: no evidence 330, LAN down 120",
     ]
     assert told(lines, "squares")[1] == "  the roster has nothing that this target is about"
     assert lines[lines.index("to be checked: 1") :] == [
         "to be checked: 1",
-        f"  place  {LAST} 08:30 … goes on  {name_of('a.c4')}  evidence does not count meanwhile",
+        f"  place to check  {LAST} 08:30 … goes on  {name_of('a.c4')}  evidence does not count meanwhile",
         "",
         "equipment",
         "  as the roster says: 0 / 4 (0–100 %)   model not known: 3   never seen: 1",
         f"    {name_of('a.c3')}  never seen",
         "",
         "reporting",
-        "  reports: 3 / 4",
+        "  reported: 3 / 4",
         "  devices silent for two days of service or more: 1",
         f"    {name_of('a.c3')}  2 days of service  never seen",
     ]
@@ -64,20 +64,20 @@ def test_the_screen_in_chinese(office: Office) -> None:
         "证据不足  lessons  上课可用",
         "  4 个班级中 1 个已证实，需要 2 个；2 个未证实，例如示例小学 七(3)班，"
         "在 0% 的上课日证实正常使用，最多可能 100%（要求 90%）",
-        "  2 上课日证据不全，1 可用的上课日不足",
-        "  未计为正常的分钟: 无证据 210，内网中断 80",
+        "  上课日的证据不足 2，可用的上课日不足 1",
+        "  损失分钟: 无证据 210，内网中断 80",
     ]
     assert told(lines, "squares")[1] == "  台账中没有此目标所指的对象"
     assert lines[lines.index("待核实: 1") :] == [
         "待核实: 1",
-        f"  位置变动  {LAST} 08:30 … 持续中  {name_of('a.c4')}  证据暂不计入",
+        f"  位置待核实  {LAST} 08:30 … 持续中  {name_of('a.c4')}  证据暂不计入",
         "",
         "设备核对",
         "  与台账相符: 0 / 4 (0–100%)   型号未知: 3   从未出现: 1",
         f"    {name_of('a.c3')}  从未出现",
         "",
         "上报",
-        "  有数据送达: 3 / 4",
+        "  已上报: 3 / 4",
         "  连续两个或更多服务日无数据的设备: 1",
         f"    {name_of('a.c3')}  2 个服务日  从未出现",
     ]
