@@ -185,14 +185,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "left_out": ("未读取（数据量大，用 --rates 读取）", "not read (that much takes minutes: --rates)"),
     "rates_took": ("各项比率用时", "rates took"),
     "step_rates": ("计算各项比率", "reading for the rates"),
-    "step_hashing": ("计算证据哈希", "hashing evidence"),
+    "step_hashing": ("计算证据校验值", "hashing evidence"),
     "step_archiving": ("封存证据", "writing the archive"),
     "step_comparing": ("与已封存的证据比对", "comparing with the archive"),
     "close_done": ("已封存：", "closed:"),
     "close_nothing": ("封存以来没有变化，无须更正：", "nothing has changed since, and nothing is to be corrected:"),
     "close_corrects": ("更正", "corrects"),
     "close_altered": (
-        "{id} 封存之后证据被改动（{counted}），未出具更正。请执行 santong evidence check {file} 查看；确需更正的加 "
+        "{id} 封存之后证据被改动（{counted}），未出具更正。请执行 `santong evidence check {file}` 查看；确需更正的加 "
         "--despite-alterations，报告会载明",
         "{id}: evidence was altered since it was closed ({counted}), so nothing was written: look with "
         "`santong evidence check {file}`; with --despite-alterations it is corrected all the same and says so",
@@ -200,7 +200,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "fingerprint": ("指纹", "fingerprint"),
     "hashed_device_days": ("已比对设备日", "device-days compared"),
     "not_compared_evidence": (
-        "报告未附逐设备日的证据哈希，只比对了数字",
+        "报告未附逐设备日的证据校验值，只比对了数字",
         "the report has no hashes of its evidence: figures alone were compared",
     ),
     "not_compared_face": (
@@ -235,7 +235,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "part_targets": ("目标文件", "targets"),
     "part_profiles": ("型号档案", "profiles"),
     "part_disputes": ("异议与停用", "disputes"),
-    "part_sampling": ("抽查", "samples on site"),
     "judged_now": ("本次判定设备日", "device-days judged now"),
     "reused_days": ("沿用已判定设备日", "judged before"),
     "judging_took": ("判定用时", "judging took"),
@@ -418,7 +417,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "test_title": ("三通测试消息", "Santong: a test message"),
     "test_text": ("收到本消息，说明该地址可用。", "Whoever reads this gets the messages of this centre."),
     "no_addresses": (
-        "没有接收地址：请写入 DATA/notify.urls，或用 --notify、SANTONG_NOTIFY 指定",
+        "没有接收地址：请写入数据目录下的 `notify.urls`，或用 --notify 指定",
         "there is no address: write one into DATA/notify.urls, or name it with --notify or SANTONG_NOTIFY",
     ),
     "was_taken": ("已收下", "took it"),

@@ -12,6 +12,24 @@ if TYPE_CHECKING:
 
 _MOST_TEXT = 120
 _STYLES = {"late": "yellow"}
+_KINDS = {
+    "late": "recheck_late",
+    "altered": "recheck_altered",
+    "unclear": "recheck_unclear",
+    "program": "recheck_program",
+}
+_PARTS = {
+    "file": "part_file",
+    "evidence": "part_evidence",
+    "figures": "part_figures",
+    "software": "part_software",
+    "roster": "part_roster",
+    "calendars": "part_calendars",
+    "targets": "part_targets",
+    "profiles": "part_profiles",
+    "disputes": "part_disputes",
+}
+_NOT_COMPARED = {"evidence": "not_compared_evidence", "face": "not_compared_face"}
 
 
 def as_tree(checked: "Checked", most: int) -> dict[str, Any]:
@@ -35,12 +53,12 @@ def print_checked(checked: "Checked", most: int, language: Language) -> None:
     if "evidence" not in checked.not_compared:
         screen.print(f"{word('hashed_device_days', language)}: {checked.device_days:,}", highlight=False)
     for name in checked.not_compared:
-        screen.print(word(f"not_compared_{name}", language), soft_wrap=True, highlight=False)
+        screen.print(word(_NOT_COMPARED[name], language), soft_wrap=True, highlight=False)
     for kind in KINDS:
         some = _of(checked, kind)
         if some:
             style = _STYLES.get(kind, "red")
-            screen.print(f"\n{word(f'recheck_{kind}', language)}: {len(some):,}", style=style, highlight=False)
+            screen.print(f"\n{word(_KINDS[kind], language)}: {len(some):,}", style=style, highlight=False)
         for one in some[:most]:
             screen.print(f"  {_sentence(one, language)}", soft_wrap=True, markup=False, highlight=False)
         if len(some) > most:
@@ -59,7 +77,7 @@ def _outcome(checked: "Checked") -> str:
 
 
 def _sentence(one: "Difference", language: Language) -> str:
-    what = f"{word(f'part_{one.part}', language)} {one.place}".rstrip()
+    what = f"{word(_PARTS[one.part], language)} {one.place}".rstrip()
     return f"{what}  {_short(one.reported)} → {_short(one.found)}"
 
 

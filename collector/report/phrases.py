@@ -249,20 +249,20 @@ PHRASES: dict[str, tuple[str, str]] = {
         "evidence, and every difference is named, late or altered. With --evidence an archive is enough. The "
         "fingerprint is the SHA-256 of the canonical text of `report` in the JSON file (docs/acceptance.md).",
     ),
-    "rests_on": ("依据与哈希", "What it rests on"),
+    "rests_on": ("依据与校验值", "What it rests on"),
     "rests_on_note": (
-        "结论由下列各项决定；任何一项变化，复算时都会指出。逐设备日的证据哈希见 XLSX 和 JSON 文件。",
+        "结论由下列各项决定；任何一项变化，复算时都会指出。逐设备日的证据校验值见 XLSX 和 JSON 文件。",
         "All that decides of the verdicts; whatever changes is named when the report is recomputed. The hash of each "
         "device-day is in the XLSX and JSON files.",
     ),
     "known_at": ("证据截止时间", "Evidence as known at"),
-    "evidence_root": ("证据总哈希", "Root of the evidence"),
+    "evidence_root": ("证据总校验值", "Root of the evidence"),
     "of_device_days": ("{number} 个设备日", "{number} device-days"),
     "not_hashed": ("未计算（设备日过多，加 --hashes 计算）", "not hashed (many device-days: --hashes asks for it)"),
     "in_force": ("自 {day} 生效", "in force from {day}"),
     "newest_dispute": ("最新一条异议/停用记录", "Newest record of disputes"),
     "no_records": ("无记录", "no records"),
-    "sheet_hashes": ("逐设备日哈希", "Hashes"),
+    "sheet_hashes": ("逐设备日校验值", "Hashes"),
     "correction": ("更正说明", "Correction"),
     "corrects": ("更正", "Corrects"),
     "correction_note": (
@@ -277,6 +277,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     "rows_missing": ("缺失", "missing"),
     "rows_added": ("多出", "added"),
     "inputs_since": ("封存后有变化的依据", "What else changed since"),
+    "part_sampling": ("抽查", "samples on site"),
     "none_of_it": ("无", "nothing"),
     "reason_given": ("更正原因", "Reason given"),
     "targets_moved": ("变化的目标", "Targets that moved"),
