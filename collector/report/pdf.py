@@ -71,6 +71,7 @@ def _opened(file: Path) -> Any:
         from pypdf.errors import PyPdfError  # noqa: PLC0415
     except ImportError as error:
         raise PdfError(_NO_READER) from error
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # what it says of a damaged file is said in a line below
     try:
         return PdfReader(file)
     except (PyPdfError, ValueError):
