@@ -28,7 +28,7 @@ LANGUAGES: tuple[Language, ...] = ("zh", "en")
 
 # Units, protocols, names of files and what is typed: the same in every language.
 SAME_IN_CHINESE = re.compile(
-    r"\b(kbit/s|Mbit/s|TCP|WiFi|SHA-256|XLSX|JSON|HTML|PDF|docs/acceptance\.md|santong( [a-z]+){0,2}|report)\b"
+    r"\b(kbit/s|Mbit/s|TCP|WiFi|HTTP|SHA-256|XLSX|JSON|HTML|PDF|docs/acceptance\.md|santong( [a-z]+){0,2}|report)\b"
     r"|`[a-z.]+`|--[a-z-]+"
     r"|\{[^}]*\}|^斜线 \?$|^灰色 P$"  # signs of a chart's key
 )
