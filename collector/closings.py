@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from collector.archive.keys import PUBLIC, BadKey, Signer, is_signed
+from collector.durable import sync
 from contract.errors import SantongError
 
 FOLDER, RECORD, SIGNATURE = "reports", "closing.json", "closing.sig"
@@ -211,8 +212,8 @@ class New:
         for name, body in ((RECORD, content), (SIGNATURE, signer.sign(content)), (PUBLIC, signer.public)):
             (self.path / name).write_bytes(body)
         for file in self.path.iterdir():
-            _sync(file)
-        _sync(self.path)
+            sync(file)
+        sync(self.path)
         self.path.chmod(0o755)
         self.path.rename(self._folder / self.id)
         return made
@@ -222,11 +223,3 @@ def sha256_of(file: Path) -> str:
     """Return the SHA-256 of a file; OSError."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

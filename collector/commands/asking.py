@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from collector.commands.common import calendars_of, known_key, open_for_reading
+from collector.commands.common import calendars_of, days_asked, known_key, open_for_reading
 from collector.screen import console
 from collector.words import Language, word
 from contract.command_line import fail
@@ -179,29 +179,13 @@ def verified(store: "Store", promise: "Promise", now_ns: int, way: Way, language
 
 
 def _days(first: str | None, last: str | None, over: date, begin: date | None = None) -> tuple[date, date]:
-    """
-    Return the days asked about: by default those of the month that are over; all of them must be over.
-
-    `begin` is the first day of an archive: there is nothing before it.
-    """
-    end = min(_date("--to", last), over) if last else over
-    start = _date("--from", first) if first else begin or end.replace(day=1)
-    if begin and start < begin:
-        fail(f"--from: the archive begins on {begin}")
-    if start > end:
-        fail(f"--from: {start} is not before --to, or not over yet: the last day that is over is {over}")
+    """Return the days asked about: of a store no further back than evidence is kept."""
+    start, end = days_asked(first, last, over, begin)
     kept = RETENTION_DAYS[Retention.EVIDENCE]
     oldest = over - timedelta(days=kept - 2)  # the first day whose midnight is still within that
     if start < oldest and not begin:
         fail(f"--from: {start} is too long ago: evidence is kept for {kept:,} days, all of a day from {oldest} on")
     return start, end
-
-
-def _date(option: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        fail(f"{option}: {text!r} is not a date such as 2026-03-02")
 
 
 def _targets(file: Path, folders: "Sequence[Path]", only: str) -> "tuple[Target, ...]":

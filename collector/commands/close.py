@@ -16,8 +16,11 @@ from collector.commands.common import (
     AsJson,
     CalendarsOption,
     Data,
+    FolderOption,
     Lang,
+    RosterOption,
     StoreOption,
+    TargetsOption,
     calendars_of,
     language_of,
     open_for_reading,
@@ -61,12 +64,10 @@ def close(
         bool, typer.Option("--despite-alterations", help="Correct although evidence was altered; the report says so.")
     ] = False,
     with_pdf: Annotated[bool, typer.Option("--pdf/--no-pdf", help="With the report as PDF.")] = True,
-    roster: Annotated[
-        list[Path] | None, typer.Option(help="CSV or XLSX, instead of the versions in DATA; can be repeated.")
-    ] = None,
+    roster: RosterOption = None,
     calendars: CalendarsOption = None,
-    targets: Annotated[Path | None, typer.Option(help="File of targets; else the shipped one.")] = None,
-    folder: Annotated[Path | None, typer.Option(help="Your own profiles, which targets may name.")] = None,
+    targets: TargetsOption = None,
+    folder: FolderOption = None,
     data: Data = DEFAULT_DATA,
     store: StoreOption = None,
     as_json: AsJson = False,

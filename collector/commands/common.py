@@ -1,6 +1,7 @@
 """What the commands at the centre share: options, and the store that is there already."""
 
 import os
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -24,6 +25,19 @@ StoreOption = Annotated[
 CalendarsOption = Annotated[
     Path | None,
     typer.Option("--calendars", help="File of calendars; else calendars.yaml in DATA, else the shipped example."),
+]
+RosterOption = Annotated[
+    list[Path] | None,
+    typer.Option("--roster", help="CSV or XLSX, instead of the versions in DATA; can be repeated."),
+]
+TargetsOption = Annotated[Path | None, typer.Option("--targets", help="File of targets; else the shipped one.")]
+FolderOption = Annotated[Path | None, typer.Option("--folder", help="Your own profiles, which targets may name.")]
+EvidenceOption = Annotated[
+    Path | None,
+    typer.Option("--evidence", help="An archive of evidence: everything is read from it, no store is needed."),
+]
+KeyOption = Annotated[
+    Path | None, typer.Option("--key", help="Public key that the archive must be signed with, PEM; else DATA's.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Lang = Annotated[str | None, typer.Option("--lang", help="zh or en; else that of the terminal.")]
@@ -68,3 +82,26 @@ def known_key(data: Path, file: Path | None) -> bytes | None:
 
     known = file or public_in(data)
     return known.read_bytes() if known else None
+
+
+def days_asked(first: str | None, last: str | None, over: date, begin: date | None = None) -> tuple[date, date]:
+    """
+    Return the days of --from and --to: by default those of the month that are over; all of them must be over.
+
+    `begin` is the first day of an archive: there is nothing before it.
+    """
+    end = min(day_of("--to", last), over) if last else over
+    start = day_of("--from", first) if first else begin or end.replace(day=1)
+    if begin and start < begin:
+        fail(f"--from: the archive begins on {begin}")
+    if start > end:
+        fail(f"--from: {start} is not before --to, or not over yet: the last day that is over is {over}")
+    return start, end
+
+
+def day_of(option: str, text: str) -> date:
+    """Return the day of an option."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        fail(f"{option}: {text!r} is not a date such as 2026-03-02")

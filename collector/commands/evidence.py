@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,9 +14,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from collector.commands.common import (
     DEFAULT_DATA,
     AsJson,
+    CalendarsOption,
     Data,
+    FolderOption,
     Lang,
+    RosterOption,
     StoreOption,
+    TargetsOption,
+    days_asked,
     known_key,
     language_of,
     open_for_reading,
@@ -59,12 +63,10 @@ def export(
     out: Annotated[Path, typer.Option(help="The file to write; one that is there is never written over.")],
     first: Annotated[str | None, typer.Option("--from", help="First day; else that of this month.")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last day; else yesterday.")] = None,
-    roster: Annotated[
-        list[Path] | None, typer.Option(help="CSV or XLSX, instead of the versions in DATA; can be repeated.")
-    ] = None,
-    calendars: Annotated[Path | None, typer.Option(help="File of calendars; else DATA's, else the example.")] = None,
-    targets: Annotated[Path | None, typer.Option(help="File of targets; else the shipped one.")] = None,
-    folder: Annotated[Path | None, typer.Option(help="Your own profiles, which targets may name.")] = None,
+    roster: RosterOption = None,
+    calendars: CalendarsOption = None,
+    targets: TargetsOption = None,
+    folder: FolderOption = None,
     data: Data = DEFAULT_DATA,
     store: StoreOption = None,
     as_json: AsJson = False,
@@ -79,7 +81,7 @@ def export(
     language, now_ns = language_of(lang), time.time_ns()
     own = [folder] if folder else [FOLDER] if FOLDER.is_dir() else []
     with one_line_errors():
-        period = _days(first, last, last_whole_day(now_ns, load(calendars or file_in(data)).zone))
+        period = days_asked(first, last, last_whole_day(now_ns, load(calendars or file_in(data)).zone))
         opened = open_for_reading(data, store)
         try:
             with _progress(language) as show:
@@ -201,22 +203,6 @@ def _opened(file: Path, public: bytes | None) -> "Archive":
     from collector.archive.read import Archive  # noqa: PLC0415
 
     return Archive(file, public)
-
-
-def _days(first: str | None, last: str | None, over: date) -> tuple[date, date]:
-    """Return the days of an archive: by default those of the month that are over; all of them must be over."""
-    end = min(_date("--to", last), over) if last else over
-    start = _date("--from", first) if first else end.replace(day=1)
-    if start > end:
-        fail(f"--from: {start} is not before --to, or not over yet: the last day that is over is {over}")
-    return start, end
-
-
-def _date(option: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        fail(f"{option}: {text!r} is not a date such as 2026-03-02")
 
 
 def _as_text(tree: object) -> str:

@@ -19,7 +19,19 @@ from collector.commands.asking import (
     taken_from,
     verified,
 )
-from collector.commands.common import DEFAULT_DATA, CalendarsOption, Data, Lang, StoreOption, language_of
+from collector.commands.common import (
+    DEFAULT_DATA,
+    CalendarsOption,
+    Data,
+    EvidenceOption,
+    FolderOption,
+    KeyOption,
+    Lang,
+    RosterOption,
+    StoreOption,
+    TargetsOption,
+    language_of,
+)
 from collector.commands.report_check import check
 from collector.words import word
 from contract.command_line import fail, one_line_errors
@@ -45,12 +57,10 @@ def report(
     county: Annotated[str, typer.Option(help="Only this county's sites, by its code.")] = "",
     site: Annotated[str, typer.Option(help="Only this site, by its id.")] = "",
     target: Annotated[str, typer.Option(help="Only this target.")] = "",
-    roster: Annotated[
-        list[Path] | None, typer.Option(help="CSV or XLSX, instead of the versions in DATA; can be repeated.")
-    ] = None,
+    roster: RosterOption = None,
     calendars: CalendarsOption = None,
-    targets: Annotated[Path | None, typer.Option(help="File of targets; else the shipped one.")] = None,
-    folder: Annotated[Path | None, typer.Option(help="Your own profiles, which targets may name.")] = None,
+    targets: TargetsOption = None,
+    folder: FolderOption = None,
     recompute: Annotated[bool, typer.Option("--recompute", help="Judge every day again, from its minutes.")] = False,
     rates: Annotated[
         bool | None,
@@ -60,10 +70,8 @@ def report(
         bool | None,
         typer.Option("--hashes/--no-hashes", help="Hash each device-day of evidence; by default up to 10,000."),
     ] = None,
-    evidence: Annotated[
-        Path | None, typer.Option(help="An archive of evidence: everything is read from it, no store is needed.")
-    ] = None,
-    key: Annotated[Path | None, typer.Option(help="Public key that the archive must be signed with, PEM.")] = None,
+    evidence: EvidenceOption = None,
+    key: KeyOption = None,
     data: Data = DEFAULT_DATA,
     store: StoreOption = None,
     lang: Lang = None,

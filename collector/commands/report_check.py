@@ -12,7 +12,20 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from collector.commands.asking import Question, Source, Way, archived, pose, progress, reading, taken_from, verified
-from collector.commands.common import DEFAULT_DATA, AsJson, CalendarsOption, Data, Lang, StoreOption, language_of
+from collector.commands.common import (
+    DEFAULT_DATA,
+    AsJson,
+    CalendarsOption,
+    Data,
+    EvidenceOption,
+    FolderOption,
+    KeyOption,
+    Lang,
+    RosterOption,
+    StoreOption,
+    TargetsOption,
+    language_of,
+)
 from collector.words import Language
 from contract import __version__
 from contract.command_line import fail, one_line_errors
@@ -52,16 +65,12 @@ class Checked(NamedTuple):
 
 def check(
     file: Annotated[Path, typer.Argument(help="A report: .json, .html, .xlsx or .pdf.", show_default=False)],
-    evidence: Annotated[
-        Path | None, typer.Option(help="An archive of evidence: everything is read from it, no store is needed.")
-    ] = None,
-    key: Annotated[Path | None, typer.Option(help="Public key that the archive must be signed with, PEM.")] = None,
-    roster: Annotated[
-        list[Path] | None, typer.Option(help="CSV or XLSX, instead of the versions in DATA; can be repeated.")
-    ] = None,
+    evidence: EvidenceOption = None,
+    key: KeyOption = None,
+    roster: RosterOption = None,
     calendars: CalendarsOption = None,
-    targets: Annotated[Path | None, typer.Option(help="File of targets; else the shipped one.")] = None,
-    folder: Annotated[Path | None, typer.Option(help="Your own profiles, which targets may name.")] = None,
+    targets: TargetsOption = None,
+    folder: FolderOption = None,
     most: Annotated[int, typer.Option(help="How many differences are listed of each kind.", min=1)] = MOST_SHOWN,
     data: Data = DEFAULT_DATA,
     store: StoreOption = None,

@@ -3,7 +3,6 @@
 import json
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,7 +18,20 @@ from collector.commands.asking import (
     taken_from,
     verified,
 )
-from collector.commands.common import DEFAULT_DATA, AsJson, CalendarsOption, Data, Lang, StoreOption, language_of
+from collector.commands.common import (
+    DEFAULT_DATA,
+    AsJson,
+    CalendarsOption,
+    Data,
+    EvidenceOption,
+    FolderOption,
+    KeyOption,
+    Lang,
+    RosterOption,
+    StoreOption,
+    TargetsOption,
+    language_of,
+)
 from collector.screen import console
 from contract.command_line import one_line_errors
 
@@ -30,12 +42,10 @@ def verify(
     county: Annotated[str, typer.Option(help="Only this county's sites, by its code.")] = "",
     site: Annotated[str, typer.Option(help="Only this site, by its id.")] = "",
     target: Annotated[str, typer.Option(help="Only this target.")] = "",
-    roster: Annotated[
-        list[Path] | None, typer.Option(help="CSV or XLSX, instead of the versions in DATA; can be repeated.")
-    ] = None,
+    roster: RosterOption = None,
     calendars: CalendarsOption = None,
-    targets: Annotated[Path | None, typer.Option(help="File of targets; else the shipped one.")] = None,
-    folder: Annotated[Path | None, typer.Option(help="Your own profiles, which targets may name.")] = None,
+    targets: TargetsOption = None,
+    folder: FolderOption = None,
     recompute: Annotated[bool, typer.Option("--recompute", help="Judge every day again, from its minutes.")] = False,
     disputes: Annotated[
         bool, typer.Option("--disputes/--no-disputes", help="With what was approved, and compared, or without it.")
@@ -48,10 +58,8 @@ def verify(
             "by default up to 10,000 device-days.",
         ),
     ] = None,
-    evidence: Annotated[
-        Path | None, typer.Option(help="An archive of evidence: everything is read from it, no store is needed.")
-    ] = None,
-    key: Annotated[Path | None, typer.Option(help="Public key that the archive must be signed with, PEM.")] = None,
+    evidence: EvidenceOption = None,
+    key: KeyOption = None,
     data: Data = DEFAULT_DATA,
     store: StoreOption = None,
     as_json: AsJson = False,

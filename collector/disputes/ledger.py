@@ -19,6 +19,7 @@ from typing import NamedTuple
 from collector.disputes.chain import Examined, Head, digest, examine, head_from, head_text, line_of
 from collector.disputes.rules import after, refusal
 from collector.disputes.schema import Dispute, Entry
+from collector.durable import sync
 from contract.errors import SantongError
 
 FOLDER = "disputes"
@@ -116,7 +117,7 @@ class Ledger:
             opened.write(torn)
             opened.flush()
             os.fsync(opened.fileno())
-        _sync(self.folder)
+        sync(self.folder)
         return aside
 
     def _append(self, line: bytes) -> None:
@@ -129,7 +130,7 @@ class Ledger:
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(self._file)) from error
         if is_new:
-            _sync(self.folder)
+            sync(self.folder)
 
     def _write_head(self, head: Head) -> None:
         new = self.folder / f".{HEAD}.new"
@@ -138,7 +139,7 @@ class Ledger:
             opened.flush()
             os.fsync(opened.fileno())
         new.replace(self.folder / HEAD)
-        _sync(self.folder)
+        sync(self.folder)
 
     def _content(self) -> bytes:
         try:
@@ -165,7 +166,7 @@ class Ledger:
     def _make_folder(self) -> None:
         if not self.folder.is_dir():
             self.folder.mkdir(parents=True, exist_ok=True)
-            _sync(self.folder.parent)
+            sync(self.folder.parent)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -176,11 +177,3 @@ class Ledger:
             yield
         finally:
             os.close(descriptor)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

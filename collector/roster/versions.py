@@ -23,6 +23,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from collector.durable import sync
 from collector.roster import canonical
 from collector.roster.read import Reading, Source, read
 from collector.roster.schema import Roster
@@ -173,9 +174,9 @@ class Versions:
             record = json.dumps(version.as_json(), ensure_ascii=False, indent=2) + "\n"
             for name, body in {**content, RECORD: record.encode()}.items():
                 _write(new / name, body)
-            _sync(new)
+            sync(new)
             new.rename(self.folder / f"{number:06}")
-            _sync(self.folder)
+            sync(self.folder)
             return version
 
     @contextmanager
@@ -215,7 +216,7 @@ def _keep(sources: Sequence[Source], folder: Path) -> tuple[Original, ...]:
         name = base if base not in [other.name for other in kept] else f"{number}-{base}"
         _write(folder / name, source.content)
         kept.append(Original(name, hashlib.sha256(source.content).hexdigest()))
-    _sync(folder)
+    sync(folder)
     return tuple(kept)
 
 
@@ -224,11 +225,3 @@ def _write(file: Path, body: bytes) -> None:
         opened.write(body)
         opened.flush()
         os.fsync(opened.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from collector.durable import sync
 from collector.sampling.draw import Draw
 from collector.sampling.filled import Seen, Visit
 from contract.errors import SantongError
@@ -225,14 +226,6 @@ def _folder(folder: Path, files: Mapping[str, bytes]) -> None:
             opened.write(body)
             opened.flush()
             os.fsync(opened.fileno())
-    _sync(new)
+    sync(new)
     new.rename(folder)
-    _sync(folder.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(folder.parent)

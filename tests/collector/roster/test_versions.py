@@ -156,7 +156,7 @@ def _import_cut_at(data: Path, step: int) -> list[str]:
     wrap = _count(steps, step)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(versions, "_write", wrap(versions._write, "write"))
-        patch.setattr(versions, "_sync", wrap(versions._sync, "sync"))
+        patch.setattr(versions, "sync", wrap(versions.sync, "sync"))
         patch.setattr(Path, "rename", wrap(Path.rename, "rename"))
         patch.setattr(Path, "mkdir", wrap(Path.mkdir, "mkdir"))
         try:
