@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from collector.durable import sync
 from collector.roster import canonical, versions
 from collector.roster.read import Reading, Source, read
 from collector.roster.schema import Device, Roster, Site
@@ -156,7 +157,7 @@ def _import_cut_at(data: Path, step: int) -> list[str]:
     wrap = _count(steps, step)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(versions, "_write", wrap(versions._write, "write"))
-        patch.setattr(versions, "sync", wrap(versions.sync, "sync"))
+        patch.setattr(versions, "sync", wrap(sync, "sync"))
         patch.setattr(Path, "rename", wrap(Path.rename, "rename"))
         patch.setattr(Path, "mkdir", wrap(Path.mkdir, "mkdir"))
         try:
