@@ -19,6 +19,7 @@ from collector.evidence import PROFILES, profiles_of
 from collector.report.basis import Basis, Evidence, InForce
 from collector.roster.canonical import digest
 from collector.roster.schema import Roster
+from collector.sampling.kept import Samples
 from collector.store.base import Store
 from collector.verify.period import Period
 
@@ -35,21 +36,38 @@ class Inputs(NamedTuple):
     profiles: Sequence[Path]
 
 
-def basis_of(inputs: Inputs, first: date, disputes: str, evidence: Evidence | None, archive: Archive | None) -> Basis:
+def basis_of(inputs: Inputs, first: date, evidence: Evidence | None, archive: Archive | None) -> Basis:
     """
-    Return the basis of a report of a period that begins on the day `first`.
+    Return the basis of a report of a period that begins on the day `first`, but for what people agreed on and saw.
 
-    `disputes` is the hash of the newest record of these. Profiles are those of `archive`, where the report is made of
-    one. Raises OSError where a file is gone by now.
+    Profiles are those of `archive`, where the report is made of one. Raises OSError where a file is gone by now.
     """
     return Basis(
         tuple(InForce(max(since, first), digest(roster)) for since, roster in inputs.rosters),
         _sha256(inputs.calendars.read_bytes()),
         _sha256(inputs.targets.read_bytes()),
         _of_profiles(_archived(archive) if archive else profiles_of(inputs.profiles)),
-        disputes,
-        evidence,
+        evidence=evidence,
     )
+
+
+def sampling_of(data: Path, until_ns: int | None = None) -> str:
+    """
+    Return the SHA-256 of all samples and results, those alone that were stored until an instant; empty without any.
+
+    Raises BadSampling when any was altered.
+    """
+    samples = Samples(data)
+    known = [(one.at, one.draw.id, one.at.isoformat()) for one in samples.every()]
+    for record in samples.every():
+        results = samples.results(record.draw)
+        known += [(one.at, record.draw.id, f"{one.number} {one.sha256} {one.previous}") for one in results]
+    lines = [
+        f"{sample} {text}\n"
+        for at, sample, text in sorted(known)
+        if until_ns is None or at.timestamp() * 1e9 <= until_ns
+    ]
+    return _sha256("".join(lines).encode()) if lines else ""
 
 
 def devices_of(period: Period) -> frozenset[str]:

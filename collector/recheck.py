@@ -22,7 +22,7 @@ from collector.archive.canonical import parts_of
 from collector.archive.compare import UNMARKED_NS, late_spans
 from collector.archive.scope import HOUR_NS, Scope, Span, lines_of
 from collector.archive.tree import Leaves
-from collector.basis import root_of
+from collector.basis import root_of, sampling_of
 from collector.disputes.ledger import Ledger
 from collector.report.basis import Basis
 from collector.report.tree import fingerprint
@@ -32,8 +32,9 @@ from contract.names import site_of
 
 LATE, ALTERED, UNCLEAR, PROGRAM = KINDS = ("late", "altered", "unclear", "program")
 FILE, EVIDENCE, FIGURES, SOFTWARE = "file", "evidence", "figures", "software"
-INPUTS = ("roster", "calendars", "targets", "profiles", "disputes")
+INPUTS = ("roster", "calendars", "targets", "profiles", "disputes", "sampling")
 _VERDICTS = {"proven": "pass", "failing": "fail", "unproven": "not_proven"}
+_SECOND_NS = 10**9
 _AT_ONCE = 200  # devices that are asked for together
 _NOT_COMPARED = frozenset({"basis", "corrects"})
 # What the things of a list are known by, the first that they have: two lists are compared thing by thing.
@@ -124,6 +125,9 @@ def of_inputs(document: Mapping[str, Any], basis: Basis, now: Now) -> Iterator[D
         hashes = Ledger(now.data).examine().hashes
         kind = LATE if (head in hashes or not head) and basis.disputes else ALTERED
         yield Difference(kind, "disputes", "", head, basis.disputes)
+    if (drawn := said.get("sampling", "")) != basis.sampling:
+        kind = LATE if drawn == sampling_of(now.data, now.known_ns + _SECOND_NS) else ALTERED
+        yield Difference(kind, "sampling", "", drawn, basis.sampling)
 
 
 def of_software(document: Mapping[str, Any], now: Mapping[str, str]) -> Iterator[Difference]:

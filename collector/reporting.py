@@ -8,19 +8,22 @@ From a verification to a report with its basis: joins verdicts, throughput tests
 
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from collector.archive.read import Archive
 from collector.archive.scope import Span
 from collector.asked import Promise
-from collector.basis import Inputs, basis_of, devices_of, evidence_of_archive, evidence_of_store
+from collector.basis import Inputs, basis_of, devices_of, evidence_of_archive, evidence_of_store, sampling_of
 from collector.evidence import software, spans_of
 from collector.rates import AT_ONCE, device_days, tests
 from collector.report.basis import Evidence
+from collector.report.beside import Agreed, Sample, Without
 from collector.report.build import Found, build
 from collector.report.model import Head, Made, Report
 from collector.roster.columns import COUNTIES
+from collector.samples import Scope, samples_of
 from collector.store.base import Store
 from collector.verification import Verified
 from contract import __version__
@@ -52,11 +55,17 @@ class Hashing(NamedTuple):
 
 
 class Rest(NamedTuple):
-    """What a report rests on besides verdicts: files and versions, the hash of the newest dispute, whether to hash."""
+    """
+    What a report rests on besides verdicts: files and versions, the hash of the newest dispute, whether to hash.
+
+    `data` is the folder of the samples that were drawn, `now_ns` when everything was known.
+    """
 
     inputs: Inputs
     disputes: str
     hashing: Hashing
+    data: Path
+    now_ns: int
 
 
 def report_of(
@@ -65,10 +74,21 @@ def report_of(
     """Return the report of a verification; its store is still open. StoreError when it fails, OSError of files."""
     some = [test for test in tests(store, promise.start_ns, promise.end_ns) if found.takes(test)]
     evidence = rest.hashing.of(store, promise, progress)
-    basis = basis_of(rest.inputs, promise.period.first, rest.disputes, evidence, rest.hashing.archive)
+    basis = basis_of(rest.inputs, promise.period.first, evidence, rest.hashing.archive)
+    basis = basis._replace(disputes=rest.disputes, sampling=sampling_of(rest.data))
     doubts = [finding for finding in found.findings if finding not in found.decided]
     parts = (found.period, found.targets, found.records, some, doubts, found.rates, found.left_out, COUNTIES, basis)
-    return build(Found(*parts), head)
+    without = {str(name): Without(*other) for name, other in found.differing.items()}
+    agreed = Agreed(tuple(found.disputes), rest.disputes, without, tuple(found.decided))
+    return build(Found(*parts), head)._replace(agreed=agreed, samples=_samples(store, found, head, rest))
+
+
+def _samples(store: Store, found: Verified, head: Head, rest: Rest) -> tuple[Sample, ...]:
+    """Return the samples of a report; none of a single site, of which a few classes say nothing."""
+    if head.site:
+        return ()
+    measured = [result.target for result, _ in found.targets if result.units and result.target.evidence == "measured"]
+    return samples_of(store, rest.data, measured, Scope(found.period, rest.hashing.zone, head.county), rest.now_ns)
 
 
 def made_at(now_ns: int, known_ns: int, zone: ZoneInfo) -> Made:

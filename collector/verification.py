@@ -66,6 +66,12 @@ class Verified(NamedTuple):
     records: Iterable[DayRecord] = ()
     takes: Callable[[Test], bool] = lambda _: True
 
+    @property
+    def differing(self) -> dict[str, tuple[TargetResult, TargetFigures]]:
+        """What targets come to without disputes and closures, where that is anything else; by their ids."""
+        pairs = zip(self.targets, self.without, strict=True) if self.without else ()
+        return {other[0].target.id: other for one, other in pairs if one != other}
+
 
 def promise_of(period: Period, zone: ZoneInfo, schedule_of: ScheduleOf, targets: Iterable[Target]) -> Promise:
     """Return the promise for a period of days in the programme's zone."""

@@ -235,6 +235,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "part_targets": ("目标文件", "targets"),
     "part_profiles": ("型号档案", "profiles"),
     "part_disputes": ("异议与停用", "disputes"),
+    "part_sampling": ("抽查", "samples on site"),
     "judged_now": ("本次判定设备日", "device-days judged now"),
     "reused_days": ("沿用已判定设备日", "judged before"),
     "judging_took": ("判定用时", "judging took"),
@@ -312,8 +313,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "step_loading": ("读取证据归档", "reading the archive"),
     "root": GLOSSARY["root"].pair,
     "report_disputes": (
-        "报告中的数字已计入 {number} 项已批准的异议与停用；不计入的数字见 santong verify --no-disputes",
-        "its figures are with {number} approved disputes and closures; without: `santong verify --no-disputes`",
+        "报告中的数字已计入 {number} 项已批准的异议与停用，并列出不计入的数字",
+        "its figures are with {number} approved disputes and closures, and beside them stand those without",
     ),
     "device_days": ("设备日（含时段前后）", "device-days, those around the period among them"),
     "as_signed": ("与签名时一致", "as they were signed"),

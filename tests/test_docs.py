@@ -94,7 +94,7 @@ def test_screens_use_the_glossary_and_the_glossary_is_used() -> None:
     """Every word of a screen comes from the glossary in both languages, and none of it is dead."""
     centre = ROOT / "collector"
     files = [
-        *(centre / f"{name}.py" for name in ("screen", "up", "cli", "roster/diff", "sampling/form")),
+        *(centre / f"{name}.py" for name in ("screen", "up", "cli", "agreements", "roster/diff", "sampling/form")),
         *centre.glob("commands/*.py"),
     ]
     screens = "".join(file.read_text(encoding="utf-8") for file in files)

@@ -176,7 +176,7 @@ def _reported(archive: Path, new: New, order: Order) -> "tuple[Report, int, Any]
         with reading(source, None) as opened:
             found = verified(opened, posed.promise, source.now_ns, Way(recompute=True, taken=taken), order.language)
             head = Head(order.number or new.id, found.period.first, found.period.last, str(zone))
-            rest = Rest(posed.inputs, newest, Hashing(zone, None, source.archive))
+            rest = Rest(posed.inputs, newest, Hashing(zone, None, source.archive), source.data, source.now_ns)
             return report_of(opened, posed.promise, found, head, rest), source.now_ns, zone
 
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from collector import agreements
 from collector.commands import dispute_words
 from collector.commands.common import DEFAULT_DATA, AsJson, Data, Lang, language_of
 from collector.disputes.chain import Examined
@@ -136,7 +137,7 @@ def list_disputes(
         known = _read(data, language).disputes.values()
     found = [one for one in known if state in ("", one.state) and kind in ("", one.claim.kind) and _is_at(one, site)]
     if as_json:
-        typer.echo(_json([dispute_words.as_json(one, zone) for one in found]))
+        typer.echo(_json([agreements.as_json(one, zone) for one in found]))
     elif found:
         console().print(dispute_words.table_of(found, language, zone))
     else:
@@ -159,7 +160,7 @@ def show(
     if number not in known:
         fail(f"there is no dispute {number}; `santong dispute list` names them")
     if as_json:
-        typer.echo(_json(dispute_words.as_json(known[number], zone)))
+        typer.echo(_json(agreements.as_json(known[number], zone)))
     else:
         for line in dispute_words.detail(known[number], language, zone):
             console().print(line)
@@ -245,7 +246,7 @@ def _say(added: Added, zone: ZoneInfo, language: Language, *, as_json: bool) -> 
     if added.note:
         typer.echo(added.note, err=True)
     if as_json:
-        typer.echo(_json(dispute_words.as_json(added.dispute, zone) | {"head": added.head.sha256}))
+        typer.echo(_json(agreements.as_json(added.dispute, zone) | {"head": added.head.sha256}))
         return
     state = dispute_words.state_text(added.dispute, language)
     typer.echo(f"{dispute_words.summary(added.dispute, language, zone)}: {state}")

@@ -1,29 +1,15 @@
-"""Disputes and closures as people read them, and as scripts do."""
+"""Disputes and closures on the screen."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, time, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.table import Table
 from rich.text import Text
 
-from collector.disputes.schema import Claim, Dispute, Happened, Kind, Reason
-from collector.words import WORDS, Language, word
+from collector.agreements import period_text, reason_text, scope_text
+from collector.disputes.schema import Dispute, Happened, Kind
+from collector.words import Language, word
 
-_REASONS = {
-    Reason.POWER_MAINTENANCE: "reason_power_maintenance",
-    Reason.BUILDING_WORKS: "reason_building_works",
-    Reason.NETWORK_WORKS: "reason_network_works",
-    Reason.SCHOOL_CLOSED: "reason_school_closed",
-    Reason.EXAM: "reason_exam",
-    Reason.WEATHER_ALARM: "reason_weather_alarm",
-    Reason.STOLEN_EQUIPMENT: "reason_stolen_equipment",
-    Reason.WRONG_ROSTER_ENTRY: "reason_wrong_roster_entry",
-    Reason.AGENT_FAULT: "reason_agent_fault",
-    Reason.EVIDENCE_COUNTS: "reason_evidence_counts",
-    Reason.EVIDENCE_DOES_NOT_COUNT: "reason_evidence_does_not_count",
-}
 _STATES = {
     Happened.PROPOSED: ("state_proposed", "yellow"),
     Happened.APPROVED: ("state_approved", "green"),
@@ -31,34 +17,7 @@ _STATES = {
     Happened.WITHDRAWN: ("state_withdrawn", "dim"),
 }
 _KINDS = {Kind.DISPUTE: "dispute", Kind.CLOSURE: "closure"}
-_LEVELS = {"county": "scope_county", "site": "scope_site", "room": "scope_room", "device": "scope_device"}
-_FINDINGS = {
-    "number_clash": "finding_number_clash",
-    "place": "finding_place",
-    "shared_gateway": "finding_shared_gateway",
-}
 _MOST_TAKEN = 20
-
-
-def reason_text(claim: Claim, language: Language) -> str:
-    """Return why, with the kind of finding where one is decided about."""
-    said = word(_REASONS[claim.reason], language)
-    return f"{said} ({word(_FINDINGS[claim.finding], language)})" if claim.finding else said
-
-
-def scope_text(claim: Claim, language: Language) -> str:
-    """Return whom it is about."""
-    return f"{word(_LEVELS[claim.scope.level], language)} {claim.scope.id}"
-
-
-def period_text(claim: Claim, zone: ZoneInfo) -> str:
-    """Return the period: whole days by their dates, both included, anything else to the minute."""
-    since, until = claim.since.astimezone(zone), claim.until.astimezone(zone)
-    if since.time() == until.time() == time():
-        last = (until - timedelta(days=1)).date()
-        return f"{since.date()}" if last == since.date() else f"{since.date()} … {last}"
-    end = f"{until:%H:%M}" if until.date() == since.date() else f"{until:%Y-%m-%d %H:%M}"
-    return f"{since:%Y-%m-%d %H:%M} … {end}"
 
 
 def state_text(dispute: Dispute, language: Language) -> Text:
@@ -121,37 +80,3 @@ def taken(disputes: Sequence[Dispute], language: Language, zone: ZoneInfo) -> It
         yield Text(f"  {summary(one, language, zone)}")
     if len(disputes) > _MOST_TAKEN:
         yield Text(f"  {len(disputes) - _MOST_TAKEN:,} {word('more', language)}")
-
-
-def as_json(dispute: Dispute, zone: ZoneInfo) -> dict[str, Any]:
-    """Return a dispute as `--json` prints it; instants in the programme's zone."""
-    claim = dispute.claim
-    chinese, english = WORDS[_REASONS[claim.reason]]
-    return {
-        "dispute": dispute.number,
-        "kind": str(claim.kind),
-        "state": str(dispute.state),
-        "scope": {claim.scope.level: claim.scope.id},
-        "since": _iso(claim.since, zone),
-        "until": _iso(claim.until, zone),
-        "reason": str(claim.reason),
-        "reason_title": {"zh": chinese, "en": english},
-        "finding": claim.finding or None,
-        "attachments": [attachment._asdict() for attachment in claim.attachments],
-        "changes_verdicts": dispute.changes_verdicts,
-        "stops_alerts": dispute.stops_alerts,
-        "events": [
-            {
-                "event": str(entry.happened),
-                "at": _iso(entry.at, zone),
-                "by": entry.by,
-                "login": entry.login,
-                "text": entry.text,
-            }
-            for entry in dispute.entries
-        ],
-    }
-
-
-def _iso(at: datetime, zone: ZoneInfo) -> str:
-    return at.astimezone(zone).isoformat()

@@ -101,7 +101,7 @@ def report(
             way = Way(recompute or source.store is not None, taken, rates)
             found = verified(opened, promise, source.now_ns, way, language)
             head = _head(found.period, str(zone), question, number)
-            rest = Rest(posed.inputs, newest, Hashing(zone, hashes, source.archive))
+            rest = Rest(posed.inputs, newest, Hashing(zone, hashes, source.archive), source.data, source.now_ns)
             with progress(language) as show:
                 made = report_of(opened, promise, found, head, rest, show)
         files.write(file, made, language, made_at(now_ns, source.now_ns, zone), only_visits=visits)

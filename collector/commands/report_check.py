@@ -138,7 +138,7 @@ def _checked(
     with reading(source, store) as opened:
         way = Way(recompute=True, taken=taken, rates=not report.get("left_out"))
         found = verified(opened, posed.promise, source.now_ns, way, language)
-        rest = Rest(posed.inputs, newest, Hashing(zone, has_hashes, archive))
+        rest = Rest(posed.inputs, newest, Hashing(zone, has_hashes, archive), source.data, source.now_ns)
         with progress(language) as show:
             again = report_of(opened, posed.promise, found, _head(report, found.period, str(zone)), rest, show)
         days = spans_of((found.period.first, found.period.last), zone)

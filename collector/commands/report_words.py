@@ -28,6 +28,7 @@ _PARTS = {
     "targets": "part_targets",
     "profiles": "part_profiles",
     "disputes": "part_disputes",
+    "sampling": "part_sampling",
 }
 _NOT_COMPARED = {"evidence": "not_compared_evidence", "face": "not_compared_face"}
 

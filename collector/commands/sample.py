@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from collector.roster.findings import Finding
     from collector.roster.schema import Roster
-    from collector.sampling.agreement import Agreement, Compared
+    from collector.sampling.agreement import Agreement
     from collector.targets.schema import Target
 
 # YAML is imported by the commands that need it.
@@ -319,38 +319,12 @@ def _record_json(record: OnRecord) -> dict[str, str]:
 
 
 def _results_json(record: OnRecord, kept: list[Results], found: "Agreement", zone: ZoneInfo) -> dict[str, object]:
-    table, estimate = found.table, found.estimate
+    from collector.sampling.agreement import as_json  # noqa: PLC0415
+
     return {
         "sample": record.draw.id,
         **_record_json(record),
         "question": record.draw.question._asdict(),
-        "results": [{**one._asdict(), "at": one.at.isoformat(), "visits": len(one.visits)} for one in kept],
-        "compared": table.total,
-        "agreed": table.agreed,
-        "estimate": estimate._asdict() if estimate else None,
-        "table": table._asdict(),
-        "kappa": table.kappa,
-        "strata": [stratum._asdict() for stratum in found.strata],
-        "not_visited": found.not_visited,
-        "not_accessible": found.not_accessible,
-        "unknown": found.unknown,
-        "classes": [_class_json(one, zone) for one in found.compared],
-    }
-
-
-def _class_json(one: "Compared", zone: ZoneInfo) -> dict[str, object]:
-    visit = one.visit
-    at = datetime.fromtimestamp(visit.time_ns // 10**9, zone).isoformat() if visit and visit.time_ns else None
-    return {
-        "class": one.drawn.one.room,
-        "title": one.drawn.one.title,
-        "site": one.drawn.one.site,
-        "stratum": one.drawn.one.stratum,
-        "inspector": visit.inspector if visit else one.drawn.inspector,
-        "seen": visit.seen if visit else None,
-        "at": at,
-        "remarks": visit.remarks if visit else "",
-        "evidence": one.evident.cause if visit and visit.time_ns else None,
-        "stage": one.evident.stage,
-        "agrees": one.agrees,
+        "results": [one.in_short() for one in kept],
+        **as_json(found, zone),
     }

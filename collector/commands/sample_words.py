@@ -1,7 +1,6 @@
 """What was drawn, and what the comparison with the evidence comes to, on the screen."""
 
 from collections.abc import Iterator, Sequence
-from math import floor
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -11,12 +10,14 @@ from rich.text import Text
 
 from collector.commands.verify_times import local
 from collector.commands.verify_words import CAUSES
+from collector.report.sampled import shares
 from collector.roster.columns import COUNTIES
-from collector.sampling.agreement import Agreement, Compared, Estimate
+from collector.sampling.agreement import Agreement, Compared
 from collector.sampling.draw import Draw
 from collector.sampling.filled import Seen, Visit
 from collector.sampling.form import SEEN_WORDS
 from collector.sampling.kept import OnRecord, Results
+from collector.sentences import percent
 from collector.words import Language, word
 
 _AREAS = {"urban": "area_urban", "rural": "area_rural"}
@@ -111,26 +112,11 @@ def _headline(found: Agreement, language: Language) -> Iterator[str]:
         yield word("nothing_compared" if found.not_visited < len(found.compared) else "no_results", language)
         return
     yield word("agreement_line", language).format(
-        agreed=found.table.agreed, compared=found.table.total, **_shares(found.estimate, language)
+        agreed=found.table.agreed, compared=found.table.total, **shares(found.estimate, language)
     )
     if found.estimate.covered < 1:
-        covered = _percent(found.estimate.covered, language)
+        covered = percent(found.estimate.covered, language)
         yield word("agreement_covers", language).format(covered=covered)
-
-
-def _shares(estimate: Estimate, language: Language) -> dict[str, str]:
-    """Return the figures of an estimate; the upper bound is rounded up, so that the interval is never narrower."""
-    high = -floor(-estimate.high * 1000 + 1e-9) / 1000
-    return {
-        "share": _percent(estimate.share, language),
-        "confidence": f"{estimate.confidence * 100:g}{'%' if language == 'zh' else ' %'}",
-        "low": _percent(estimate.low, language),
-        "high": _percent(high, language),
-    }
-
-
-def _percent(share: float, language: Language) -> str:
-    return f"{floor(share * 1000 + 1e-9) / 10:g}{'%' if language == 'zh' else ' %'}"
 
 
 def _two_by_two(found: Agreement, language: Language) -> Table:

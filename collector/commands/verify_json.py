@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from collector.commands import dispute_words
+from collector import agreements
 from collector.commands.verify_rates_json import rates_tree, silent_tree
 from collector.commands.verify_times import iso
-from collector.commands.verify_words import counts_of, differing
+from collector.commands.verify_words import counts_of
 from collector.sentences import sentence_of_target
 from collector.verification import Verified
 from collector.verify.conclude import TargetFigures
@@ -23,7 +23,7 @@ def as_tree(found: Verified, zone: ZoneInfo, now_ns: int, disputes_head: str = "
 
     `disputes_head` is the hash of the newest record of disputes, empty while there is none.
     """
-    without = differing(found)
+    without = found.differing
     return {
         "version": __version__,
         "from": found.period.first.isoformat(),
@@ -38,7 +38,7 @@ def as_tree(found: Verified, zone: ZoneInfo, now_ns: int, disputes_head: str = "
         },
         "disputes": {
             "head": disputes_head or None,
-            "taken": [dispute_words.as_json(one, zone) for one in found.disputes],
+            "taken": [agreements.as_json(one, zone) for one in found.disputes],
         },
         "targets": [
             _target(result, figures, zone) | {"without_disputes": _without(without.get(result.target.id), zone)}

@@ -105,12 +105,6 @@ def lost(figures: TargetFigures, language: Language) -> str:
     return word("and", language).join(f"{word(CAUSES[Cause(cause)], language)} {minutes:,}" for cause, minutes in some)
 
 
-def differing(found: Verified) -> dict[str, tuple[TargetResult, TargetFigures]]:
-    """Return what targets come to without disputes and closures, where that is anything else; by their ids."""
-    pairs = zip(found.targets, found.without, strict=True) if found.without else ()
-    return {other[0].target.id: other for one, other in pairs if one != other}
-
-
 def titled(target: Target, language: Language) -> str:
     """Return the title of a target."""
     return str(target.title.zh if language == "zh" else target.title.en)
@@ -174,7 +168,7 @@ def _table(found: Verified, language: Language) -> Table:
 
 
 def _sentences(found: Verified, language: Language) -> Iterator[Text]:
-    without = differing(found)
+    without = found.differing
     for result, figures in found.targets:
         key, style = _VERDICTS[result.verdict]
         yield Text()

@@ -36,8 +36,8 @@ class Basis(NamedTuple):
     Hashes of all that decides of a report besides the program.
 
     `roster` are the versions in force in the period; `calendars` and `targets` the SHA-256 of the files; `profiles`
-    that of the list of all profiles with theirs; `disputes` that of the newest record, empty while there is none.
-    `evidence` is None where it was not hashed: of a large city that takes long.
+    that of the list of all profiles with theirs; `disputes` that of the newest record, `sampling` that of all samples
+    with their results, both empty while there is none. `evidence` is None where it was not hashed: of a large city that takes long.
     """
 
     roster: tuple[InForce, ...] = ()
@@ -45,6 +45,7 @@ class Basis(NamedTuple):
     targets: str = ""
     profiles: str = ""
     disputes: str = ""
+    sampling: str = ""
     evidence: Evidence | None = None
 
 
@@ -57,5 +58,6 @@ def tree_of_basis(basis: Basis) -> dict[str, Any]:
         "targets": basis.targets,
         "profiles": basis.profiles,
         "disputes": basis.disputes,
+        "sampling": basis.sampling,
         "evidence": None if evidence is None else {"root": evidence.root, "device_days": evidence.device_days},
     }

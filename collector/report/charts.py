@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from collector.report.looks import BAD, CAUSES, FAINT, GOOD, INK, KINDS, LINE, Look
+from collector.report.looks import BAD, CAUSES, DIM, FAINT, GOOD, INK, KINDS, LINE, Look
 from collector.report.model import DayFigure, Page, Strip
 from collector.report.phrases import phrase
 from collector.verify.causes import MINUTE_NS, Cause, Run
@@ -18,13 +18,14 @@ from collector.verify.results import Journey
 from collector.verify.throughput import Test
 from collector.words import Language, word
 
-WIDTH = 660
+WIDTH = 560
 _HATCH = Markup(
     '<defs><pattern id="hatch" width="5" height="5" patternUnits="userSpaceOnUse">'
     '<path d="M-1,1 l2,-2 M0,5 l5,-5 M4,6 l2,-2" stroke="#777777" stroke-width="0.8"/></pattern></defs>'
 )
 _STRIP = 13  # height of a day
-_LEFT, _RIGHT = 92, 64
+_LEFT, _RIGHT = 92, 56
+_MARGIN = 28  # on the right of the days, for the threshold's name
 
 
 def _svg(height: float, body: Iterable[Markup], label: str) -> Markup:
@@ -92,7 +93,7 @@ def _hour_lines(first: int, last: int, bottom: float, scale: float) -> Iterable[
     for minute in range(first, last + 1, step):
         x = _LEFT + (minute - first) * scale
         yield _line(x, 11, x, bottom, FAINT)
-        yield _text(x, 9, f"{minute // 60:02}:00", "middle", LINE, 7.5)
+        yield _text(x, 9, f"{minute // 60:02}:00", "middle", DIM, 8)
 
 
 def _row(
@@ -125,16 +126,19 @@ def _said(run: Run, zone: ZoneInfo, language: Language) -> str:
 def by_day(page: Page, language: Language) -> Markup:
     """Return availability by day: what is proven, what is unknown, what is not good, with the unit's threshold."""
     left, top, height = 34, 8, 110
-    width = (WIDTH - left - 8) / max(len(page.days), 1)
+    width = (WIDTH - left - _MARGIN) / max(len(page.days), 1)
     body = [*_shares(left, top, height)]
     for number, day in enumerate(page.days):
         body += _column(_parts(page, day), (left + number * width, top, width, height), language)
-        if len(page.days) <= 16 or number % 3 == 0:
+        if len(page.days) <= 14 or number % 3 == 0:
             body.append(_text(left + (number + 0.5) * width, top + height + 11, f"{day.day:%m-%d}", "middle"))
     threshold = page.target.rule.availability
     if threshold is not None:
         y = top + height * (1 - threshold)
-        body += [_line(left, y, WIDTH - 8, y, INK, "4 3"), _text(WIDTH - 8, y - 3, f"{threshold:.0%}", "end", INK, 8)]
+        body += [
+            _line(left, y, WIDTH - _MARGIN, y, INK, "4 3"),
+            _text(WIDTH - _MARGIN + 3, y + 3, f"{threshold:.0%}", size=8),
+        ]
     what = "by_day_units" if page.target.rule.days is not None else "by_day_minutes"
     return _svg(top + height + 16, body, phrase(what, language))
 
@@ -142,8 +146,8 @@ def by_day(page: Page, language: Language) -> Markup:
 def _shares(left: float, top: float, height: float) -> Iterable[Markup]:
     for share in (0, 0.25, 0.5, 0.75, 1):
         y = top + height * (1 - share)
-        yield _line(left, y, WIDTH - 8, y, FAINT)
-        yield _text(left - 4, y + 3, f"{share:.0%}", "end", LINE, 8)
+        yield _line(left, y, WIDTH - _MARGIN, y, FAINT)
+        yield _text(left - 4, y + 3, f"{share:.0%}", "end", DIM, 8)
 
 
 def _parts(page: Page, day: DayFigure) -> list[tuple[str, int]]:
@@ -164,10 +168,19 @@ def _column(
         y -= part
         if number:
             said = f"{phrase(f'kind_{kind}', language)} {number:,} / {total:,}"
-            yield _rect(x + width * 0.15, y, width * 0.7, part, KINDS[kind], said)
-            if part >= 12 and width >= 26:
-                ink = KINDS[kind].ink
-                yield _text(x + width / 2, y + part / 2 + 3, _short(kind, number, total), "middle", ink, 8)
+            has_number = part >= 12 and width >= 26
+            look = KINDS[kind]._replace(letter="") if has_number else KINDS[kind]
+            yield _rect(x + width * 0.15, y, width * 0.7, part, look, said)
+            if has_number:
+                yield from _number(_short(kind, number, total), x + width / 2, y + part / 2, look)
+
+
+def _number(text: str, x: float, y: float, look: Look) -> Iterable[Markup]:
+    """Yield a number on a column; on a hatch it has a ground of its own."""
+    if look.hatch:
+        wide = 4.8 * len(text) + 4
+        yield _rect(x - wide / 2, y - 5.5, wide, 11, Look(look.fill, ""))
+    yield _text(x, y + 3, text, "middle", look.ink, 8)
 
 
 def _short(kind: str, number: int, total: int) -> str:
@@ -188,13 +201,13 @@ def tests(some: Iterable[Test], threshold: float, language: Language) -> Markup:
         bins[int(test.goodput_mbps // step)][not test.is_conclusive] += 1
     width, tallest = (WIDTH - left - 20) / len(bins), max(map(sum, bins)) or 1
     body = [_line(left, top + height, WIDTH - 20, top + height)]
-    body += [_text(left - 4, top + 6, tallest, "end", LINE, 8), _text(left - 4, top + height, 0, "end", LINE, 8)]
+    body += [_text(left - 4, top + 6, tallest, "end", DIM, 8), _text(left - 4, top + height, 0, "end", DIM, 8)]
     for number, counts in enumerate(bins):
         said = f"{number * step:g}–{(number + 1) * step:g} Mbit/s"
         box = (left + number * width + 1, top + height, width - 2, height / tallest)
         body += _bin(counts, said, box, language, is_enough=number * step >= threshold)
         if number % max(1, len(bins) // 12) == 0:
-            body.append(_text(left + number * width, top + height + 11, f"{number * step:g}", "middle", LINE, 8))
+            body.append(_text(left + number * width, top + height + 11, f"{number * step:g}", "middle", DIM, 8))
     x = left + threshold / step * width
     body += [_line(x, top - 4, x, top + height, INK, "4 3")]
     body += [_text(x + 3, top - 3, f"{phrase('threshold', language)} {threshold:g} Mbit/s", size=8.5)]
@@ -237,12 +250,12 @@ def causes(page: Page, language: Language) -> Markup:
     for number, (cause, minutes) in enumerate(found):
         y = number * 18
         body.append(_text(0, y + 12, word(f"cause_{cause}", language)))
-        body.append(_rect(150, y + 2, 290 * minutes / most, 13, CAUSES[cause]))
+        body.append(_rect(130, y + 2, 200 * minutes / most, 13, CAUSES[cause]))
         counted = phrase(f"counted_{page.target.meaning(cause)}", language)
         if cause is Cause.EXCLUDED:
             counted = phrase("counted_excluded", language)
         said = f"{minutes:,}  ({minutes / total:.1%})  {phrase('counts_as', language)} {counted}"
-        body.append(_text(150 + 290 * minutes / most + 5, y + 12, said))
+        body.append(_text(130 + 200 * minutes / most + 5, y + 12, said))
     return _svg(max(len(found) * 18 + 2, 4), body, phrase("causes", language))
 
 
@@ -254,12 +267,12 @@ def journey(one: Journey, language: Language) -> Markup:
         y = number * 20
         passed = stage.passed / stage.asked if stage.asked else 0.0
         body.append(_text(0, y + 12, phrase(f"stage_{stage.stage}", language)))
-        full = 330 * stage.asked / asked
+        full = 240 * stage.asked / asked
         body.append(_rect(90, y + 2, full, 14, Look(BAD, "")))
         body.append(_rect(90, y + 2, full * passed, 14, Look(GOOD, "")))
         times = "" if stage.p50_ms is None else f" · {stage.p50_ms:,.0f} / {stage.p95_ms or 0:,.0f} ms"
         failed = f" · ✘ {stage.failed:,}" if stage.failed else ""
-        body.append(_text(430, y + 13, f"{stage.passed:,} / {stage.asked:,}{failed}{times}"))
+        body.append(_text(340, y + 13, f"{stage.passed:,} / {stage.asked:,}{failed}{times}"))
     return _svg(len(one.stages) * 20 + 2, body, phrase("journey", language))
 
 
@@ -267,7 +280,7 @@ def key(language: Language) -> Markup:
     """Return what colours and letters of strips mean."""
     body: list[Markup] = []
     for number, (cause, look) in enumerate(CAUSES.items()):
-        x, y = number % 5 * 132, number // 5 * 18
+        x, y = number % 5 * 112, number // 5 * 18
         body.append(_rect(x, y + 2, 20, 12, look))
         if not look.letter:
             body.append(_text(x + 10, y + 11, "", "middle"))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from collector.report import charts
+from collector.report import agreed, charts, sampled
 from collector.report.document import BadReport, document_of, packed, unpacked
 from collector.report.looks import VERDICTS
 from collector.report.model import Made, Page, Report
@@ -26,20 +26,22 @@ _TEMPLATES = Path(__file__).parent / "templates"
 MOST_UNITS = 2000
 MOST_FINDINGS = 30
 _DOCUMENT = re.compile(r'<template id="santong-report">([A-Za-z0-9+/=]+)</template>')
-ROWS_A_PIECE = 15  # of a heat strip: a page may break between pieces, not within
+ROWS_A_PIECE = 11  # of a heat strip: a page may break between pieces, not within
 
 
 class Limits(NamedTuple):
     """
     How many units of a target a file shows, and of how many their minutes.
 
-    `visits_only` shows the list alone; with `has_document` the JSON document is in it, to be checked.
+    `visits_only` shows the list alone; `rows` is how many device-days of a unit it shows: a school may have hundreds.
+    With `has_document` the JSON document is in it, to be checked.
     """
 
     units: int = MOST_UNITS
     details: int = MOST_UNITS
     visits_only: bool = False
     has_document: bool = False
+    rows: int = MOST_UNITS
 
 
 def html_of(report: Report, language: Language, made: Made, limits: Limits) -> str:
@@ -52,6 +54,8 @@ def html_of(report: Report, language: Language, made: Made, limits: Limits) -> s
         lstrip_blocks=True,
     )
     environment.filters["css"] = css_string
+    environment.filters["dates"] = unbroken_dates
+    environment.filters["breakable"] = breakable
     view = View(report, language)
     return environment.get_template("report.html").render(
         view=view,
@@ -62,9 +66,11 @@ def html_of(report: Report, language: Language, made: Made, limits: Limits) -> s
         language=language,
         fingerprint=fingerprint(tree_of(report)),
         document=Markup(packed(document_of(report, made)) if limits.has_document else ""),  # noqa: S704  base64
-        charts=_Charts(view),
+        charts=_Charts(view, limits),
         origin=_Origin(view, made),
         parts=_Parts(limits),
+        agreed=agreed,
+        sampled=sampled,
         glossary=GLOSSARY,
         marks=VERDICTS,
         verdicts=Verdict,
@@ -87,11 +93,22 @@ def css_string(text: str) -> Markup:
     return Markup('"{}"').format(Markup(escaped))  # noqa: S704  letters, digits, numbers of characters
 
 
+def unbroken_dates(text: str) -> Markup:
+    """Return days or instants "from to" in which no line breaks but between the two."""
+    parts = re.split(r"(?<=至)| (?=to )", text)
+    return Markup(" ").join(Markup('<span class="w">{}</span>').format(part) for part in parts)
+
+
+def breakable(name: str) -> Markup:
+    """Return an id in which lines may break after its site and nowhere else."""
+    return Markup("<wbr>").join(re.split(r"(?<=[./])", name))
+
+
 class _Charts:
     """The charts that a page of a target has."""
 
-    def __init__(self, view: View) -> None:
-        self._view = view
+    def __init__(self, view: View, limits: Limits) -> None:
+        self._view, self._limits = view, limits
 
     def by_day(self, page: Page) -> Markup:
         return charts.by_day(page, self._view.language)
@@ -104,8 +121,9 @@ class _Charts:
         return charts.tests(some, page.target.rule.throughput_mbps or 0.0, self._view.language)
 
     def strips(self, page: Page, unit: UnitResult) -> Markup:
-        some = page.strips[unit.id]
-        pieces = (some[number : number + ROWS_A_PIECE] for number in range(0, len(some), ROWS_A_PIECE))
+        some = page.strips[unit.id][: self._limits.rows]
+        rows = -(-len(some) // -(-len(some) // ROWS_A_PIECE))  # as many in each piece, of as few pieces as can be
+        pieces = (some[number : number + rows] for number in range(0, len(some), rows))
         return Markup().join(charts.strips(piece, some, self._view.zone, self._view.language) for piece in pieces)
 
     def journey(self, number: int) -> Markup:

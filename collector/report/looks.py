@@ -10,7 +10,7 @@ from collector.verify.causes import Cause
 from collector.verify.results import Verdict
 
 GOOD, BAD, UNKNOWN, OFF = "#5aa9d6", "#d55e00", "#ffffff", "#c9c9c9"
-INK, LINE, FAINT = "#1a1a1a", "#8a8a8a", "#e6e6e6"
+INK, DIM, LINE, FAINT = "#1a1a1a", "#5f5f5f", "#8a8a8a", "#e6e6e6"
 
 
 class Look(NamedTuple):

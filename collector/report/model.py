@@ -15,6 +15,7 @@ from datetime import date
 from typing import NamedTuple
 
 from collector.report.basis import Basis
+from collector.report.beside import Agreed, Sample
 from collector.report.correction import Correction
 from collector.roster.schema import Site
 from collector.targets.schema import Target
@@ -198,8 +199,8 @@ class Report(NamedTuple):
     All of it.
 
     `declared` targets nobody can measure; of those `outside` the roster has nothing. `sites` are those of the period,
-    by id, `counties` the names of their counties, by code. `basis` is what it rests on, by hash;
-    `correction` says what it corrects.
+    by id, `counties` the names of their counties, by code. `basis` is what it rests on, by hash; `correction` says what
+    it corrects; `agreed` are the disputes and closures that figures are with, `samples` what inspectors saw.
     """
 
     head: Head
@@ -214,6 +215,8 @@ class Report(NamedTuple):
     counties: Mapping[str, str] = {}
     basis: Basis = Basis()
     correction: Correction | None = None
+    agreed: Agreed = Agreed()
+    samples: tuple[Sample, ...] = ()
 
     @property
     def verdicts(self) -> Mapping[Verdict, int]:

@@ -42,6 +42,8 @@ def basis_of(view: View, made: Made) -> Iterator[Fact]:
         yield Fact(view.text(f"part_{name}"), getattr(basis, name), is_hash=True)
     newest = basis.disputes or view.text("no_records")
     yield Fact(view.text("newest_dispute"), newest, is_hash=bool(basis.disputes))
+    drawn = basis.sampling or view.text("no_records")
+    yield Fact(view.text("part_sampling"), drawn, is_hash=bool(basis.sampling))
 
 
 def correction_of(view: View) -> Iterator[Fact]:

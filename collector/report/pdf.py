@@ -10,7 +10,7 @@ from collector.report.html import Limits
 from collector.words import Language
 from contract.errors import SantongError
 
-PDF_LIMITS = Limits(units=500, details=60)
+PDF_LIMITS = Limits(units=500, details=60, rows=31)
 _NO_LIBRARY = (
     "a PDF needs WeasyPrint and pango: pip install 'santong[pdf]' and apt-get install libpango-1.0-0 libpangoft2-1.0-0 "
     "libharfbuzz-subset0; or write .html and print it"

@@ -11,13 +11,17 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from collector.agreements import as_json
 from collector.report.basis import tree_of_basis
-from collector.report.model import Counts, Group, Page, Report, Strip
+from collector.report.beside import Sample, Without
+from collector.report.minimal import needed
+from collector.report.model import Counts, Group, Page, Report, Strip, counts_of
 from collector.roster.schema import Site
+from collector.sampling.agreement import as_json as agreement_json
 from collector.sentences import sentence_of_target
 from collector.verify.causes import Cause, as_text
 from collector.verify.integrity import Finding
-from collector.verify.outages import Outage
+from collector.verify.outages import Outage, Reliability
 from collector.verify.results import Interval, Journey, Operator, Rates, TargetResult, UnitResult
 from collector.verify.throughput import Test
 
@@ -37,13 +41,22 @@ def tree_of(report: Report) -> dict[str, Any]:
         "target": report.head.target,
         "corrects": report.correction.as_tree() if report.correction else None,
         "basis": tree_of_basis(report.basis),
-        "targets": [_page(page, zone) for page in report.pages],
+        "targets": [
+            _page(page, zone) | {"without_disputes": _without(report.agreed.without.get(page.target.id), zone)}
+            for page in report.pages
+        ],
         "declared": [_target(result) for result in report.declared],
         "outside": [_target(result) for result in report.outside],
         "visits": [
             {"site": _site(visit.site), "fixes": [fix._asdict() for fix in visit.fixes]} for visit in report.visits
         ],
-        "findings": [_finding(finding, zone) for finding in report.findings],
+        "findings": [
+            *(_finding(finding, zone) | {"decided": False} for finding in report.findings),
+            *(_finding(finding, zone) | {"decided": True} for finding in report.agreed.decided),
+        ],
+        "disputes": [as_json(one, zone) for one in report.agreed.disputes],
+        "disputes_head": report.agreed.head or None,
+        "samples": [_sample(one, zone) for one in report.samples],
         "journeys": [_journey(one) for one in report.rates.journeys.total],
         "contracts": [_operator(one) for one in report.rates.operators],
         "rates": _rates(report.rates),
@@ -100,15 +113,13 @@ def _target(result: TargetResult) -> dict[str, Any]:
 
 
 def _page(page: Page, zone: ZoneInfo) -> dict[str, Any]:
-    failures = page.reliability
     return _target(page.result) | {
         "counts": _counts(page.counts) | {"needed": page.needed},
         "counties": [_group(one) for one in page.counties],
         "sites": [_group(one) for one in page.sites],
         "minutes": _numbers(page.minutes),
         "counts_as": {str(cause): page.target.meaning(Cause(cause)) for cause in sorted(page.minutes)},
-        "reliability": failures._asdict()
-        | {"mtbf_minutes": failures.mtbf_minutes, "mttr_minutes": failures.mttr_minutes},
+        "reliability": _reliability(page.reliability),
         "outages": [_outage(one, zone) for one in page.outages],
         "days": [one._asdict() | {"day": _plain(one.day), "units": dict(one.units)} for one in page.days],
         "units": [_unit(unit, page, zone) for unit in page.result.units],
@@ -117,6 +128,39 @@ def _page(page: Page, zone: ZoneInfo) -> dict[str, Any]:
             "sites": page.minimal.sites,
             "missing": page.minimal.missing,
         },
+    }
+
+
+def _without(other: Without | None, zone: ZoneInfo) -> dict[str, Any] | None:
+    """Return what a target comes to without disputes and closures, in the same keys; None where it is the same."""
+    if other is None:
+        return None
+    result, figures = other
+    target = _target(result)
+    return {key: target[key] for key in ("verdict", "why", "sentence", "rate")} | {
+        "counts": _counts(counts_of(result.units)) | {"needed": needed(result.target, len(result.units))},
+        "minutes": _numbers(figures.minutes),
+        "reliability": _reliability(figures.reliability),
+        "outages": [_outage(one, zone) for one in figures.outages],
+        "units": [_figures_of(unit) for unit in result.units],
+    }
+
+
+def _reliability(one: Reliability) -> dict[str, Any]:
+    return one._asdict() | {"mtbf_minutes": one.mtbf_minutes, "mttr_minutes": one.mttr_minutes}
+
+
+def _sample(one: Sample, zone: ZoneInfo) -> dict[str, Any]:
+    """Return a sample as `santong sample results --json` has it."""
+    return {
+        "sample": one.id,
+        "drawn_at": one.at.isoformat(),
+        "drawn_by": one.by,
+        "question": one.question._asdict(),
+        "results": [stored._asdict() | {"at": stored.at.isoformat()} for stored in one.results],
+        **agreement_json(one.found, zone),
+        "county": one.county,
+        "outside": one.outside,
     }
 
 
@@ -129,6 +173,13 @@ def _group(group: Group) -> dict[str, Any]:
 
 
 def _unit(unit: UnitResult, page: Page, zone: ZoneInfo) -> dict[str, Any]:
+    return _figures_of(unit) | {
+        "days": [_strip(strip) for strip in page.strips.get(unit.id, ())],
+        "tests": [_test(test, zone) for test in page.tests.get(unit.id, ())],
+    }
+
+
+def _figures_of(unit: UnitResult) -> dict[str, Any]:
     return {
         "id": unit.id,
         "title": unit.title,
@@ -138,8 +189,6 @@ def _unit(unit: UnitResult, page: Page, zone: ZoneInfo) -> dict[str, Any]:
         "rate": _interval(unit.rate),
         "minutes": _numbers(unit.minutes),
         "figures": _numbers(unit.figures),
-        "days": [_strip(strip) for strip in page.strips.get(unit.id, ())],
-        "tests": [_test(test, zone) for test in page.tests.get(unit.id, ())],
     }
 
 

@@ -1,12 +1,12 @@
 """What pages and sheets show of a report in one language: names, sentences, groups of fixes, and how much is shown."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from collector.report.model import Fix, MinimalSet, Page, Report, Visit
-from collector.report.phrases import phrase
+from collector.report.phrases import PHRASES, phrase
 from collector.roster.schema import Site
 from collector.sentences import percent, sentence_of_target, sentence_of_unit
 from collector.targets.schema import Target
@@ -14,6 +14,11 @@ from collector.verify.results import Interval, TargetResult, UnitResult, Verdict
 from collector.words import WORDS, Language, word
 from firmware_profiles.schema import Title
 
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
+_AREAS = {"urban": "area_urban", "rural": "area_rural"}
 _ORDER = (Verdict.FAIL, Verdict.NOT_PROVEN, Verdict.PASS)
 
 
@@ -89,6 +94,11 @@ class View:
             return f"{self.site(head.site)} ({head.site})"
         return f"{self.county(head.county)} ({head.county})" if head.county else self.text("whole_roster")
 
+    def limited_by(self, what: str) -> str:
+        """Return what limited a throughput test, in people's words; empty for the line itself."""
+        key = f"limited_{what.replace('-', '_')}"
+        return self.text(key) if key in PHRASES else what.removeprefix("none")
+
     def party(self, fix_party: str, site: Site) -> str:
         """Return who must act; of an operator the name, where the roster has it."""
         name = self.text(f"party_{fix_party}")
@@ -137,6 +147,58 @@ class View:
 
     def _units_at_sites(self, minimal: MinimalSet, key: str) -> str:
         return self.text(key, units=f"{len(minimal.fixes):,}", sites=f"{minimal.sites:,}")
+
+    def day(self, day: date) -> str:
+        """Return a day as people write it."""
+        if self.language == "zh":
+            return f"{day.year}年{day.month}月{day.day}日"
+        return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+    def day_of(self, text: str) -> str:
+        """Return a day that is written in ISO 8601 as people write it."""
+        return self.day(date.fromisoformat(text))
+
+    def days(self, first: date, last: date) -> str:
+        """Return days in a row, both included, as people write them."""
+        if first == last:
+            return self.day(first)
+        if self.language == "zh":
+            end = f"{last.month}月{last.day}日" if first.year == last.year else self.day(last)
+            return f"{self.day(first)}至{end}"
+        begin = self.day(first)
+        if first.year == last.year:
+            begin = f"{first.day}" if first.month == last.month else f"{first.day} {_MONTHS[first.month - 1]}"
+        return f"{begin} to {self.day(last)}"
+
+    def period(self) -> str:
+        """Return the period of the report."""
+        return self.days(self.report.head.first, self.report.head.last)
+
+    def zone_name(self) -> str:
+        """Return what people call the zone of days."""
+        return self.text("beijing_time") if self.report.head.zone == "Asia/Shanghai" else self.report.head.zone
+
+    def instant_of(self, text: str) -> str:
+        """Return an instant that is written in ISO 8601 as people write it."""
+        return self.instant(datetime.fromisoformat(text))
+
+    def instant(self, at: datetime) -> str:
+        """Return an instant as people write it, to the minute, in the programme's zone."""
+        local = at.astimezone(self.zone)
+        return f"{self.day(local.date())} {local:%H:%M}"
+
+    def span(self, since: datetime, until: datetime) -> str:
+        """Return a period of instants: whole days by their dates, both included, anything else to the minute."""
+        begin, end = since.astimezone(self.zone), until.astimezone(self.zone)
+        if begin.time() == end.time() == time():
+            return self.days(begin.date(), (end - timedelta(days=1)).date())
+        last = f"{end:%H:%M}" if begin.date() == end.date() else self.instant(until)
+        return f"{self.instant(since)}{'至' if self.language == 'zh' else ' to '}{last}"
+
+    def stratum(self, name: str) -> str:
+        """Return a stratum of a sample: county, and urban or rural."""
+        county, _, area = name.partition("/")
+        return f"{self.county(county)} {self.text(_AREAS.get(area, 'area_unknown'))}"
 
     def local(self, time_ns: int | None, pattern: str = "%Y-%m-%d %H:%M") -> str:
         """Return an instant as people read it."""

@@ -8,8 +8,11 @@ Written row by row, so that a city's days need no more memory than a row.
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
+from itertools import chain, islice
+from math import ceil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+from unicodedata import east_asian_width
 from zipfile import BadZipFile
 
 from openpyxl import Workbook, load_workbook
@@ -19,9 +22,11 @@ from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet.hyperlink import Hyperlink
 
+from collector.report import sampled, xlsx_beside
+from collector.report.cells import COUNT, DAY, PERCENT, RATE, TIME, Cell, Column
 from collector.report.document import BadReport, document_of, packed, unpacked
 from collector.report.looks import VERDICTS
-from collector.report.model import Made, Page, Report, Strip
+from collector.report.model import Made, Page, Report, Strip, counts_of
 from collector.report.origin import basis_of, correction_of, targets_moved, units_moved
 from collector.report.tree import fingerprint, tree_of
 from collector.report.views import View, ordered
@@ -32,7 +37,8 @@ from collector.words import Language, word
 
 MOST_ROWS = 1_048_576  # of a sheet
 _ATTACHED, _MOST_TEXT = "santong-report", 32_000  # of the 32,767 characters that a cell can hold
-_PERCENT, _COUNT, _RATE, _DAY, _TIME = "0.0%", "#,##0", "0.00", "yyyy-mm-dd", "yyyy-mm-dd hh:mm"
+_ACROSS = 190  # characters on a page of A4 across, so that they can be read
+_LINE = 15  # height of a line in points
 _HEAD = {
     "font": Font(bold=True),
     "fill": PatternFill("solid", fgColor="E6EDF2"),
@@ -43,30 +49,12 @@ _COLOURS = {Verdict.PASS: "1F6F9F", Verdict.FAIL: "A83F00", Verdict.NOT_PROVEN: 
 _LINK = Font(color="1F6F9F", underline="single")
 
 
-class Column(NamedTuple):
-    """A column: its header, its width in characters, the format of its numbers."""
-
-    header: str
-    width: float
-    format: str = "General"
-
-
-class Cell(NamedTuple):
-    """A value with what is other about it: a place to go to (`Units!A12`), a format, a verdict's colour, many lines."""
-
-    value: Any
-    link: str = ""
-    format: str = ""
-    verdict: Verdict | None = None
-    wrap: bool = False
-
-
 def write_xlsx(path: Path, report: Report, language: Language, made: Made) -> None:
     """Write the report."""
     book = Workbook(write_only=True)
     sheets = _Sheets(View(report, language), made)
     for name, columns, rows in sheets.all():
-        _sheet(book, name, columns, rows)
+        _write_all(book, name, columns, rows)
     _attach(book, packed(document_of(report, made)))
     book.save(path)
 
@@ -107,21 +95,55 @@ def _opened(path: Path) -> Workbook:
         raise BadReport("is no workbook, or is damaged") from None
 
 
+def _write_all(book: Workbook, name: str, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a sheet; rows beyond what one can hold go on in "name 2"."""
+    rest, number = iter(rows), 0
+    first: list[Sequence[Any]] = []
+    while number == 0 or first:
+        _sheet(book, sheet_name(name, number), columns, chain(first, islice(rest, MOST_ROWS - 1 - len(first))))
+        first, number = list(islice(rest, 1)), number + 1
+
+
+def sheet_name(name: str, number: int) -> str:
+    """Return the name of the sheet that holds the rows of another one beyond what fits, from 0."""
+    return f"{name} {number + 1}" if number else name
+
+
 def _sheet(book: Workbook, name: str, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
     sheet = book.create_sheet(name)
     sheet.freeze_panes = "A2"
     sheet.page_setup.orientation, sheet.page_setup.paperSize = "landscape", 9
-    sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
+    across = -(-sum(column.width for column in columns) // _ACROSS)
+    sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = int(across), 0
+    if across > 1:
+        sheet.print_title_cols = "A:A"
     sheet.sheet_properties.pageSetUpPr.fitToPage = True
     sheet.print_title_rows = "1:1"
     for number, column in enumerate(columns, 1):
         sheet.column_dimensions[get_column_letter(number)].width = column.width
+    sheet.row_dimensions[1].height = _LINE * max(_lines_of(column.header, column.width) for column in columns)
     sheet.append([_head(sheet, column) for column in columns])
     last = 1
     for row in rows:
-        sheet.append([_cell(sheet, value, column) for value, column in zip(row, columns, strict=False)])
         last += 1
+        if lines := _lines(row, columns):
+            sheet.row_dimensions[last].height = lines * _LINE
+        sheet.append(
+            [_cell(sheet, value, column, is_tall=lines > 1) for value, column in zip(row, columns, strict=False)]
+        )
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{last}"
+
+
+def _lines(row: Sequence[Any], columns: Sequence[Column]) -> int:
+    """Return how many lines a row needs; 0 where nothing wraps. Not every program finds that out for itself."""
+    wrapped = ((one, column) for one, column in zip(row, columns, strict=False) if isinstance(one, Cell) and one.wrap)
+    return max((_lines_of(str(one.value or ""), column.width) for one, column in wrapped), default=0)
+
+
+def _lines_of(text: str, width: float) -> int:
+    """Return how many lines a text takes, with one character in twenty to spare; Chinese ones are two wide."""
+    wide = (sum(1 + (east_asian_width(char) in "WF") for char in line) for line in text.split("\n"))
+    return sum(max(1, ceil(number * 1.05 / width)) for number in wide)
 
 
 def _head(sheet: Any, column: Column) -> Any:
@@ -131,7 +153,7 @@ def _head(sheet: Any, column: Column) -> Any:
     return cell
 
 
-def _cell(sheet: Any, value: Any, column: Column) -> Any:
+def _cell(sheet: Any, value: Any, column: Column, *, is_tall: bool) -> Any:
     one = value if isinstance(value, Cell) else Cell(value)
     cell = WriteOnlyCell(sheet, one.value)
     if isinstance(one.value, str):
@@ -143,8 +165,8 @@ def _cell(sheet: Any, value: Any, column: Column) -> Any:
         cell.font = _LINK
     if one.verdict is not None:
         cell.font = Font(bold=True, color=_COLOURS[one.verdict])
-    if one.wrap:
-        cell.alignment = Alignment(wrap_text=True, vertical="top")
+    if one.wrap or is_tall:
+        cell.alignment = Alignment(wrap_text=one.wrap, vertical="top")
     return cell
 
 
@@ -158,8 +180,9 @@ class _Sheets:
             key: self._t(phrase)
             for key, phrase in (
                 ("summary", "summary"), ("targets", "sheet_targets"), ("units", "sheet_units"), ("days", "sheet_days"),
-                ("tests", "sheet_tests"), ("outages", "outages"), ("visits", "visits"), ("basis", "rests_on"),
-                ("hashes", "sheet_hashes"), ("glossary", "glossary"),
+                ("tests", "sheet_tests"), ("outages", "outages"), ("visits", "visits"),
+                ("disputes", "disputes_section"), ("samples", "samples_section"), ("classes", "sampled_class"),
+                ("findings", "findings"), ("basis", "rests_on"), ("hashes", "sheet_hashes"), ("glossary", "glossary"),
             )
         }  # fmt: skip
         self._unit_row: dict[tuple[str, str], int] = {}
@@ -180,7 +203,9 @@ class _Sheets:
                 rows[sheet] += len(some)
 
     def _link(self, sheet: str, row: int) -> str:
-        return f"'{self._names[sheet]}'!A{row}" if row <= MOST_ROWS else ""
+        """Return the place of a row, counted as if the first sheet could hold all; headers are row 1 of each."""
+        number, place = divmod(row - 2, MOST_ROWS - 1)
+        return f"'{sheet_name(self._names[sheet], number)}'!A{place + 2}"
 
     def all(self) -> Iterator[tuple[str, list[Column], Iterable[Sequence[Any]]]]:
         """Yield each sheet: its name, columns and rows."""
@@ -192,24 +217,28 @@ class _Sheets:
             ("tests", self._test_columns(), self._tests()),
             ("outages", self._outage_columns(), self._outages()),
             ("visits", self._visit_columns(), self._visits()),
+            ("disputes", xlsx_beside.dispute_columns(self._view), xlsx_beside.disputes(self._view)),
+            ("samples", xlsx_beside.sample_columns(self._view), xlsx_beside.samples(self._view)),
+            ("classes", xlsx_beside.class_columns(self._view), xlsx_beside.classes(self._view)),
+            ("findings", xlsx_beside.finding_columns(self._view), xlsx_beside.findings(self._view)),
             ("basis", [Column(self._t("item"), 44), Column(self._t("value"), 100)], self._basis()),
             ("hashes", self._hash_columns(), self._hashes()),
             ("glossary", [Column(self._t("item"), 22), Column(self._t("value"), 110)], self._glossary()),
         ):
-            yield self._names[key], columns, _at_most(rows)
+            yield self._names[key], columns, rows
 
     # ---- summary
 
     def _summary_columns(self) -> list[Column]:
-        return [Column(self._t("item"), 44), Column(self._t("value"), 100, _COUNT)]
+        return [Column(self._t("item"), 44), Column(self._t("value"), 100, COUNT)]
 
     def _summary(self) -> Iterator[Sequence[Any]]:
         head, verdicts = self._report.head, self._report.verdicts
         yield self._t("report_title"), self._t("report_subtitle")
         yield self._t("number"), head.number
-        yield self._t("period"), self._t("of_period", first=head.first, last=head.last)
+        yield self._t("period"), f"{self._view.period()}{self._t('in_brackets', what=self._view.zone_name())}"
         yield self._t("scope"), self._view.scope()
-        yield self._t("made_at"), self._made.at
+        yield self._t("made_at"), self._view.instant_of(self._made.at)
         yield self._t("software"), f"santong {self._made.version}"
         yield self._t("fingerprint"), fingerprint(tree_of(self._report))
         for fact in correction_of(self._view):
@@ -221,12 +250,25 @@ class _Sheets:
         for page in self._report.pages:
             link = self._link("targets", self._target_row[page.target.id])
             yield Cell(self._title(page), link), Cell(self._view.sentence(page.result), wrap=True)
+        yield from self._beside()
         yield self._t("definitions"), Cell(self._t("how_to_read"), wrap=True)
         for one in self._report.declared:
             name = f"{self._view.title(one.target.title)} ({self._t('declared')})"
             yield name, Cell(self._view.sentence(one), wrap=True)
         for one in self._report.outside:
             yield self._view.title(one.target.title), self._view.sentence(one)
+
+    def _beside(self) -> Iterator[Sequence[Any]]:
+        """Yield what was agreed and what inspectors saw, with the sheets that tell more."""
+        agreed = self._report.agreed
+        yield (
+            Cell(self._t("disputes_section"), self._link("disputes", 2) if agreed.disputes else ""),
+            len(agreed.disputes),
+        )
+        yield self._t("disputes_head").rstrip("： :"), agreed.head or "–"
+        for number, one in enumerate(self._report.samples):
+            row = 2 + sum(1 + len(before.found.strata) for before in self._report.samples[:number])
+            yield Cell(f"{self._t('sample')} {one.id}", self._link("samples", row)), sampled.headline(one, self._view)
 
     def _title(self, page: Page) -> str:
         return self._view.title(page.target.title)
@@ -238,7 +280,7 @@ class _Sheets:
             yield fact.name, fact.value
 
     def _hash_columns(self) -> list[Column]:
-        return [Column(self._t("day"), 12, _DAY), Column(self._t("device"), 32), Column("SHA-256", 68)]
+        return [Column(self._t("day"), 12, DAY), Column(self._t("device"), 32), Column("SHA-256", 68)]
 
     def _hashes(self) -> Iterator[Sequence[Any]]:
         evidence = self._report.basis.evidence
@@ -249,16 +291,18 @@ class _Sheets:
     # ---- targets
 
     def _target_columns(self) -> list[Column]:
-        counts = [Column(self._t(key), 10, _COUNT) for key in ("proven", "failing", "unproven", "all", "needed")]
+        counts = [Column(self._t(key), 10, COUNT) for key in ("proven", "failing", "unproven", "all", "needed")]
         return [
             Column(self._t("target"), 44), Column(self._t("unit_id"), 22), Column(self._t("verdict"), 14), *counts,
-            Column(self._t("proven_at_least"), 12, _PERCENT), Column(self._t("possible_at_most"), 12, _PERCENT),
-            Column(self._t("deadline"), 12, _DAY), Column(self._t("to_pass"), 50), Column(self._t("sentence"), 70),
+            Column(self._t("proven_at_least"), 12, PERCENT), Column(self._t("possible_at_most"), 12, PERCENT),
+            Column(self._t("verdict_without"), 14), Column(self._t("low_without"), 12, PERCENT),
+            Column(self._t("high_without"), 12, PERCENT),
+            Column(self._t("deadline"), 12, DAY), Column(self._t("to_pass"), 50), Column(self._t("sentence"), 70),
             Column(self._t("definition"), 80), *self._cause_columns(),
         ]  # fmt: skip
 
     def _cause_columns(self) -> list[Column]:
-        return [Column(word(f"cause_{cause}", self._view.language).split("（")[0], 10, _COUNT) for cause in Cause]
+        return [Column(word(f"cause_{cause}", self._view.language).split("（")[0], 10, COUNT) for cause in Cause]
 
     def _targets(self) -> Iterator[Sequence[Any]]:
         for page in self._report.pages:
@@ -268,10 +312,17 @@ class _Sheets:
             yield (
                 Cell(self._title(page), link), page.target.id, self._verdict(page.result.verdict),
                 counts.proven, counts.failing, counts.unproven, counts.total, page.needed,
-                *_bounds(counts.rate), page.target.deadline, Cell(self._view.to_pass(page.minimal), wrap=True),
+                *_bounds(counts.rate), *self._without(page), page.target.deadline,
+                Cell(self._view.to_pass(page.minimal), wrap=True),
                 Cell(self._view.sentence(page.result), wrap=True),
                 Cell(self._view.title(page.target.definition), wrap=True), *minutes,
             )  # fmt: skip
+
+    def _without(self, page: Page) -> Sequence[Any]:
+        """Return verdict and rate without disputes and closures; the same again where they change nothing."""
+        other = self._report.agreed.without.get(page.target.id)
+        result = other.result if other else page.result
+        return self._verdict(result.verdict), *_bounds(counts_of(result.units).rate)
 
     def _verdict(self, verdict: Verdict) -> Cell:
         return Cell(f"{VERDICTS[verdict]} {self._view.verdict(verdict)}", verdict=verdict)
@@ -284,9 +335,9 @@ class _Sheets:
         return [
             Column(self._t("unit"), 32), Column(self._t("unit_id"), 28), Column(self._t("target"), 36),
             Column(self._t("county"), 16), Column(self._t("site"), 24), Column(self._t("verdict"), 12),
-            Column(self._t("proven_at_least"), 12, _PERCENT), Column(self._t("possible_at_most"), 12, _PERCENT),
-            Column(self._t("sentence"), 60), *(Column(self._t(one), 10, _COUNT) for one in days),
-            *(Column(self._t(one), 10, _COUNT if one in names[:2] else _RATE) for one in names),
+            Column(self._t("proven_at_least"), 12, PERCENT), Column(self._t("possible_at_most"), 12, PERCENT),
+            Column(self._t("sentence"), 60), *(Column(self._t(one), 10, COUNT) for one in days),
+            *(Column(self._t(one), 10, COUNT if one in names[:2] else RATE) for one in names),
             *self._cause_columns(),
         ]  # fmt: skip
 
@@ -315,9 +366,9 @@ class _Sheets:
         counted = ("minutes_good", "minutes_bad", "minutes_unknown", "minutes_excluded", "counted_minutes")
         return [
             Column(self._t("unit"), 32), Column(self._t("unit_id"), 28), Column(self._t("target"), 36),
-            Column(self._t("device"), 28), Column(self._t("day"), 12, _DAY), Column(self._t("kind"), 12),
-            *(Column(self._t(one), 11, _COUNT) for one in counted),
-            Column(self._t("proven_at_least"), 12, _PERCENT), *self._cause_columns(), Column(self._t("runs"), 80),
+            Column(self._t("device"), 28), Column(self._t("day"), 12, DAY), Column(self._t("kind"), 12),
+            *(Column(self._t(one), 11, COUNT) for one in counted),
+            Column(self._t("proven_at_least"), 12, PERCENT), *self._cause_columns(), Column(self._t("runs"), 80),
         ]  # fmt: skip
 
     def _days(self) -> Iterator[Sequence[Any]]:
@@ -344,8 +395,8 @@ class _Sheets:
     def _test_columns(self) -> list[Column]:
         return [
             Column(self._t("unit"), 32), Column(self._t("unit_id"), 28), Column(self._t("target"), 36),
-            Column(self._t("device"), 28), Column(self._t("time"), 18, _TIME), Column(self._t("goodput"), 14, _RATE),
-            Column(self._t("limited_by"), 16), Column(self._t("threshold"), 12, _RATE),
+            Column(self._t("device"), 28), Column(self._t("time"), 18, TIME), Column(self._t("goodput"), 14, RATE),
+            Column(self._t("limited_by"), 16), Column(self._t("threshold"), 12, RATE),
         ]  # fmt: skip
 
     def _tests(self) -> Iterator[Sequence[Any]]:
@@ -354,7 +405,8 @@ class _Sheets:
             for test in page.tests.get(unit.id, ()):
                 yield (
                     Cell(self._view.place(unit), link), unit.id, self._title(page), test.device,
-                    self._time(test.time_ns), test.goodput_mbps, test.limited_by, page.target.rule.throughput_mbps,
+                    self._time(test.time_ns), test.goodput_mbps,
+                    self._view.limited_by(test.limited_by), page.target.rule.throughput_mbps,
                 )  # fmt: skip
 
     def _time(self, time_ns: int) -> datetime:
@@ -366,8 +418,8 @@ class _Sheets:
     def _outage_columns(self) -> list[Column]:
         return [
             Column(self._t("site"), 24), Column(self._t("device"), 28), Column(self._t("target"), 36),
-            Column(self._t("start"), 18, _TIME), Column(self._t("end"), 18, _TIME),
-            Column(self._t("outage_minutes"), 12, _COUNT), Column(self._t("why"), 30),
+            Column(self._t("start"), 18, TIME), Column(self._t("end"), 18, TIME),
+            Column(self._t("outage_minutes"), 12, COUNT), Column(self._t("why"), 30),
         ]  # fmt: skip
 
     def _outages(self) -> Iterator[Sequence[Any]]:
@@ -384,7 +436,7 @@ class _Sheets:
             ("target", 36), ("unit", 36), ("why", 24), ("outage_minutes", 12), ("party", 18), ("action", 50),
             ("effort", 10), ("done", 8),
         )  # fmt: skip
-        return [Column(self._t(key), width, _COUNT) for key, width in widths]
+        return [Column(self._t(key), width, COUNT) for key, width in widths]
 
     def _visits(self) -> Iterator[Sequence[Any]]:
         for number, visit in enumerate(self._report.visits, 1):
@@ -407,11 +459,3 @@ class _Sheets:
 
 def _bounds(rate: Interval) -> tuple[float, float]:
     return rate.low, rate.high
-
-
-def _at_most(rows: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
-    """Yield the rows that a sheet can hold below its header."""
-    for number, row in enumerate(rows, 2):
-        if number > MOST_ROWS:
-            return
-        yield row

@@ -16,7 +16,9 @@ the interval wider; where comparisons are out of proportion and strata differ mu
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from collector.sampling.draw import Draw, Drawn
 from collector.sampling.filled import Seen, Visit
@@ -187,3 +189,38 @@ def estimate(strata: Sequence[StratumAgreement], confidence: float) -> Estimate 
     share = 0.0 if none else 1.0 - missed
     cases = 1 / sum((one.classes / total) ** 2 / one.compared for one in known)
     return Estimate(share, *wilson(share, cases, confidence), confidence, cases, total / all_classes)
+
+
+def as_json(found: Agreement, zone: ZoneInfo) -> dict[str, Any]:
+    """Return an agreement as `--json` and reports have it; instants in the programme's zone."""
+    table, known = found.table, found.estimate
+    return {
+        "compared": table.total,
+        "agreed": table.agreed,
+        "estimate": known._asdict() if known else None,
+        "table": table._asdict(),
+        "kappa": table.kappa,
+        "strata": [stratum._asdict() for stratum in found.strata],
+        "not_visited": found.not_visited,
+        "not_accessible": found.not_accessible,
+        "unknown": {str(seen): number for seen, number in found.unknown.items()},
+        "classes": [_class_json(one, zone) for one in found.compared],
+    }
+
+
+def _class_json(one: Compared, zone: ZoneInfo) -> dict[str, Any]:
+    visit = one.visit
+    at = datetime.fromtimestamp(visit.time_ns // 10**9, zone).isoformat() if visit and visit.time_ns else None
+    return {
+        "class": one.drawn.one.room,
+        "title": one.drawn.one.title,
+        "site": one.drawn.one.site,
+        "stratum": one.drawn.one.stratum,
+        "inspector": visit.inspector if visit else one.drawn.inspector,
+        "seen": str(visit.seen) if visit else None,
+        "at": at,
+        "remarks": visit.remarks if visit else "",
+        "evidence": str(one.evident.cause) if visit and visit.time_ns else None,
+        "stage": one.evident.stage,
+        "agrees": one.agrees,
+    }

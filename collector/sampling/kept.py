@@ -64,6 +64,10 @@ class Results(NamedTuple):
         visits = [visit._asdict() for visit in self.visits]
         return self._asdict() | {"at": self.at.isoformat(), "visits": visits}
 
+    def in_short(self) -> dict[str, Any]:
+        """Return what `--json` says of them: of visits how many."""
+        return self._asdict() | {"at": self.at.isoformat(), "visits": len(self.visits)}
+
     @classmethod
     def from_json(cls, tree: Mapping[str, Any]) -> "Results":
         """Return results that were written down."""

@@ -242,7 +242,7 @@ def test_xlsx_has_real_numbers(asked: Asked) -> None:
 def test_xlsx_can_be_used_as_a_table(asked: Asked, language: str) -> None:
     """Headers are frozen and filtered, columns are as wide as their contents need, no text of others is a formula."""
     book = openpyxl.load_workbook(asked.file("b.xlsx", "--lang", language))
-    assert len(book.sheetnames) == 8
+    assert len(book.sheetnames) == 12
     for sheet in book:
         assert sheet.freeze_panes == "A2"
         assert sheet.auto_filter.ref
@@ -257,6 +257,10 @@ def test_xlsx_leads_from_a_target_to_its_minutes(asked: Asked) -> None:
     place = book["Verdicts"]
     links = [cell.hyperlink.location for row in place.iter_rows() for cell in row if cell.hyperlink]
     assert links == ["'Targets'!A2", "'Targets'!A3"]
+    every = [cell.hyperlink.location for sheet in book for row in sheet.iter_rows() for cell in row if cell.hyperlink]
+    for location in filter(None, every):
+        sheet, cell = location.split("!")
+        assert book[sheet.strip("'")][cell].value is not None, location
     for unit in book["Units"].iter_rows(min_row=2):
         if unit[0].hyperlink and unit[0].hyperlink.location:
             sheet, cell = unit[0].hyperlink.location.split("!")
@@ -309,7 +313,7 @@ def test_every_phrase_is_used() -> None:
     room = ROOT / "collector" / "report"
     sources = [*room.glob("*.py"), *room.glob("templates/*.html")]
     text = "".join(file.read_text(encoding="utf-8") for file in sources if file.name != "phrases.py")
-    made = ("action_", "reason_", "counted_", "kind_", "party_", "effort_", "left_out_")
+    made = ("action_", "reason_", "counted_", "kind_", "party_", "effort_", "left_out_", "limited_", "rows_", "part_")
     for key, (chinese, english) in PHRASES.items():
         assert chinese and english
         assert f'"{key}"' in text or key.startswith(made), f"{key} is used nowhere"
