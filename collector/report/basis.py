@@ -37,7 +37,8 @@ class Basis(NamedTuple):
 
     `roster` are the versions in force in the period; `calendars` and `targets` the SHA-256 of the files; `profiles`
     that of the list of all profiles with theirs; `disputes` that of the newest record, `sampling` that of all samples
-    with their results, both empty while there is none. `evidence` is None where it was not hashed: of a large city that takes long.
+    with their results, both empty while there is none. `evidence` is None where it was not
+    hashed: of a large city that takes long.
     """
 
     roster: tuple[InForce, ...] = ()

@@ -37,7 +37,8 @@ def basis_of(view: View, made: Made) -> Iterator[Fact]:
     else:
         yield Fact(view.text("evidence_root"), view.text("not_hashed"))
     for one in basis.roster:
-        yield Fact(f"{view.text('part_roster')} ({view.text('in_force', day=one.effective)})", one.sha256, is_hash=True)
+        since = view.text("in_force", day=one.effective)
+        yield Fact(f"{view.text('part_roster')} ({since})", one.sha256, is_hash=True)
     for name in ("calendars", "targets", "profiles"):
         yield Fact(view.text(f"part_{name}"), getattr(basis, name), is_hash=True)
     newest = basis.disputes or view.text("no_records")
