@@ -101,7 +101,7 @@ def unbroken_dates(text: str) -> Markup:
 
 def breakable(name: str) -> Markup:
     """Return an id in which lines may break after its site and nowhere else."""
-    return Markup("<wbr>").join(re.split(r"(?<=[./])", name))
+    return Markup().join(Markup('<span class="part">{}</span>').format(part) for part in re.split(r"(?<=[./])", name))
 
 
 class _Charts:
