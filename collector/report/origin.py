@@ -28,7 +28,7 @@ class Moved(NamedTuple):
 def basis_of(view: View, made: Made) -> Iterator[Fact]:
     """Yield what the report rests on."""
     basis = view.report.basis
-    yield Fact(view.text("known_at"), made.known or made.at)
+    yield Fact(view.text("known_at"), view.instant_of(made.known or made.at))
     tables = ", ".join(f"{name} {made.software[name]}" for name in sorted(made.software) if name != "santong")
     yield Fact(view.text("software"), f"santong {made.version}{f' ({tables})' if tables else ''}")
     if basis.evidence:
@@ -52,7 +52,7 @@ def correction_of(view: View) -> Iterator[Fact]:
     correction = view.report.correction
     if correction is None:
         return
-    yield Fact(view.text("corrects"), f"{correction.number} ({correction.made_at})")
+    yield Fact(view.text("corrects"), f"{correction.number} ({view.instant_of(correction.made_at)})")
     yield Fact(view.text("its_fingerprint"), correction.fingerprint, is_hash=True)
     rows = [f"{view.text(f'rows_{kind}')} {number:,}" for kind, number in correction.rows.items()]
     yield Fact(view.text("rows_since"), view.text("list_and").join(rows) or view.text("none_of_it"))

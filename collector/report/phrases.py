@@ -362,7 +362,6 @@ PHRASES: dict[str, tuple[str, str]] = {
     "attachments": ("附件", "Attached"),
     "proposed": ("提出", "proposed"),
     "approved": ("批准", "approved"),
-    "at_time": ("时间", "time"),
     "approved_by": ("批准人", "approved by"),
     "drawn_on": ("抽取时间", "drawn on"),
     "file_hash": ("结果文件 SHA-256", "SHA-256 of the results"),
