@@ -30,15 +30,17 @@ def basis_of(view: View, made: Made) -> Iterator[Fact]:
     basis = view.report.basis
     yield Fact(view.text("known_at"), view.instant_of(made.known or made.at))
     tables = ", ".join(f"{name} {made.software[name]}" for name in sorted(made.software) if name != "santong")
-    yield Fact(view.text("software"), f"santong {made.version}{f' ({tables})' if tables else ''}")
+    named = view.text("in_brackets", what=tables) if tables else ""
+    yield Fact(view.text("software"), f"santong {made.version}{named}")
     if basis.evidence:
         days = view.text("of_device_days", number=f"{basis.evidence.device_days:,}")
-        yield Fact(f"{view.text('evidence_root')} ({days})", basis.evidence.root, is_hash=True)
+        name = view.text("evidence_root") + view.text("in_brackets", what=days)
+        yield Fact(name, basis.evidence.root, is_hash=True)
     else:
         yield Fact(view.text("evidence_root"), view.text("not_hashed"))
     for one in basis.roster:
-        since = view.text("in_force", day=one.effective)
-        yield Fact(f"{view.text('part_roster')} ({since})", one.sha256, is_hash=True)
+        since = view.text("in_force", day=view.day(one.effective))
+        yield Fact(view.text("part_roster") + view.text("in_brackets", what=since), one.sha256, is_hash=True)
     for name in ("calendars", "targets", "profiles"):
         yield Fact(view.text(f"part_{name}"), getattr(basis, name), is_hash=True)
     newest = basis.disputes or view.text("no_records")
@@ -52,7 +54,9 @@ def correction_of(view: View) -> Iterator[Fact]:
     correction = view.report.correction
     if correction is None:
         return
-    yield Fact(view.text("corrects"), f"{correction.number} ({view.instant_of(correction.made_at)})")
+    yield Fact(
+        view.text("corrects"), correction.number + view.text("in_brackets", what=view.instant_of(correction.made_at))
+    )
     yield Fact(view.text("its_fingerprint"), correction.fingerprint, is_hash=True)
     rows = [f"{view.text(f'rows_{kind}')} {number:,}" for kind, number in correction.rows.items()]
     yield Fact(view.text("rows_since"), view.text("list_and").join(rows) or view.text("none_of_it"))
