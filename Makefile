@@ -60,7 +60,7 @@ check: .venv/.developer
 	$(BIN)/lint-imports --no-cache
 
 test: check .venv/.servers
-	$(BIN)/pytest $(ARGS)
+	PYTHONHASHSEED=0 $(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 # What tests/lab builds its networks, guest and hosts from; their Debian it builds itself, in LAB_WORK or .build/lab.
 LAB_PROGRAMS := dnsmasq nginx iperf3 ip tc nft ping curl busybox dig qemu-system-x86_64 mmdebstrap systemd-nspawn \
