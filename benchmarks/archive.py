@@ -1,5 +1,5 @@
 """
-An archive of a period: bytes, time to write, to check, to compare with its store and to recompute, memory.
+An archive of a period: bytes, time to write, to check, to compare with its store, to recompute, to report; memory.
 
 Classes that run from 07:00 to 18:00: a presence a minute, a batch each two minutes, an HTTP probe each five, identity
 each hour, a stop mark in the evening; values vary as those of agents do. The evidence is made, not simulated. Commands
@@ -138,7 +138,7 @@ def main() -> None:
     parser.add_argument("--devices", type=int, default=50)
     parser.add_argument("--days", type=int, default=5)
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--steps", default="write,check,compare,recompute,store")
+    parser.add_argument("--steps", default="write,check,compare,recompute,report,recheck,store")
     given = parser.parse_args()
     last = datetime.now(ZONE).date() - timedelta(days=1)
     days = [last - timedelta(days=number) for number in reversed(range(given.days))]
@@ -163,6 +163,8 @@ def measure(folder: Path, points: int, days: tuple[str, str], steps: list[str]) 
         "check": ("evidence", "check", file, "--data", folder / "nothing", "--key", folder / "evidence/public.pem"),
         "compare": ("evidence", "check", file, "--data", folder),
         "recompute": ("verify", "--evidence", file, "--data", folder),
+        "report": ("report", "--evidence", file, "--data", folder, "--out", folder / "report.json"),
+        "recheck": ("report", "check", folder / "report.json", "--evidence", file, "--data", folder),
         "store": ("verify", "--data", folder, *period, *roster, "--recompute"),
     }
     names = {
@@ -170,6 +172,8 @@ def measure(folder: Path, points: int, days: tuple[str, str], steps: list[str]) 
         "check": "check the file: signature, hashes, leaves, root",
         "compare": "the same, and compare it with its store",
         "recompute": "recompute all verdicts from the file",
+        "report": "write the report of it, as JSON",
+        "recheck": "recompute that report, and compare every figure and hash",
         "store": "for comparison: from the store",
     }
     print(f"{points:,} points of evidence, {days[0]} to {days[1]}", flush=True)

@@ -235,6 +235,14 @@ def advise(promise: "Promise", calendars: "Calendars", source: Source, language:
         typer.echo(line, err=True)
 
 
+def advise_example(calendars: Path | None, data: Path, language: Language) -> None:
+    """Say on stderr what to do where the calendars of a period are the example."""
+    from collector.calendars.load import FILE, SHIPPED, file_in  # noqa: PLC0415
+
+    if (calendars or file_in(data)) == SHIPPED:
+        typer.echo(word("advice_example", language).format(file=SHIPPED, own=data / FILE), err=True)
+
+
 def _advice(promise: "Promise", calendars: "Calendars", source: Source, language: Language) -> Iterator[str]:
     """Yield what to do where the calendars are the example, and where they have no school day in the period."""
     from collector.asked import is_without_school_days  # noqa: PLC0415

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from collector.closings import ARCHIVE, BadClosing, Closing, Closings, Month, New, month_of
-from collector.commands.asking import Question, Way, archived, pose, progress, reading, taken_from, verified
+from collector.commands.asking import (
+    Question,
+    Way,
+    advise_example,
+    archived,
+    pose,
+    progress,
+    reading,
+    taken_from,
+    verified,
+)
 from collector.commands.common import (
     DEFAULT_DATA,
     AsJson,
@@ -100,6 +110,7 @@ def close(
                 _say(said, f"{word('close_nothing', language)} {new.corrects.id}", as_json=as_json)
                 return
             closing = _close(new, order, correction)
+    advise_example(calendars, data, language)
     said = {"closed": closing._asdict(), "folder": str(Closings(data).folder / closing.id)}
     _say(said, f"{word('close_done', language)} {said['folder']}", as_json=as_json)
 

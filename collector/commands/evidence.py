@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from collector.commands.asking import advise_example
 from collector.commands.common import (
     DEFAULT_DATA,
     AsJson,
@@ -89,6 +90,7 @@ def export(
                 manifest = evidence.export(out, opened, sources, period, now_ns, show)
         finally:
             opened.close()
+    advise_example(calendars, data, language)
     if as_json:
         typer.echo(_as_text({"file": str(out), "bytes": out.stat().st_size, **manifest.as_json()}))
     else:

@@ -221,3 +221,13 @@ def test_a_number_of_ones_own_is_on_the_report(county: County) -> None:
     with Archive(county.file("evidence.zip")) as archive:
         assert archive.manifest.first == FIRST
     assert os.access(county.file("json"), os.R_OK)
+
+
+def test_a_month_closed_by_the_example_calendars_says_so(county: County) -> None:
+    """Whoever has no calendars of their own is told, since the example's school days decide of the figures."""
+    shutil.rmtree(county.data / "reports")
+    (county.data / "calendars.yaml").unlink()
+    _, error = county.close("--no-pdf", "--lang", "en")
+    assert "calendars.yaml" in error
+    exported = ("evidence", "export", "--from", FIRST, "--to", TUESDAY, "--out", county.data / "a.zip", *county.options)
+    assert "calendars.yaml" in run(*exported, "--lang", "en")[1]
