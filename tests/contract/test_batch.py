@@ -131,6 +131,7 @@ def test_a_header_without_its_line_feed_is_still_read() -> None:
         (gzip.compress(HEADER + LINE) + b"x", "bytes after the end"),
         (gzip.compress(HEADER + LINE) + gzip.compress(LINE), "bytes after the end"),
     ],
+    ids=["a_byte_short", "without_end", "a_byte_more", "two"],
 )
 def test_bad_gzip_that_shows_its_header_is_refused_by_name(payload: bytes, detail: str) -> None:
     """A compressed batch that is cut short or has bytes behind it is refused as bad gzip, by epoch and seq."""
