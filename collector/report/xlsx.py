@@ -9,10 +9,8 @@ Written row by row, so that a city's days need no more memory than a row.
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from itertools import chain, islice
-from math import ceil
 from pathlib import Path
 from typing import Any
-from unicodedata import east_asian_width
 from zipfile import BadZipFile
 
 from openpyxl import Workbook, load_workbook
@@ -23,7 +21,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet.hyperlink import Hyperlink
 
 from collector.report import sampled, xlsx_beside
-from collector.report.cells import COUNT, DAY, PERCENT, RATE, TIME, Cell, Column
+from collector.report.cells import COUNT, DAY, PERCENT, RATE, TIME, Cell, Column, lines_in, lines_of
 from collector.report.document import BadReport, document_of, packed, unpacked
 from collector.report.looks import VERDICTS
 from collector.report.model import Made, Page, Report, Strip, counts_of
@@ -39,14 +37,15 @@ MOST_ROWS = 1_048_576  # of a sheet
 _ATTACHED, _MOST_TEXT = "santong-report", 32_000  # of the 32,767 characters that a cell can hold
 _ACROSS = 190  # characters on a page of A4 across, so that they can be read
 _LINE = 15  # height of a line in points
+_FONT = "Calibri"  # as openpyxl's other cells
 _HEAD = {
-    "font": Font(bold=True),
+    "font": Font(name=_FONT, bold=True),
     "fill": PatternFill("solid", fgColor="E6EDF2"),
     "alignment": Alignment(wrap_text=True, vertical="center"),
     "border": Border(bottom=Side("medium")),
 }
 _COLOURS = {Verdict.PASS: "1F6F9F", Verdict.FAIL: "A83F00", Verdict.NOT_PROVEN: "4D4D4D"}
-_LINK = Font(color="1F6F9F", underline="single")
+_LINK = Font(name=_FONT, color="1F6F9F", underline="single")
 
 
 def write_xlsx(path: Path, report: Report, language: Language, made: Made) -> None:
@@ -121,29 +120,17 @@ def _sheet(book: Workbook, name: str, columns: Sequence[Column], rows: Iterable[
     sheet.print_title_rows = "1:1"
     for number, column in enumerate(columns, 1):
         sheet.column_dimensions[get_column_letter(number)].width = column.width
-    sheet.row_dimensions[1].height = _LINE * max(_lines_of(column.header, column.width) for column in columns)
+    sheet.row_dimensions[1].height = _LINE * max(lines_of(column.header, column.width) for column in columns)
     sheet.append([_head(sheet, column) for column in columns])
     last = 1
     for row in rows:
         last += 1
-        if lines := _lines(row, columns):
+        if lines := lines_in(row, columns):
             sheet.row_dimensions[last].height = lines * _LINE
         sheet.append(
             [_cell(sheet, value, column, is_tall=lines > 1) for value, column in zip(row, columns, strict=False)]
         )
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{last}"
-
-
-def _lines(row: Sequence[Any], columns: Sequence[Column]) -> int:
-    """Return how many lines a row needs; 0 where nothing wraps. Not every program finds that out for itself."""
-    wrapped = ((one, column) for one, column in zip(row, columns, strict=False) if isinstance(one, Cell) and one.wrap)
-    return max((_lines_of(str(one.value or ""), column.width) for one, column in wrapped), default=0)
-
-
-def _lines_of(text: str, width: float) -> int:
-    """Return how many lines a text takes, with one character in twenty to spare; Chinese ones are two wide."""
-    wide = (sum(1 + (east_asian_width(char) in "WF") for char in line) for line in text.split("\n"))
-    return sum(max(1, ceil(number * 1.05 / width)) for number in wide)
 
 
 def _head(sheet: Any, column: Column) -> Any:
@@ -164,7 +151,7 @@ def _cell(sheet: Any, value: Any, column: Column, *, is_tall: bool) -> Any:
         cell.hyperlink = Hyperlink(ref="A1", location=one.link)
         cell.font = _LINK
     if one.verdict is not None:
-        cell.font = Font(bold=True, color=_COLOURS[one.verdict])
+        cell.font = Font(name=_FONT, bold=True, color=_COLOURS[one.verdict])
     if one.wrap or is_tall:
         cell.alignment = Alignment(wrap_text=one.wrap, vertical="top")
     return cell
@@ -448,7 +435,7 @@ class _Sheets:
                 yield (
                     number, self._view.site(site.id), *who, self._title(page), Cell(fix.title, link),
                     self._view.reason(fix.reason, fix.stage), fix.minutes or None, self._view.party(fix.party, site),
-                    self._t(f"action_{fix.action}"), self._t(f"effort_{fix.effort}"),
+                    Cell(self._t(f"action_{fix.action}"), wrap=True), self._t(f"effort_{fix.effort}"),
                 )  # fmt: skip
 
     def _glossary(self) -> Iterator[Sequence[Any]]:
