@@ -24,7 +24,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from collector.archive.keys import PUBLIC, BadKey, Signer, is_signed
+from collector.archive.keys import PUBLIC, BadKey, Signer, fingerprint, is_signed, public_in
 from collector.durable import sync
 from contract.errors import SantongError
 
@@ -109,8 +109,10 @@ class Closing(NamedTuple):
 class Closings:
     """The closed months of a data folder, which may have none yet."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, public: bytes | None = None) -> None:
+        """Take the folder, and the public key that they must be signed with: None: any."""
         self.folder = data / FOLDER
+        self.public = public
 
     def every(self) -> list[Closing]:
         """Return all, in the order in which they were closed; BadClosing names one that is missing or was changed."""
@@ -138,6 +140,10 @@ class Closings:
         for name in closing.files:
             if flaw := self._flaw(closing, name):
                 yield flaw
+        known = {*closing.files, RECORD, SIGNATURE, PUBLIC}
+        for file in sorted((self.folder / closing.id).iterdir()):
+            if file.name not in known:
+                yield f"{file}: is in it and was not signed"
 
     @contextmanager
     def new(self, month: Month) -> Iterator["New"]:
@@ -171,8 +177,9 @@ class Closings:
             signature, public = (folder / SIGNATURE).read_bytes(), (folder / PUBLIC).read_bytes()
             if not is_signed(content, signature, public):
                 raise BadClosing(f"{folder / RECORD}: was changed after it was signed")
-            tree: dict[str, Any] = json.loads(content)
-            found = Closing(**{field: tree[field] for field in Closing._fields})
+            if self.public is not None and (known := fingerprint(self.public)) != (own := fingerprint(public)):
+                raise BadClosing(f"{folder / RECORD}: is signed by another key: {own[:16]}…, not {known[:16]}…")
+            found = _closing_of(json.loads(content))
         except OSError as error:
             raise BadClosing(f"{error.filename}: {error.strerror}") from None
         except BadKey as flaw:
@@ -191,6 +198,15 @@ class Closings:
             return f"{file}: {error.strerror}"
 
 
+class Told(NamedTuple):
+    """What is said of a closing: the report's number, when and by whom it is closed, the report's fingerprint."""
+
+    number: str
+    closed_at: str
+    closed_by: str
+    fingerprint: str
+
+
 class New:
     """A closing in the making: write its files into `path`, then `finish`."""
 
@@ -201,13 +217,13 @@ class New:
         self.corrects = before[-1] if before else None
         self.id = f"ST-{month}-C{len(before)}" if before else f"ST-{month}"
 
-    def finish(self, signer: Signer, number: str, by: str, at: str, fingerprint: str) -> Closing:
+    def finish(self, signer: Signer, told: Told) -> Closing:
         """Sign what was written, and give it its name, durably; return the closing."""
         files = {file.name: sha256_of(file) for file in sorted(self.path.iterdir())}
         previous = hashlib.sha256(self._every[-1].as_bytes()).hexdigest() if self._every else _NOTHING
         corrects = self.corrects.id if self.corrects else ""
         sequence = len(self._every) + 1
-        made = Closing(sequence, self.id, number, str(self._month), corrects, at, by, fingerprint, previous, files)
+        made = Closing(sequence, self.id, told.number, str(self._month), corrects, *told[1:], previous, files)
         content = made.as_bytes()
         for name, body in ((RECORD, content), (SIGNATURE, signer.sign(content)), (PUBLIC, signer.public)):
             (self.path / name).write_bytes(body)
@@ -217,6 +233,32 @@ class New:
         self.path.chmod(0o755)
         self.path.rename(self._folder / self.id)
         return made
+
+
+def is_signed_as_closed(data: Path, fingerprint_of_report: str) -> bool:
+    """Tell whether a report of this fingerprint was closed in a data folder, signed with its key."""
+    public = public_in(data)
+    if public is None:
+        return False
+    try:
+        every = Closings(data, public.read_bytes()).every()
+    except BadClosing:
+        return False
+    return fingerprint_of_report in [one.fingerprint for one in every]
+
+
+def _closing_of(tree: Any) -> Closing:
+    """Return the closing of its record; ValueError for another format, or a field of another type."""
+    if tree["format"] != FORMAT:
+        raise ValueError(f"is of the format {str(tree['format'])[:40]!r}")
+    found = Closing(**{field: tree[field] for field in Closing._fields})
+    texts = [getattr(found, name) for name in Closing._fields if name not in {"sequence", "files"}]
+    files = found.files if isinstance(found.files, dict) else {0: 0}
+    if type(found.sequence) is not int or not all(isinstance(one, str) for one in (*texts, *files, *files.values())):
+        raise ValueError("a field of it is of another type")
+    if any("/" in name for name in files) or not all(one.isprintable() for one in (*files, *texts)):
+        raise ValueError("a name in it cannot be one")
+    return found
 
 
 def sha256_of(file: Path) -> str:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from importlib import metadata
@@ -64,13 +64,18 @@ class BadRoster(SantongError):
 
 
 class Sources(NamedTuple):
-    """Where a period's inputs are: by default those of the data folder, the shipped ones where it has none."""
+    """
+    Where a period's inputs are: by default those of the data folder, the shipped ones where it has none.
+
+    `more` are further files that an archive is to have, by name.
+    """
 
     data: Path
     roster: Sequence[Path] = ()
     calendars: Path | None = None
     targets: Path | None = None
     profiles: Sequence[Path] = ()
+    more: Mapping[str, bytes] = {}
 
 
 class Opened(NamedTuple):
@@ -110,7 +115,7 @@ def export(
     files, rosters = _inputs(sources, period, now_ns)
     days = spans_of(period, zone)
     scope = Scope(days, _holding_ns(targets), now_ns, _observed(rosters))
-    told = Told({**files, **files_of(sources.data, days)}, zone.key, software())
+    told = Told({**files, **files_of(sources.data, days), **sources.more}, zone.key, software())
     try:
         return write_archive(out, store, scope, told, signer, progress)
     except BadArchive as flaw:
@@ -177,13 +182,13 @@ def spans_of(period: tuple[date, date], zone: ZoneInfo) -> list[Span]:
 def opened(file: Path, public: bytes | None = None, progress: Progress = lambda *_: None) -> Iterator[Opened]:
     """Yield an archive with its evidence in a store of its own; BadArchive, before that, when it is not as signed."""
     with Archive(file, public) as archive, tempfile.TemporaryDirectory(prefix="santong-evidence-") as name:
-        folder = Path(name)
+        folder = Path(name) / "data"
         for path in archive.files():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             with (folder / path).open("wb") as written:
                 written.writelines(archive.pieces(path))
         _check_names(archive)
-        store = load_evidence(archive, folder / "evidence.sqlite", progress)
+        store = load_evidence(archive, Path(name) / "evidence.sqlite", progress)
         profiles = tuple(folder / PROFILES / layer for layer in (_SHIPPED, _OWN))
         for layer in profiles:
             layer.mkdir(parents=True, exist_ok=True)

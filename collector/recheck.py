@@ -13,20 +13,17 @@ A report against what there is now: every difference named, and told whether it 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from collector.archive.canonical import parts_of
 from collector.archive.compare import UNMARKED_NS, late_spans
 from collector.archive.scope import HOUR_NS, Scope, Span, lines_of
 from collector.archive.tree import Leaves
-from collector.basis import root_of, sampling_of
-from collector.disputes.ledger import Ledger
-from collector.report.basis import Basis
+from collector.basis import root_of
+from collector.report.basis import Basis, tree_of_basis
 from collector.report.tree import fingerprint
-from collector.roster.versions import Versions
 from collector.store.base import Store
 from contract.names import site_of
 
@@ -34,9 +31,8 @@ LATE, ALTERED, UNCLEAR, PROGRAM = KINDS = ("late", "altered", "unclear", "progra
 FILE, EVIDENCE, FIGURES, SOFTWARE = "file", "evidence", "figures", "software"
 INPUTS = ("roster", "calendars", "targets", "profiles", "disputes", "sampling")
 _VERDICTS = {"proven": "pass", "failing": "fail", "unproven": "not_proven"}
-_SECOND_NS = 10**9
 _AT_ONCE = 200  # devices that are asked for together
-_NOT_COMPARED = frozenset({"basis", "corrects"})
+_NOT_COMPARED = frozenset({"basis"})  # which is compared by its parts
 # What the things of a list are known by, the first that they have: two lists are compared thing by thing.
 _KEYS = (
     ("id",), ("target", "unit"), ("device", "day"), ("device", "time"), ("device", "start"), ("operator",), ("kind",),
@@ -69,6 +65,11 @@ def of_itself(document: Mapping[str, Any]) -> Iterator[Difference]:
         root = _root(leaves)
         if root != evidence.get("root"):
             yield Difference(ALTERED, FILE, "basis.evidence.root", str(evidence.get("root")), root)
+        days = sum(map(len, leaves.values())) if isinstance(leaves, dict) else 0
+        if days != evidence.get("device_days"):
+            yield Difference(ALTERED, FILE, "basis.evidence.device_days", str(evidence.get("device_days")), str(days))
+    elif leaves is not None:
+        yield Difference(ALTERED, FILE, "leaves", "…", "")
     for target in _dicts(report.get("targets")):
         tally = Counter(str(unit.get("verdict")) for unit in _dicts(target.get("units")))
         counts = target.get("counts")
@@ -82,17 +83,22 @@ def of_itself(document: Mapping[str, Any]) -> Iterator[Difference]:
 
 class Now(NamedTuple):
     """
-    What a report is compared with: a store or an opened archive, its days, and the files beside it.
+    What a report is compared with: a store, or an opened archive of evidence, and its days.
 
-    `known_ns` is when the report's evidence was known as it has it. `is_its_own` is an archive that was made then:
-    nothing in it can have come later.
+    `known_ns` is when the report's evidence was known as it has it. Of an archive nothing can have come late: what
+    differs is altered in one that was made then (`is_its_own`), and unclear in any other.
     """
 
     store: Store
-    data: Path
     days: Sequence[Span]
     known_ns: int
+    is_archive: bool = False
     is_its_own: bool = False
+
+    @property
+    def worst(self) -> str:
+        """What is called that which is not explained."""
+        return UNCLEAR if self.is_archive and not self.is_its_own else ALTERED
 
 
 def of_evidence(document: Mapping[str, Any], basis: Basis, now: Now) -> Iterator[Difference]:
@@ -109,25 +115,41 @@ def of_evidence(document: Mapping[str, Any], basis: Basis, now: Now) -> Iterator
                 yield Difference(kind, EVIDENCE, f"{day.name} {device}", had.get(device, ""), has.get(device, ""))
 
 
-def of_inputs(document: Mapping[str, Any], basis: Basis, now: Now) -> Iterator[Difference]:
-    """Yield which of roster, calendars, targets, profiles and disputes are not those of the report."""
+def of_inputs(document: Mapping[str, Any], then: Basis, latest: Basis, now: Now) -> Iterator[Difference]:
+    """
+    Yield which of roster, calendars, targets, profiles, disputes and samples are not those of the report.
+
+    `then` is what they were when the report was made, as is known now, `latest` what they are: what differs from the
+    report's own is altered; what only came since is late, and explains no figure, since figures are recomputed with
+    what there was then.
+    """
     said = document["report"].get("basis") or {}
-    files = {name: getattr(basis, name) for name in INPUTS[1:4]}
-    versions = [f"{one.effective} {one.sha256}" for one in basis.roster]
-    reported = [f"{one.get('effective')} {one.get('sha256')}" for one in _dicts(said.get("roster"))]
-    if versions != reported:
-        kind = LATE if _are_later(now, reported, versions) else ALTERED
-        yield Difference(kind, "roster", "", ", ".join(reported), ", ".join(versions))
-    for name, sha256 in files.items():
-        if said.get(name) != sha256:
-            yield Difference(ALTERED, name, "", str(said.get(name, "")), sha256)
-    if (head := said.get("disputes", "")) != basis.disputes:
-        hashes = Ledger(now.data).examine().hashes
-        kind = LATE if (head in hashes or not head) and basis.disputes else ALTERED
-        yield Difference(kind, "disputes", "", head, basis.disputes)
-    if (drawn := said.get("sampling", "")) != basis.sampling:
-        kind = LATE if drawn == sampling_of(now.data, now.known_ns + _SECOND_NS) else ALTERED
-        yield Difference(kind, "sampling", "", drawn, basis.sampling)
+    before, after = tree_of_basis(then), tree_of_basis(latest)
+    for name in INPUTS:
+        if said.get(name) != before[name]:
+            yield Difference(now.worst, name, "", _short(said.get(name)), _short(before[name]))
+        elif before[name] != after[name]:
+            yield Difference(LATE, name, "", _short(before[name]), _short(after[name]))
+
+
+def late_sites(now: Now, devices: Iterable[str]) -> frozenset[str]:
+    """Return the sites of which any evidence came after a report was made; StoreError when the store fails."""
+    if now.is_archive:
+        return frozenset()
+    names = sorted(devices)
+    some = (names[at : at + _AT_ONCE] for at in range(0, len(names), _AT_ONCE))
+    found = (late_spans(now.store, now.known_ns, piece) for piece in some)
+    return frozenset(site_of(device) for spans in found for device, times in spans.items() if times)
+
+
+def of_making(document: Mapping[str, Any], end_ns: int, now_ns: int) -> Iterator[Difference]:
+    """Yield what a report says of its making that cannot be so: its days were over then, and it is not made yet."""
+    made = document["made"]
+    known_ns = known_at(document)
+    if known_ns is None or not end_ns <= known_ns <= now_ns:
+        yield Difference(ALTERED, FILE, "made.known", str(made.get("known")), "")
+    if made.get("version") != (made.get("software") or {}).get("santong"):
+        yield Difference(ALTERED, FILE, "made.version", str(made.get("version")), "")
 
 
 def of_software(document: Mapping[str, Any], now: Mapping[str, str]) -> Iterator[Difference]:
@@ -139,31 +161,42 @@ def of_software(document: Mapping[str, Any], now: Mapping[str, str]) -> Iterator
 
 
 def of_figures(
-    document: Mapping[str, Any], tree: Mapping[str, Any], known: Sequence[Difference]
+    document: Mapping[str, Any], tree: Mapping[str, Any], known: Sequence[Difference], late: Collection[str], worst: str
 ) -> Iterator[Difference]:
     """
-    Yield each value of a report that is another one when it is recomputed.
+    Yield each value of a report that is another one when it is recomputed with what there was then.
 
-    `known` are the differences of all that it rests on. A figure of a unit is explained by what came late of its own
-    site, or by a roster or disputes that are later ones; one above the units by anything that came late. What nothing
-    explains was altered.
+    `known` are the differences of all that it rests on. A figure of a unit is explained by evidence of its own site
+    that came late (`late` are such sites), or by other rules; one above the units by those of any. What nothing
+    explains is `worst`.
     """
     by_site = defaultdict(set)
     for one in known:
         if one.part == EVIDENCE:
             by_site[site_of(one.place.partition(" ")[2])].add(one.kind)
-    others = {one.kind for one in known if one.part in INPUTS or one.part == SOFTWARE}
-    every = others.union(*by_site.values())
+    for site in late:
+        by_site[site].add(LATE)
+    program = {one.kind for one in known if one.part == SOFTWARE}
+    every = program.union(*by_site.values())
     for place, site, reported, found in _walk(document["report"], tree, "", ""):
-        kinds = others | by_site.get(site, set()) if site else every
-        kind = next((kind for kind in (ALTERED, UNCLEAR, PROGRAM, LATE) if kind in kinds), ALTERED)
+        kinds = program | by_site.get(site, set()) if site else every
+        kind = next((kind for kind in (ALTERED, UNCLEAR, PROGRAM, LATE) if kind in kinds), worst)
         yield Difference(kind, FIGURES, place, _text(reported), _text(found))
+
+
+def of_the_rest(
+    document: Mapping[str, Any], tree: Mapping[str, Any], known: Sequence[Difference]
+) -> Iterator[Difference]:
+    """Yield whether a report of which nothing is another one has another fingerprint all the same: its order, say."""
+    now = fingerprint(tree)
+    if not known and now != document["fingerprint"]:
+        yield Difference(ALTERED, FILE, "report", document["fingerprint"], now)
 
 
 def _kinds(now: Now, day: Span, devices: Sequence[str], had: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield why the evidence of some devices differs: without what came late it must be what it was."""
-    if now.is_its_own:
-        yield from ((device, ALTERED) for device in devices)
+    if now.is_archive:
+        yield from ((device, now.worst) for device in devices)
         return
     late = late_spans(now.store, now.known_ns, devices)
     young = (now.known_ns - UNMARKED_NS, day.end_ns)
@@ -178,15 +211,6 @@ def _kinds(now: Now, day: Span, devices: Sequence[str], had: Mapping[str, str]) 
     for device in devices:
         is_as_before = leaves.get(device) == had.get(device)
         yield device, ALTERED if not is_late[device] else LATE if is_as_before else UNCLEAR
-
-
-def _are_later(now: Now, reported: Sequence[str], versions: Sequence[str]) -> bool:
-    """Tell whether what the report has is still there, and all that is new was imported after it was made."""
-    imported = {one.sha256: one.imported_at.timestamp() * 1e9 for one in Versions(now.data).every()}
-    before, new = ({text.partition(" ")[2] for text in some} for some in (reported, versions))
-    return (
-        bool(before) and before <= imported.keys() and all(imported.get(one, 0) >= now.known_ns for one in new - before)
-    )
 
 
 def _evidence_of(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -228,6 +252,13 @@ def _by_key(some: Iterable[Any]) -> dict[str, Any]:
 
 def _dicts(some: Any) -> list[dict[str, Any]]:
     return [one for one in some if isinstance(one, dict)] if isinstance(some, list) else []
+
+
+def _short(value: Any) -> str:
+    """Return an input's hash, of versions of the roster each with its day."""
+    if isinstance(value, list):
+        return ", ".join(f"{one.get('effective')} {one.get('sha256')}" for one in _dicts(value))
+    return str(value or "")
 
 
 def _text(value: Any) -> str:

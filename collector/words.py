@@ -207,6 +207,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "复算结果与报告不同，或报告由其他版本出具：版面文字未逐项比对，只比对了其中的数据",
         "figures differ, or another version made it: what the pages show was not compared, only the data within",
     ),
+    "not_compared_corrects": (
+        "更正的是哪份报告、变化了哪些数字，此处无法查证：请用它自己的证据归档（--evidence）",
+        "what it says of the report that it corrects cannot be told here: check it with its own archive (--evidence)",
+    ),
     "recheck_late": ("报告出具后补传", "late: came after the report was made"),
     "recheck_altered": ("被改动", "altered"),
     "recheck_unclear": (

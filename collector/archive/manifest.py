@@ -21,6 +21,11 @@ OBSERVED = "observed.txt"  # the devices that others speak for, a line each
 MOST_BYTES = 64 << 20  # of a manifest: it has a line a member, three a day
 _LATEST_NS = 1 << 62
 _NAME = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*")
+# Whatever else were in one could stand in the way of what is read from it.
+_MEMBER = re.compile(
+    r"(?:README\.txt|observed\.txt|calendars\.yaml|targets\.yaml)$"
+    r"|(?:evidence|leaves|roots|roster|profiles|disputes|sampling|correction)/"
+)
 _PART = re.compile(rf"\d{{4}}-\d\d-\d\d|{BEFORE}|{AFTER}")
 
 
@@ -144,6 +149,8 @@ def _check(manifest: Manifest) -> None:
         raise ValueError("a member is named twice")
     if bad := [name for name in names if len(name) > 200 or not _NAME.fullmatch(name)]:
         raise ValueError(f"{bad[0][:80]!r} is no name of a member")
+    if strange := [name for name in names if not _MEMBER.match(name)]:
+        raise ValueError(f"{strange[0][:80]!r} is no member of an archive")
     if min(manifest.holding_ns, *(member.bytes for member in manifest.members)) < 0:
         raise ValueError("a size is less than nothing")
     ZoneInfo(manifest.zone)

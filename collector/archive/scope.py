@@ -74,6 +74,11 @@ class Scope(NamedTuple):
         return self.days[-1].end_ns
 
     @property
+    def horizon_ns(self) -> int:
+        """What was sampled until then can be in it: when it was made, or the end of its days."""
+        return max(self.end_ns, self.made_ns)
+
+    @property
     def parts(self) -> list[Span]:
         """All parts, in the order of time."""
         far_ns = REACH_NS + DAY_NS
@@ -97,7 +102,9 @@ def _points(store: Store, scope: Scope, part: Span, row: Measurement, devices: C
     if part.name == BEFORE:
         return _joined(_before(store, scope, row, devices))
     if part.name == AFTER:
-        return _joined(_after(store, scope, row, devices))
+        points = _joined(_after(store, scope, row, devices))
+        # What was sampled after the archive was made is no part of it; but for marks, see below.
+        return points if row.name == "late" else (one for one in points if one.time_ns <= scope.horizon_ns)
     return store.select(row.name, part.start_ns, part.end_ns, devices)
 
 
@@ -132,11 +139,12 @@ def _after(store: Store, scope: Scope, row: Measurement, devices: Collection[str
         yield _nearest(store, row, _LIFE[:1], end_ns + MINUTE_NS, devices, store.first_from)
         yield _next_boots(store, row, end_ns, scope.made_ns, devices)
     elif row.name == "stop":
-        yield store.select(row.name, end_ns, max(end_ns + REACH_NS, scope.made_ns) + 2 * MINUTE_NS, devices)
+        yield store.select(row.name, end_ns, scope.horizon_ns + 1, devices)
     elif row.name == "delivery":
         yield _without_clock(store, end_ns, max(end_ns, scope.made_ns), devices)
     elif row.name == "late":
-        marks = store.select(row.name, end_ns, max(end_ns, scope.made_ns), devices)
+        # Of evidence that was stored while the days were read there must be a mark as well.
+        marks = store.select(row.name, end_ns, scope.horizon_ns + DAY_NS, devices)
         yield (mark for mark in marks if int(mark.fields.get("oldest", 0)) * 10**6 < end_ns)
     elif row.from_agent:
         yield store.select(row.name, end_ns, end_ns + scope.holding_ns, devices)

@@ -1,7 +1,6 @@
 """`santong close`: a month's report, numbered and frozen with its evidence; and its corrections."""
 
 import json
-import re
 import time
 from collections import Counter
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from collector.closings import ARCHIVE, BadClosing, Closing, Closings, Month, New, month_of
+from collector.closings import ARCHIVE, BadClosing, Closing, Closings, Month, New, Told, month_of
 from collector.commands.asking import (
     Question,
     Way,
@@ -27,11 +26,13 @@ from collector.commands.common import (
     CalendarsOption,
     Data,
     FolderOption,
+    KeyOption,
     Lang,
     RosterOption,
     StoreOption,
     TargetsOption,
     calendars_of,
+    known_key,
     language_of,
     open_for_reading,
 )
@@ -60,6 +61,7 @@ class Order(NamedTuple):
     kinds: tuple[str, ...]
     language: Language
     now_ns: int
+    closings: Closings
 
 
 def close(
@@ -78,6 +80,7 @@ def close(
     calendars: CalendarsOption = None,
     targets: TargetsOption = None,
     folder: FolderOption = None,
+    key: KeyOption = None,
     data: Data = DEFAULT_DATA,
     store: StoreOption = None,
     as_json: AsJson = False,
@@ -95,24 +98,33 @@ def close(
         from collector.evidence import Sources  # noqa: PLC0415
         from collector.titles import FOLDER  # noqa: PLC0415
 
+        closings = Closings(data, known_key(data, key))
         if every:
-            raise typer.Exit(_list(Closings(data), language, as_json=as_json))
+            raise typer.Exit(_list(closings, language, as_json=as_json))
         wanted = _month(month, calendars, data, now_ns)
         own = [folder] if folder else [FOLDER] if FOLDER.is_dir() else []
         sources = Sources(data, tuple(roster or ()), calendars, targets, own)
         kinds = tuple(kind for kind in KINDS if with_pdf or kind != "pdf")
-        order = Order(wanted, sources, store, number, by or operator(), reason, kinds, language, now_ns)
-        _files_can_be_made(order)
-        with Closings(data).new(wanted) as new:
-            correction = _correction(new, order, despite=despite) if new.corrects else None
-            if new.corrects and correction is None:
-                said: dict[str, Any] = {"closed": None, "since": new.corrects.id}
-                _say(said, f"{word('close_nothing', language)} {new.corrects.id}", as_json=as_json)
-                return
-            closing = _close(new, order, correction)
+        told = number, by or operator(), reason, kinds, language, now_ns, closings
+        closing, since = _closed(Order(wanted, sources, store, *told), despite=despite)
     advise_example(calendars, data, language)
-    said = {"closed": closing._asdict(), "folder": str(Closings(data).folder / closing.id)}
-    _say(said, f"{word('close_done', language)} {said['folder']}", as_json=as_json)
+    if closing:
+        place = closings.folder / closing.id
+        said: dict[str, Any] = {"closed": closing._asdict(), "folder": str(place)}
+        _say(said, f"{word('close_done', language)} {place}", as_json=as_json)
+    else:
+        _say({"closed": None, "since": since}, f"{word('close_nothing', language)} {since}", as_json=as_json)
+
+
+def _closed(order: Order, *, despite: bool) -> tuple[Closing | None, str]:
+    """Close a month or correct it; return what was written, if anything, and the id of what was closed before."""
+    _files_can_be_made(order)
+    with order.closings.new(order.month) as new:
+        since = new.corrects.id if new.corrects else ""
+        correction = _correction(new, order, despite=despite) if new.corrects else None
+        if new.corrects and correction is None:
+            return None, since
+        return _close(new, order, correction), since
 
 
 def _say(tree: dict[str, Any], text: str, *, as_json: bool) -> None:
@@ -138,44 +150,48 @@ def _files_can_be_made(order: Order) -> None:
     from collector.archive.keys import Signer  # noqa: PLC0415
     from collector.report import files  # noqa: PLC0415
 
-    if re.search(r"[\x00-\x1f]", order.number):
-        fail("--number: has characters that cannot be printed")
+    for option, text in (("--number", order.number), ("--by", order.by), ("--reason", order.reason)):
+        if not text.isprintable():
+            fail(f"{option}: has characters that cannot be printed")
     Signer(order.sources.data)
     for kind in order.kinds:
         files.can_be_made(Path(f"report.{kind}"), order.language)
 
 
-def _close(new: New, order: Order, correction: "Correction | None") -> Closing:
-    """Write the archive, and from it the report in all its kinds."""
+def _close(new: New, order: Order, correction: "Correction | None") -> Closing | None:
+    """Write the archive, and from it the report in all its kinds; None where a correction would say nothing new."""
     from collector import evidence  # noqa: PLC0415
     from collector.archive.keys import Signer  # noqa: PLC0415
+    from collector.corrections import files_of  # noqa: PLC0415
     from collector.report import files  # noqa: PLC0415
     from collector.report.tree import fingerprint, tree_of  # noqa: PLC0415
     from collector.reporting import made_at  # noqa: PLC0415
 
-    archive = new.path / f"{new.id}.{ARCHIVE}"
-    opened = open_for_reading(order.sources.data, order.store)
+    archive, sources = new.path / f"{new.id}.{ARCHIVE}", order.sources
+    if correction and new.corrects:
+        before = order.closings.file(new.corrects, new.corrects.document)
+        sources = sources._replace(more=files_of(correction, before.read_bytes()))
+    opened = open_for_reading(sources.data, order.store)
     try:
         with progress(order.language) as show:
             period = order.month.first, order.month.last
-            sources = order.sources
-            evidence.export(
-                archive, opened, sources, period, order.now_ns, lambda done, all_, _: show(done, all_, "archiving")
-            )
+            told = lambda done, total, _: show(done, total, "archiving")  # noqa: E731
+            evidence.export(archive, opened, sources, period, order.now_ns, told)
     finally:
         opened.close()
     report, known_ns, zone = _reported(archive, new, order)
-    if correction:
-        report = _corrected(report, correction, new, order)
+    if correction and not correction.rows and _is_as_before(report, before):
+        return None
     made = made_at(order.now_ns, known_ns, zone)
     for kind in order.kinds:
         files.write(new.path / f"{new.id}.{kind}", report, order.language, made)
-    signer = Signer(order.sources.data)
-    return new.finish(signer, report.head.number, order.by, made.at, fingerprint(tree_of(report)))
+    said = Told(report.head.number, made.at, order.by, fingerprint(tree_of(report)))
+    return new.finish(Signer(sources.data), said)
 
 
 def _reported(archive: Path, new: New, order: Order) -> "tuple[Report, int, Any]":
     """Return the report of an archive alone: what is not in it does not count."""
+    from collector.corrections import corrected_by  # noqa: PLC0415
     from collector.report.model import Head  # noqa: PLC0415
     from collector.reporting import Hashing, Rest, report_of  # noqa: PLC0415
 
@@ -188,7 +204,18 @@ def _reported(archive: Path, new: New, order: Order) -> "tuple[Report, int, Any]
             found = verified(opened, posed.promise, source.now_ns, Way(recompute=True, taken=taken), order.language)
             head = Head(order.number or new.id, found.period.first, found.period.last, str(zone))
             rest = Rest(posed.inputs, newest, Hashing(zone, None, source.archive), source.data, source.now_ns)
-            return report_of(opened, posed.promise, found, head, rest), source.now_ns, zone
+            report = report_of(opened, posed.promise, found, head, rest)
+        return corrected_by(report, source.data), source.now_ns, zone
+
+
+def _is_as_before(report: "Report", before: Path) -> bool:
+    """Tell whether a report says what the one before did: nothing that changed since concerns it."""
+    from collector.corrections import plain  # noqa: PLC0415
+    from collector.report import files  # noqa: PLC0415
+
+    now, then = plain(report), files.read(before)["report"]
+    apart = {"number", "basis", "corrects", "disputes_head"}
+    return {name: now[name] for name in now.keys() - apart} == {name: then[name] for name in then.keys() - apart}
 
 
 def _correction(new: New, order: Order, *, despite: bool) -> "Correction | None":
@@ -202,9 +229,8 @@ def _correction(new: New, order: Order, *, despite: bool) -> "Correction | None"
     before = new.corrects
     if before is None:
         raise BadClosing("there is nothing to correct")
-    closings = Closings(order.sources.data)
     rows: Counter[str] = Counter()
-    with Archive(closings.file(before, before.archive)) as archive:
+    with Archive(order.closings.file(before, before.archive), order.closings.public) as archive:
         inputs = changed_inputs(archive, order.sources, (order.month.first, order.month.last), order.now_ns)
         opened = open_for_reading(order.sources.data, order.store)
         try:
@@ -222,19 +248,6 @@ def _correction(new: New, order: Order, *, despite: bool) -> "Correction | None"
         raise typer.Exit(1)
     counts = {kind: rows[kind] for kind in ROWS if rows[kind]}
     return Correction(before.number, before.fingerprint, before.closed_at, counts, inputs, order.reason)
-
-
-def _corrected(report: "Report", correction: "Correction", new: New, order: Order) -> "Report":
-    """Return a report with what it corrects: the figures that are others than those of the one before."""
-    from collector.report import files  # noqa: PLC0415
-    from collector.report.correction import moved  # noqa: PLC0415
-    from collector.report.tree import canonical, tree_of  # noqa: PLC0415
-
-    if new.corrects is None:
-        return report
-    before = files.read(Closings(order.sources.data).file(new.corrects, new.corrects.document))
-    targets, units = moved(before["report"], json.loads(canonical(tree_of(report))))
-    return report._replace(correction=correction._replace(targets=targets, units=units))
 
 
 def _list(closings: Closings, language: Language, *, as_json: bool) -> int:

@@ -31,18 +31,21 @@ from contract import __version__
 from contract.command_line import fail, one_line_errors
 
 if TYPE_CHECKING:
+    from collector.archive.scope import Span
     from collector.recheck import Difference
+    from collector.report.basis import Basis
     from collector.report.model import Report
+    from collector.store.base import Store
 
 MOST_SHOWN = 50
+_SECOND_NS = 10**9
 
 
 class Checked(NamedTuple):
     """
     What a check found: the differences, and what of the file could not be compared and why.
 
-    `not_compared` are keys of words: `evidence` without hashes in the report, `face` where another version made it or
-    its figures are not the recomputed ones.
+    `not_compared` are keys of words: `evidence` without hashes in the report.
     """
 
     file: Path
@@ -119,52 +122,84 @@ def _question(
 def _checked(
     file: Path, document: dict[str, Any], question: Question, source: Source, store: str | None, language: Language
 ) -> Checked:
+    """Recompute a report with what there was when it was made, and compare."""
     from collector import recheck  # noqa: PLC0415
-    from collector.evidence import software, spans_of  # noqa: PLC0415
-    from collector.report.tree import canonical, fingerprint, tree_of  # noqa: PLC0415
-    from collector.reporting import Hashing, Rest, report_of  # noqa: PLC0415
+    from collector.as_of import folder_as_of  # noqa: PLC0415
+    from collector.corrections import plain  # noqa: PLC0415
+    from collector.evidence import software  # noqa: PLC0415
+    from collector.report.tree import fingerprint  # noqa: PLC0415
 
     known_ns = recheck.known_at(document)
     if known_ns is None:
         fail(f"{file}: does not say when its evidence was known")
-    report = document["report"]
     archive = source.archive
-    # As it was known then: what is at risk or over must not depend on when it is checked.
-    source = source._replace(now_ns=source.now_ns if archive else known_ns)
-    posed = pose(question, source)
-    zone = posed.calendars.zone
-    taken, newest = taken_from(source.data, is_counted=True)
+    with reading(source, store) as opened, tempfile.TemporaryDirectory(prefix="santong-as-of-") as name:
+        then = source
+        if archive is None:
+            folder_as_of(source.data, Path(name), known_ns + _SECOND_NS)
+            then = source._replace(data=Path(name), now_ns=known_ns)
+        again, days, latest = _again(document, question, (source, then), opened, language)
+        is_its_own = archive is not None and archive.manifest.made_ns // _SECOND_NS * _SECOND_NS == known_ns
+        now = recheck.Now(opened, days, known_ns, archive is not None, is_its_own)
+        again, of_correction = _as_correction(file, document, again, source)
+        differences = [
+            *recheck.of_making(document, days[-1].end_ns, time.time_ns()),
+            *recheck.of_itself(document),
+            *recheck.of_software(document, software()),
+            *recheck.of_inputs(document, again.basis, latest, now),
+            *recheck.of_evidence(document, again.basis, now),
+            *of_correction,
+        ]
+        evidence = again.basis.evidence
+        devices = {device for leaves in evidence.leaves.values() for device in leaves} if evidence else set()
+        late = recheck.late_sites(now, devices)
+    tree = plain(again)
+    differences += recheck.of_figures(document, tree, differences, late, now.worst)
+    differences += recheck.of_the_rest(document, tree, differences)
     has_hashes = isinstance(document.get("leaves"), dict)
-    with reading(source, store) as opened:
-        way = Way(recompute=True, taken=taken, rates=not report.get("left_out"))
-        found = verified(opened, posed.promise, source.now_ns, way, language)
-        rest = Rest(posed.inputs, newest, Hashing(zone, has_hashes, archive), source.data, source.now_ns)
-        with progress(language) as show:
-            again = report_of(opened, posed.promise, found, _head(report, found.period, str(zone)), rest, show)
-        days = spans_of((found.period.first, found.period.last), zone)
-        is_its_own = archive is not None and archive.manifest.made_ns // 10**9 * 10**9 == known_ns
-        now = recheck.Now(opened, source.data, days, known_ns, is_its_own)
-        differences = [*recheck.of_itself(document), *recheck.of_software(document, software())]
-        differences += recheck.of_inputs(document, again.basis, now)
-        differences += recheck.of_evidence(document, again.basis, now)
-    again = _as_correction(file, again, report)
-    tree = json.loads(canonical(tree_of(again)))  # plain values, as the document has them
-    differences += recheck.of_figures(document, tree, differences)
-    missing = [] if has_hashes else ["evidence"]
     if file.suffix.lower() != ".json":
         if fingerprint(tree) == document["fingerprint"] and document["made"].get("version") == __version__:
             differences += _face(file, again, document)
         else:
-            missing.append("face")
-    evidence = again.basis.evidence
+            differences.append(recheck.Difference(recheck.UNCLEAR, recheck.FILE, "face"))
     return Checked(
         file,
-        str(report.get("number")),
+        str(document["report"].get("number")),
         document["fingerprint"],
         tuple(differences),
         evidence.device_days if evidence else 0,
-        tuple(missing),
+        () if has_hashes else ("evidence",),
     )
+
+
+def _again(
+    document: dict[str, Any], question: Question, sources: tuple[Source, Source], store: "Store", language: Language
+) -> "tuple[Report, list[Span], Basis]":
+    """
+    Return the report recomputed, its days, and what it would rest on now.
+
+    `sources` are the one that there is now, and the one that there was when the report was made.
+    """
+    from collector.as_of import store_as_of  # noqa: PLC0415
+    from collector.basis import basis_of, sampling_of  # noqa: PLC0415
+    from collector.evidence import spans_of  # noqa: PLC0415
+    from collector.reporting import Hashing, Rest, report_of  # noqa: PLC0415
+
+    source, then = sources
+    posed, latest = pose(question, then), pose(question, source)
+    zone, period = posed.calendars.zone, posed.promise.period
+    taken, newest = taken_from(then.data, is_counted=True)
+    known = store_as_of(store, then.now_ns + _SECOND_NS)
+    way = Way(recompute=True, taken=taken, rates=not document["report"].get("left_out"))
+    found = verified(known, posed.promise, then.now_ns, way, language)
+    hashing = Hashing(zone, isinstance(document.get("leaves"), dict), source.archive)
+    rest = Rest(posed.inputs, newest, hashing, then.data, then.now_ns)
+    with progress(language) as show:
+        again = report_of(known, posed.promise, found, _head(document["report"], period, str(zone)), rest, show)
+    basis = basis_of(latest.inputs, period.first, None, source.archive)
+    _, head = taken_from(source.data, is_counted=True)
+    basis = basis._replace(disputes=head, sampling=sampling_of(source.data))
+    return again, spans_of((period.first, period.last), zone), basis
 
 
 def _head(report: dict[str, Any], period: Any, zone: str) -> Any:
@@ -174,16 +209,31 @@ def _head(report: dict[str, Any], period: Any, zone: str) -> Any:
     return Head(str(report.get("number")), period.first, period.last, zone, *scope)
 
 
-def _as_correction(file: Path, again: "Report", report: dict[str, Any]) -> "Report":
-    """Return the report with what it says of the one that it corrects: that does not follow from the evidence now."""
+def _as_correction(
+    file: Path, document: dict[str, Any], again: "Report", source: Source
+) -> "tuple[Report, list[Difference]]":
+    """
+    Return the report with what it says of the one that it corrects, and what of that cannot be told.
+
+    An archive has the report before within; beside a store it is known where this report was closed and signed.
+    """
+    from collector.closings import is_signed_as_closed  # noqa: PLC0415
+    from collector.corrections import corrected_by  # noqa: PLC0415
+    from collector.recheck import UNCLEAR, Difference  # noqa: PLC0415
     from collector.report.correction import correction_from  # noqa: PLC0415
 
-    if not report.get("corrects"):
-        return again
+    said = document["report"].get("corrects")
+    if source.archive:
+        return corrected_by(again, source.data), []
+    if not said:
+        return again, []
     try:
-        return again._replace(correction=correction_from(report["corrects"]))
+        again = again._replace(correction=correction_from(said))
     except ValueError as error:
         fail(f"{file}: {error}")
+    if is_signed_as_closed(source.data, document["fingerprint"]):
+        return again, []
+    return again, [Difference(UNCLEAR, "file", "corrects")]
 
 
 def _face(file: Path, report: "Report", document: dict[str, Any]) -> "Iterator[Difference]":

@@ -30,7 +30,8 @@ _PARTS = {
     "disputes": "part_disputes",
     "sampling": "part_sampling",
 }
-_NOT_COMPARED = {"evidence": "not_compared_evidence", "face": "not_compared_face"}
+_NOT_COMPARED = {"evidence": "not_compared_evidence"}
+_PLACES = {"face": "not_compared_face", "corrects": "not_compared_corrects"}
 
 
 def as_tree(checked: "Checked", most: int) -> dict[str, Any]:
@@ -78,6 +79,8 @@ def _outcome(checked: "Checked") -> str:
 
 
 def _sentence(one: "Difference", language: Language) -> str:
+    if one.part == "file" and one.place in _PLACES:
+        return word(_PLACES[one.place], language)
     what = f"{word(_PARTS[one.part], language)} {one.place}".rstrip()
     return f"{what}  {_short(one.reported)} → {_short(one.found)}"
 

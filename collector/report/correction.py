@@ -8,6 +8,9 @@ What a numbered correction 更正 says of the report that it corrects: what came
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+ROWS = ("late", "altered", "exchanged", "missing", "added")
+INPUTS = ("roster", "calendars", "targets", "profiles", "disputes", "sampling")
+
 
 class Change(NamedTuple):
     """A figure of before and of now: verdicts by their names, the bounds of a rate as shares, None without one."""
@@ -70,6 +73,8 @@ class Correction(NamedTuple):
 def correction_from(tree: Mapping[str, Any]) -> Correction:
     """Return the correction of plain values; ValueError for what is none."""
     try:
+        if unknown := [*set(tree["rows"]) - set(ROWS), *set(tree["inputs"]) - set(INPUTS)]:
+            raise ValueError(f"is no correction: {unknown[0]!r} cannot differ")
         return Correction(
             str(tree["number"]),
             str(tree["fingerprint"]),
@@ -81,7 +86,13 @@ def correction_from(tree: Mapping[str, Any]) -> Correction:
             tuple(OfUnit(one["target"], one["id"], one["title"], one["site"], _change(one)) for one in tree["units"]),
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"is no correction: {error}") from None
+        raise ValueError(f"is no correction: {type(error).__name__} {error}") from None
+
+
+def with_figures(correction: Correction, before: Mapping[str, Any], now: Mapping[str, Any]) -> Correction:
+    """Return a correction with the figures that moved between two reports, as trees."""
+    targets, units = moved(before, now)
+    return correction._replace(targets=targets, units=units)
 
 
 def moved(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[tuple[OfTarget, ...], tuple[OfUnit, ...]]:
@@ -124,4 +135,5 @@ def _figure(one: Mapping[str, Any] | None) -> tuple[Any, ...]:
 
 
 def _change(tree: Mapping[str, Any]) -> Change:
-    return Change(*(tree[name] for name in Change._fields))
+    before, now, *bounds = (tree[name] for name in Change._fields)
+    return Change(str(before), str(now), *(None if one is None else float(one) for one in bounds))

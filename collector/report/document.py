@@ -8,13 +8,17 @@ import base64
 import binascii
 import gzip
 import json
+import re
 import zlib
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from collector.report.model import Made, Report
 from collector.report.tree import FORMAT, fingerprint, tree_of
 from contract.errors import SantongError
 
+_HASH = re.compile("[0-9a-f]{64}")
 MOST_BYTES = 1 << 30  # of a document that is unpacked
 
 
@@ -59,4 +63,31 @@ def read_document(content: bytes) -> dict[str, Any]:
     parts = {"fingerprint": str, "made": dict, "report": dict}
     if lacking := [name for name, kind in parts.items() if not isinstance(tree.get(name), kind)]:
         raise BadReport(f"has no {lacking[0]}")
+    if flaw := next(_flaws(tree), ""):
+        raise BadReport(f"is of no shape that a report has: {flaw}")
     return tree
+
+
+def _flaws(tree: dict[str, Any]) -> Iterator[str]:
+    """Yield what of a document is not of the shape that whoever recomputes it relies on."""
+    made, leaves = tree["made"], tree.get("leaves")
+    software = made.get("software")
+    if not isinstance(made.get("version"), str) or not all(_is_instant(made.get(name)) for name in ("at", "known")):
+        yield "made"
+    if not isinstance(software, dict) or not all(isinstance(one, str) for one in software.values()):
+        yield "made.software"
+    if not isinstance(tree["report"].get("basis"), dict):
+        yield "report.basis"
+    if leaves is not None and not (isinstance(leaves, dict) and all(map(_are_hashes, leaves.values()))):
+        yield "leaves"
+
+
+def _is_instant(text: Any) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except (TypeError, ValueError):
+        return False
+
+
+def _are_hashes(some: Any) -> bool:
+    return isinstance(some, dict) and all(isinstance(one, str) and _HASH.fullmatch(one) for one in some.values())

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -284,7 +285,7 @@ def test_a_document_of_strange_shape_ends_in_a_line(county: County) -> None:
         document["report"] |= change
         file = county.data / "strange.json"
         file.write_text(json.dumps(document), encoding="utf-8")
-        code = 2 if change.keys() & {"from", "county", "corrects"} else 1
+        code = 2 if change.keys() & {"from", "county", "corrects"} or change == {"basis": None} else 1
         run("report", "check", file, *county.options, code=code)
 
 
@@ -317,3 +318,87 @@ def test_without_hashes_figures_alone_are_compared(county: County) -> None:
     said, _ = run("report", "check", out, *county.options, "--lang", "en")
     assert "figures alone were compared" in said
     assert said.rstrip().endswith("come to.")
+
+
+def all_pass(report: dict[str, Any]) -> None:
+    """Turn every unit and target into one that passes, counts and all."""
+    for target in report["targets"]:
+        target["verdict"] = "pass"
+        for unit in target["units"]:
+            unit["verdict"] = "pass"
+        total = len(target["units"])
+        target["counts"] |= {"proven": total, "failing": 0, "unproven": 0}
+
+
+def test_an_older_roster_that_never_was_explains_nothing(county: County) -> None:
+    """A report of falsified verdicts that claims another day of its roster is altered, not late."""
+
+    def change(report: dict[str, Any]) -> None:
+        all_pass(report)
+        report["basis"]["roster"][0]["effective"] = TUESDAY.isoformat()
+        report["basis"]["disputes"] = ""
+
+    file = edited(county, change)
+    for found in (county.recheck(file, code=1), county.check(file, code=1)):
+        assert {kind for kind, _, _ in named(found)} == {"altered"}
+
+
+def test_a_moment_that_cannot_be_explains_nothing(county: County) -> None:
+    """A report that says it was made before its days were over, with no evidence, is altered."""
+    document = county.document()
+    all_pass(document["report"])
+    document["made"]["known"] = "2000-01-01T00:00:00+08:00"
+    document["leaves"] = {day: {} for day in document["leaves"]}
+    document["report"]["basis"]["evidence"] |= {"device_days": 0, "root": hashlib.sha256().hexdigest()}
+    document["fingerprint"] = fingerprint(document["report"])
+    file = county.data / "early.json"
+    file.write_text(json.dumps(document), encoding="utf-8")
+    found = named(county.recheck(file, code=1))
+    assert ("altered", "file", "made.known") in found
+    assert "late" not in {kind for kind, _, _ in found}
+
+
+def test_pages_that_cannot_be_compared_are_not_the_same(county: County) -> None:
+    """Another version in a page makes its text no less falsified: exit code 1."""
+    text = county.file("html").read_text(encoding="utf-8")
+    packed = text.split('<template id="santong-report">')[1].split("<")[0]
+    document = json.loads(gzip.decompress(base64.b64decode(packed)))
+    document["made"]["version"] = document["made"]["software"]["santong"] = "0.0.9"
+    again = base64.b64encode(gzip.compress(json.dumps(document).encode())).decode()
+    file = county.data / "old.html"
+    file.write_text(text.replace(packed, again).replace(CLOSED, "ST-2019-01"), encoding="utf-8")
+    assert ("unclear", "file", "face") in named(county.recheck(file, code=1))
+
+
+def test_another_order_or_number_of_hashes_is_found(county: County) -> None:
+    """What no single figure shows, the order of targets or how many days were hashed, is no report of this evidence."""
+    order = edited(county, lambda report: report["targets"].reverse())
+    assert named(county.recheck(order, code=1)) == {("altered", "file", "report")}
+    more = edited(county, lambda report: report["basis"]["evidence"].update(device_days=9))
+    assert ("altered", "file", "basis.evidence.device_days") in named(county.recheck(more, code=1))
+
+
+def test_an_invented_correction_is_found(county: County) -> None:
+    """A report that says it corrects another one, which its archive knows nothing of."""
+
+    def change(report: dict[str, Any]) -> None:
+        report["corrects"] = {
+            "number": "ST-2019-01", "fingerprint": "x", "made_at": "2019-02-01T00:00:00+08:00", "rows": {"late": 3},
+            "inputs": [], "reason": "", "targets": [], "units": [],
+        }  # fmt: skip
+
+    file = edited(county, change)
+    assert ("altered", "figures", "corrects") in named(county.recheck(file, code=1))
+    assert ("unclear", "file", "corrects") in named(county.check(file, code=1))
+
+
+def test_a_report_of_days_whose_end_is_explained_later_is_the_same(county: County) -> None:
+    """Evidence after a report was made explains the end of its days: the report is judged by what was known then."""
+    out = county.data / "early.json"
+    run("report", "--from", MONDAY, "--to", TUESDAY, *county.options, "--out", out)
+    time.sleep(2)
+    world = World()
+    world.add("presence", CLASS_1, now_ns(), {"boot": "later", "uptime_s": 5.0, "lan": 1, "wan": 1})
+    world.add("stop", CLASS_1, now_ns(), {"boot": "later", "uptime_s": 5.0, "reason": "shutdown"})
+    county.add(world)
+    assert county.check(out)["is_the_same"]

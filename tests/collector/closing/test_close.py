@@ -1,16 +1,19 @@
 """`santong close`: a month frozen with its evidence; what comes later is a numbered correction."""
 
+import hashlib
 import json
 import os
 import shutil
 import signal
 import subprocess
 import time
+import zipfile
 from datetime import datetime
 
 import openpyxl
 import pytest
 
+from collector.archive.keys import Signer
 from collector.archive.read import Archive
 from tests.collector.closing.conftest import CLOSED, FIRST, KINDS, MONTH, TUESDAY, County
 from tests.collector.commands import run
@@ -73,7 +76,7 @@ def test_late_evidence_gives_a_numbered_correction(county: County) -> None:
     county.close("--reason", "停电后补传")
     corrects = county.document(CORRECTION)["report"]["corrects"]
     assert (corrects["number"], corrects["fingerprint"]) == (CLOSED, county.document()["fingerprint"])
-    assert (corrects["rows"], corrects["inputs"], corrects["reason"]) == ({"late": 20}, [], "停电后补传")
+    assert (corrects["rows"], corrects["inputs"], corrects["reason"]) == ({"late": 21}, [], "停电后补传")
     for kind in KINDS:
         assert county.recheck(county.file(kind, CORRECTION), CORRECTION)["is_the_same"]
         assert county.recheck(county.file(kind))["is_the_same"]
@@ -231,3 +234,54 @@ def test_a_month_closed_by_the_example_calendars_says_so(county: County) -> None
     assert "calendars.yaml" in error
     exported = ("evidence", "export", "--from", FIRST, "--to", TUESDAY, "--out", county.data / "a.zip", *county.options)
     assert "calendars.yaml" in run(*exported, "--lang", "en")[1]
+
+
+def test_what_does_not_concern_the_month_is_no_correction(county: County) -> None:
+    """A machine that stops today, and a dispute about another month that is only proposed: nothing is corrected."""
+    world = World()
+    world.add("stop", CLASS_1, now_ns(), {"boot": "later", "uptime_s": 60.0, "reason": "shutdown"})
+    county.add(world)
+    words = ("--from", f"{datetime.now(ZONE):%Y-%m-%d}", "--text", "x", "--by", "甲", "--data", county.data)
+    run("dispute", "propose", "--site", CLASS_1.partition(".")[0], "--reason", "exam", *words)
+    assert json.loads(county.close("--json")[0]) == {"closed": None, "since": CLOSED}
+    assert [one.name for one in (county.data / "reports").iterdir()] == [CLOSED]
+
+
+def test_a_closing_signed_by_another_key_is_refused(county: County) -> None:
+    """Whoever signs a closing anew with a key of his own is found by the key that DATA has."""
+    folder, other = county.data / "reports" / CLOSED, county.data / "other"
+    run("evidence", "key", "--data", other)
+    signer = Signer(other)
+    record = (folder / "closing.json").read_bytes()
+    (folder / "closing.sig").write_bytes(signer.sign(record))
+    (folder / "public.pem").write_bytes(signer.public)
+    assert "signed by another key" in run("close", "--list", "--data", county.data, code=2)[1]
+
+
+def test_a_file_that_was_put_in_is_named(county: County) -> None:
+    """A file beside those that were signed is none of them."""
+    (county.data / "reports" / CLOSED / "extra.pdf").write_bytes(b"x")
+    assert "extra.pdf" in run("close", "--list", "--data", county.data, code=1)[0]
+
+
+@pytest.mark.parametrize("option", ["--reason", "--by", "--number"])
+def test_what_cannot_be_printed_is_refused_before_anything_is_done(county: County, option: str) -> None:
+    """A line break in a name would make two lines of a list of one."""
+    _, error = county.close(option, "a\nb", code=2)
+    assert error.startswith(option)
+
+
+def test_an_archive_with_a_store_of_its_own_is_refused(county: County) -> None:
+    """A file in an archive that is none of its members could stand in the way of what is judged, though signed."""
+    file, evil = county.file("evidence.zip"), county.data / "evil.zip"
+    body = b"x"
+    with zipfile.ZipFile(file) as old, zipfile.ZipFile(evil, "w") as new:
+        tree = json.loads(old.read("manifest.json"))
+        tree["members"].append({"name": "evidence.sqlite", "bytes": 1, "sha256": hashlib.sha256(body).hexdigest()})
+        manifest = json.dumps(tree).encode()
+        changed = {"manifest.json": manifest, "manifest.sig": Signer(county.data).sign(manifest)}
+        for name in old.namelist():
+            new.writestr(name, changed.get(name, old.read(name)))
+        new.writestr("evidence.sqlite", body)
+    for words in (("evidence", "check", evil), ("verify", "--evidence", evil)):
+        assert "'evidence.sqlite' is no member" in run(*words, "--data", county.data, code=2)[1]
