@@ -19,7 +19,8 @@ from collector.archive.keys import FOLDER
 
 LOG = "handed.log"
 TAKEN = "taken"
-_LINE = re.compile(r"(\d{4}-\d\d-\d\d) ([0-9a-f]{64}) (\S+) (\d{1,19}) (\w+)")
+_LINE = re.compile(r"(\d{4}-\d\d-\d\d) ([0-9a-f]{64}) (\S+) (\d{1,19}) (\S+)")
+_STRANGE = re.compile(r"[^\w-]+")
 
 
 class Handed(NamedTuple):
@@ -38,7 +39,8 @@ class Handed(NamedTuple):
 
     def line(self) -> str:
         """Return it as it is written, with its line feed."""
-        return " ".join(map(str, self)) + "\n"
+        outcome = _STRANGE.sub("?", self.outcome) or "?"  # what another side answered may be anything
+        return " ".join(map(str, self._replace(outcome=outcome))) + "\n"
 
 
 class HandedLog:

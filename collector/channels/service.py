@@ -32,6 +32,7 @@ _MEANT = {"wecom": "wecombot", "http": "json", "https": "jsons", "smtp": "mailto
 # Of a URL's query, what tells one receiver from another. All else is how it is sent, or a password.
 _WHO = ("to", "cc", "bcc", "key", "token", "user", "smtp")
 _IN_ALL_S = 30.0
+_MOST_CODE = 10**9  # some are negative: -1 where 企业微信 is busy
 
 
 class Unknown(SantongError):
@@ -180,7 +181,7 @@ def _inside(answers: list[Any]) -> str:
         except (ValueError, AttributeError):
             return FAILED
         if code != 0:
-            return f"{REFUSED}_{int(code)}" if isinstance(code, int) else FAILED
+            return f"{REFUSED}_{int(code)}" if isinstance(code, int) and abs(code) < _MOST_CODE else FAILED
     return TAKEN if answers else FAILED
 
 

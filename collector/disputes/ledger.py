@@ -6,7 +6,8 @@ The file of disputes and closures in a data folder: read whole, added to line by
                   authorised.txt    who may decide, a name a line; written by hand, everybody where it is not there
                   torn-1            what a power cut left of a line, set aside
 
-A record is confirmed when it is on disk. Writers wait for each other; readers need not.
+A record is confirmed when it is on disk. A head that names no record is there before the first one: records without
+any head were never left by a power cut, and may have lost their end. Writers wait for each other; readers need not.
 """
 
 import fcntl
@@ -63,7 +64,10 @@ class Ledger:
         except ValueError as error:
             found = examine(self._content(), None)
             return found._replace(problems=(*found.problems, f"{HEAD}: is not what was written: {error}"))
-        return examine(self._content(), kept)
+        found = examine(self._content(), kept)
+        if kept is None and self._file.exists():
+            return found._replace(problems=(*found.problems, f"{HEAD}: removed; records may be missing at the end"))
+        return found
 
     def read(self) -> Examined:
         """Return the disputes; BadRecords when anything was changed or removed."""
@@ -89,7 +93,7 @@ class Ledger:
             entry = make(found.disputes)
             if why := refusal(entry, found.disputes, self._authorised()):
                 raise Refused(f"{why}; {note}" if note else why)
-            if found.head != self._head():
+            if found.head != self._head():  # none is there, or a power cut left the one before
                 self._write_head(found.head)
             line = line_of(entry, found.head)
             self._append(line)
@@ -147,11 +151,11 @@ class Ledger:
         except FileNotFoundError:
             return b""
 
-    def _head(self) -> Head:
+    def _head(self) -> Head | None:
         try:
             return head_from((self.folder / HEAD).read_bytes())
         except FileNotFoundError:
-            return Head()
+            return None
 
     def _authorised(self) -> list[str] | None:
         """Return who may decide; None: there is no list."""

@@ -1,16 +1,19 @@
 """A report as a file of one of four kinds: whole, or not there at all."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from collector.report import html, pdf, xlsx
+from collector.report import html, pdf, xlsx, xlsx_face
 from collector.report.document import BadReport, document_of, read_document
 from collector.report.html import Limits, html_of
 from collector.report.model import Made, Report
 from collector.report.pdf import PDF_LIMITS, check, pdf_of
 from collector.report.xlsx import write_xlsx
 from collector.words import Language
+from contract.errors import SantongError
 
 KINDS = ("html", "pdf", "xlsx", "json")
 
@@ -49,7 +52,7 @@ def write(out: Path, report: Report, language: Language, made: Made, *, only_vis
 def read(file: Path) -> dict[str, Any]:
     """Return the document of a file of any kind; BadReport, with the file's name, where there is none in it."""
     kind = _kind(file)
-    try:
+    with _is_readable(file):
         if kind == "html":
             return read_document(html.document_in(file.read_text(encoding="utf-8", errors="replace")))
         if kind == "pdf":
@@ -57,8 +60,21 @@ def read(file: Path) -> dict[str, Any]:
         if kind == "xlsx":
             return read_document(xlsx.document_in(file))
         return read_document(file.read_bytes())
+
+
+@contextmanager
+def _is_readable(file: Path) -> Iterator[None]:
+    """Raise BadReport with a file's name for whatever its readers stumble over: any bytes may be in it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what readers think of parts that they do not know
+            yield
     except BadReport as flaw:
         raise BadReport(f"{file}: {flaw}") from None
+    except (SantongError, OSError):
+        raise
+    except Exception:  # noqa: BLE001  pypdf and openpyxl raise nearly anything, and late
+        raise BadReport(f"{file}: is damaged, and cannot be read") from None
 
 
 def faces_differ(file: Path, others: Sequence[Path]) -> list[tuple[str, str, str]]:
@@ -68,8 +84,10 @@ def faces_differ(file: Path, others: Sequence[Path]) -> list[tuple[str, str, str
     Of JSON there is nothing to see but the document. An empty list: it shows the same as one of them.
     """
     nearest: list[tuple[str, str, str]] = []
+    with _is_readable(file):
+        face = _face(file)
     for other in others:
-        found = [(at, a, b) for at, a, b in _side_by_side(_face(file), _face(other)) if a != b]
+        found = [(at, a, b) for at, a, b in _side_by_side(face, _face(other)) if a != b]
         if not found:
             return []
         nearest = found if not nearest or len(found) < len(nearest) else nearest
@@ -77,14 +95,13 @@ def faces_differ(file: Path, others: Sequence[Path]) -> list[tuple[str, str, str
 
 
 def _face(file: Path) -> dict[str, str]:
-    """Return all that a file shows, by its place: line, page and line, or cell."""
+    """Return all that a file shows, by its place: line, page and line, cell, or a part that is no text."""
     kind = _kind(file)
     if kind == "html":
         return {f"line {number}": line for number, line in enumerate(file.read_text("utf-8").splitlines(), 1)}
     if kind == "pdf":
-        pages = enumerate(pdf.texts_of(file), 1)
-        return {f"page {page}:{n}": line for page, text in pages for n, line in enumerate(text.splitlines(), 1)}
-    return xlsx.cells_of(file) if kind == "xlsx" else {}
+        return pdf.face_of(file)
+    return xlsx_face.face_of(file) if kind == "xlsx" else {}
 
 
 def _side_by_side(one: dict[str, str], other: dict[str, str]) -> list[tuple[str, str, str]]:

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from collector.report import pdf_face
 from collector.report.document import BadReport
 from collector.report.html import Limits
 from collector.words import Language
@@ -60,9 +61,13 @@ def document_in(file: Path) -> bytes:
     return bytes(attached[0])
 
 
-def texts_of(file: Path) -> list[str]:
-    """Return what stands on each page of a PDF."""
-    return [page.extract_text() for page in _opened(file).pages]
+def face_of(file: Path) -> dict[str, str]:
+    """Return all that a PDF shows, by its place: each line of each page's text, then what pdf_face.py tells apart."""
+    reader = _opened(file)
+    found: dict[str, str] = {}
+    for number, page in enumerate(reader.pages, 1):
+        found |= {f"page {number}:{at}": line for at, line in enumerate(page.extract_text().splitlines(), 1)}
+    return found | dict(pdf_face.parts_of(reader))
 
 
 def _opened(file: Path) -> Any:

@@ -34,7 +34,7 @@ from collector.verify.results import Interval, UnitResult, Verdict
 from collector.words import Language, word
 
 MOST_ROWS = 1_048_576  # of a sheet
-_ATTACHED, _MOST_TEXT = "santong-report", 32_000  # of the 32,767 characters that a cell can hold
+ATTACHED, _MOST_TEXT = "santong-report", 32_000  # of the 32,767 characters that a cell can hold
 _ACROSS = 190  # characters on a page of A4 across, so that they can be read
 _LINE = 15  # height of a line in points
 _FONT = "Calibri"  # as openpyxl's other cells
@@ -60,7 +60,7 @@ def write_xlsx(path: Path, report: Report, language: Language, made: Made) -> No
 
 def _attach(book: Workbook, text: str) -> None:
     """Put a document into a sheet that no menu shows: pieces of text, one below the other."""
-    sheet = book.create_sheet(_ATTACHED)
+    sheet = book.create_sheet(ATTACHED)
     sheet.sheet_state = "veryHidden"
     for at in range(0, len(text), _MOST_TEXT):
         sheet.append([text[at : at + _MOST_TEXT]])
@@ -69,22 +69,9 @@ def _attach(book: Workbook, text: str) -> None:
 def document_in(path: Path) -> bytes:
     """Return the document within a workbook; BadReport where there is none."""
     book = _opened(path)
-    if _ATTACHED not in book.sheetnames:
+    if ATTACHED not in book.sheetnames:
         raise BadReport("has no report within: what other programs make cannot be checked")
-    return unpacked("".join(str(row[0]) for row in book[_ATTACHED].iter_rows(values_only=True)))
-
-
-def cells_of(path: Path) -> dict[str, str]:
-    """Return what the sheets of a workbook show, by `sheet!A1`."""
-    book = _opened(path)
-    return {
-        f"{name}!{cell.coordinate}": str(cell.value)
-        for name in book.sheetnames
-        if name != _ATTACHED
-        for row in book[name].iter_rows()
-        for cell in row
-        if cell.value is not None
-    }
+    return unpacked("".join(str(row[0]) for row in book[ATTACHED].iter_rows(values_only=True)))
 
 
 def _opened(path: Path) -> Workbook:

@@ -5,10 +5,12 @@ Samples and what was seen, append-only, in the data folder.
                         drawn.json          when, by whom
                         results/0001/results.json    visits; SHA-256 of the file, and of the results before it
                                      抽查.xlsx        the file as it came
+                        results/head.json    how many results there are, and the SHA-256 of the newest results.json
 
 A sample that was drawn stays on record, so that one cannot draw until a sample pleases and nobody knows. Nothing is
 ever changed: results that correct others are results of their own, and each names the SHA-256 of those before it, the
-first that of draw.json: what was altered or taken away in between is noticed.
+first that of draw.json: what was altered or taken away in between is noticed. The head, there before the first results
+and renewed after each, does the same for the newest; a power cut leaves it one behind, and never more.
 """
 
 import fcntl
@@ -30,6 +32,7 @@ from collector.sampling.filled import Seen, Visit
 from contract.errors import SantongError
 
 FOLDER, DRAW, DRAWN, RESULTS, RECORD = "sampling", "draw.json", "drawn.json", "results", "results.json"
+HEAD = "head.json"  # of the results of a sample
 ORIGINAL = "original"  # what a file of results is called in an archive, whose names are not in people's language
 _NUMBER = re.compile(r"\d{4}")
 _ID = re.compile(r"[0-9a-f]{12}")
@@ -117,8 +120,13 @@ class Samples:
 
     def results(self, draw: Draw) -> list[Results]:
         """Return all results of a sample, the first first; BadSampling when any was altered or is missing."""
+        with self._waiting(draw):  # between results and their head another process may be
+            return self._results(draw)
+
+    def _results(self, draw: Draw) -> list[Results]:
         found: list[Results] = []
-        previous = hashlib.sha256(draw.canonical()).hexdigest()
+        previous = _sha256(draw.canonical())
+        hashes = [previous]
         for number, folder in enumerate(self._numbered(draw), start=1):
             tree = _read(folder / RECORD)
             try:
@@ -130,24 +138,42 @@ class Samples:
             is_whole = hashlib.sha256(original).hexdigest() == results.sha256
             if (results.number, folder.name, results.previous, is_whole) != (number, f"{number:04}", previous, True):
                 raise BadSampling(f"{folder}: was changed since it was stored, or one before it was")
-            previous = hashlib.sha256((folder / RECORD).read_bytes()).hexdigest()
+            previous = _sha256((folder / RECORD).read_bytes())
+            hashes.append(previous)
             found.append(results)
+        self._check_head(draw, hashes)
         return found
+
+    def _check_head(self, draw: Draw, hashes: Sequence[str]) -> None:
+        """Raise BadSampling where the head is not that of these hashes: of the draw, then of each results."""
+        newest = len(hashes) - 1
+        head = self.folder / draw.id / RESULTS / HEAD
+        if not newest and not head.exists():
+            return
+        kept = _read(head)
+        number = kept.get("number")
+        if type(number) is not int or number not in range(max(0, newest - 1), newest + 1):
+            raise BadSampling(f"{head}: names other results as the newest than {newest}: some were removed or put in")
+        if kept.get("sha256") != hashes[number]:
+            raise BadSampling(f"{head.parent}: the newest results were changed since they were stored")
 
     def add(self, draw: Draw, file: Path, content: bytes, visits: Sequence[Visit], by: str) -> Results | None:
         """Store what a file says, durably; None when it is the last that was stored. OSError: nothing is stored."""
         folder = self.folder / draw.id / RESULTS
         folder.mkdir(exist_ok=True)
         with _alone(folder):
-            before = self.results(draw)
-            sha256 = hashlib.sha256(content).hexdigest()
+            before = self._results(draw)
+            last = (folder / f"{len(before):04}" / RECORD).read_bytes() if before else draw.canonical()
+            previous = _sha256(last)
+            _write_head(folder, len(before), previous)
+            sha256 = _sha256(content)
             if before and sha256 == before[-1].sha256:
                 return None
-            last = (folder / f"{len(before):04}" / RECORD).read_bytes() if before else draw.canonical()
-            previous = hashlib.sha256(last).hexdigest()
             name = file.name if file.name != RECORD else f"original-{RECORD}"
             results = Results(len(before) + 1, _now(), by, name, sha256, previous, tuple(visits))
-            _folder(folder / f"{results.number:04}", {name: content, RECORD: _json(results.as_json())})
+            record = _json(results.as_json())
+            _folder(folder / f"{results.number:04}", {name: content, RECORD: record})
+            _write_head(folder, results.number, _sha256(record))
         return results
 
     def files(self) -> dict[str, bytes]:
@@ -162,6 +188,38 @@ class Samples:
                 for own, there in ((RECORD, RECORD), (results.file, ORIGINAL)):
                     found[f"{name}/{RESULTS}/{number}/{there}"] = (folder / own).read_bytes()
         return found
+
+    def digest_lines(self, until: datetime | None = None) -> list[str]:
+        """
+        Return a line for each sample and each results stored until an instant, in the order in which they were.
+
+            <id> <SHA-256 of drawn.json>
+            <id> <number> <SHA-256 of results.json>
+
+        draw.json needs none: its SHA-256 begins with the id. Raises BadSampling when any was altered or is missing.
+        """
+        known: list[tuple[datetime, str, int, str]] = []
+        for record in self.every():
+            name, folder = record.draw.id, self.folder / record.draw.id
+            known.append((record.at, name, 0, f"{name} {_sha256((folder / DRAWN).read_bytes())}"))
+            for one in self.results(record.draw):
+                sha256 = _sha256((folder / RESULTS / f"{one.number:04}" / RECORD).read_bytes())
+                known.append((one.at, name, one.number, f"{name} {one.number} {sha256}"))
+        return [line for at, *_, line in sorted(known) if until is None or at <= until]
+
+    @contextmanager
+    def _waiting(self, draw: Draw) -> Iterator[None]:
+        """Wait until nobody writes results of a sample; several may read."""
+        try:
+            descriptor = os.open(self.folder / draw.id / RESULTS, os.O_RDONLY)
+        except FileNotFoundError:
+            yield  # it has none
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(descriptor)
 
     def _numbered(self, draw: Draw) -> list[Path]:
         try:
@@ -190,6 +248,21 @@ def corrected(results: Sequence[Results]) -> list[tuple[Visit, Visit]]:
 
 def _now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _write_head(folder: Path, number: int, sha256: str) -> None:
+    """Keep which results of a folder are the newest, durably; 0 and the hash of the draw before there are any."""
+    new = folder / f".{HEAD}.new"
+    with new.open("wb") as opened:
+        opened.write(_json({"number": number, "sha256": sha256}))
+        opened.flush()
+        os.fsync(opened.fileno())
+    new.replace(folder / HEAD)
+    sync(folder)
 
 
 def _json(tree: object) -> bytes:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from collector.archive.chain import BadRoots, Chain, Root
-from collector.archive.handed import HandedLog
+from collector.archive.handed import Handed, HandedLog, add
 from collector.channels.service import address_of
 from collector.roots import hand_out
 from collector.store.sqlite import SqliteStore
@@ -127,6 +127,32 @@ def test_messages_are_parted_between_lines_where_there_is_little_room(
         assert all(len(text.encode()) <= 2048 for text in server.texts)
         sent = [line for text in server.texts for line in text.splitlines() if not line.startswith("证据日根")]
         assert sent == lines(roots).splitlines()
+
+
+def test_a_bot_that_is_busy_gets_its_roots_later(
+    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """企业微信 says -1 where it is busy: that is written down so that it can be read, and the root goes next time."""
+    roots = take(store, tmp_path, MONDAY, MONDAY)
+    with web() as server:
+        address = address_of(f"wecombot://{HIDDEN}")
+        monkeypatch.setattr(address._service, "api_url", f"http://127.0.0.1:{server.port}/", raising=False)
+        monkeypatch.setattr(address._service, "request_rate_per_sec", 0)
+        server.answer = b'{"errcode": -1, "errmsg": "system busy"}'
+        assert [one.outcome for one in hand_out(tmp_path, [address], roots, "Roots")] == ["refused_-1"]
+        server.answer = b'{"errcode": 0}'
+        assert [one.outcome for one in hand_out(tmp_path, [address], [], "Roots")] == ["taken"]
+    assert [one.outcome for one in HandedLog(tmp_path).read()] == ["refused_-1", "taken"]
+
+
+@pytest.mark.parametrize("outcome", ["a b", "a\nb", "\u2028", "", "拒绝:1"])
+def test_any_outcome_is_written_so_that_it_can_be_read(tmp_path: Path, outcome: str) -> None:
+    """What another side answers never makes the record unreadable."""
+    log = HandedLog(tmp_path)
+    with log.alone() as descriptor:
+        add(descriptor, [Handed(MONDAY.isoformat(), "0" * 64, "json://x#1", 1, outcome)])
+    (read,) = log.read()
+    assert not read.is_taken
 
 
 def test_a_record_that_cannot_be_read_is_said(store: SqliteStore, tmp_path: Path) -> None:

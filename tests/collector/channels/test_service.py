@@ -64,6 +64,10 @@ def test_bots_that_answer_200_to_everything_are_read(url: str, monkeypatch: pyte
         server.answer = b'{"errcode": 93000, "errmsg": "invalid webhook url"}'
         monkeypatch.setattr(address._service, "request_rate_per_sec", 0)
         assert address.send(MESSAGE) == "refused_93000"
+        server.answer = b'{"errcode": -1, "errmsg": "system busy"}'
+        assert address.send(MESSAGE) == "refused_-1"
+        server.answer = b'{"errcode": 1' + b"0" * 30 + b"}"
+        assert address.send(MESSAGE) == "failed"
         server.answer = b"<html>a proxy says hello</html>"
         assert address.send(MESSAGE) == "failed"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from collector.disputes.chain import Head, head_text
 from collector.disputes.ledger import AUTHORISED, HEAD, RECORDS, BadRecords, Ledger, Refused
 from collector.disputes.schema import Dispute, Entry
 from tests.collector.disputes.tables import claim_of, step_of
@@ -97,10 +98,41 @@ def test_a_power_cut_before_the_head_was_written(tmp_path: Path) -> None:
     """The record is there; the next one goes on from it."""
     ledger = Ledger(tmp_path)
     propose(ledger)
-    (tmp_path / "disputes" / HEAD).unlink()
+    (tmp_path / "disputes" / HEAD).write_bytes(head_text(Head()))
     assert list(ledger.read().disputes) == [1]
     assert propose(ledger) == 2
     assert ledger.read().head.record == 2
+
+
+def test_the_head_is_there_before_the_first_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut right after the first record leaves a head that names none, and what is there is good."""
+    written: list[Head] = []
+    write = Ledger._write_head
+
+    def cut(ledger: Ledger, head: Head) -> None:
+        if head.record:
+            raise OSError("power cut")
+        written.append(head)
+        write(ledger, head)
+
+    monkeypatch.setattr(Ledger, "_write_head", cut)
+    with pytest.raises(OSError, match="power cut"):
+        propose(Ledger(tmp_path))
+    assert written == [Head()]
+    assert list(Ledger(tmp_path).read().disputes) == [1]
+
+
+@pytest.mark.parametrize("left", [0, 1, 2, 3])
+def test_records_without_a_head_are_a_problem(tmp_path: Path, left: int) -> None:
+    """However few of them were left when the head was removed: no power cut does that, and the end may be missing."""
+    ledger, file = Ledger(tmp_path), tmp_path / "disputes" / RECORDS
+    for _ in range(3):
+        propose(ledger)
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:left]))
+    (tmp_path / "disputes" / HEAD).unlink()
+    assert "head.json: removed; records may be missing at the end" in ledger.examine().problems
+    with pytest.raises(BadRecords):
+        propose(ledger)
 
 
 def test_nothing_is_added_to_records_that_were_changed(tmp_path: Path) -> None:

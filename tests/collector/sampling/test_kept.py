@@ -1,10 +1,13 @@
 """What is stored stays as it was, and whoever changes it is noticed."""
 
+import hashlib
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from collector.sampling import kept as storing
 from collector.sampling.filled import Seen, Visit
 from collector.sampling.kept import BadSampling, Samples, corrected, latest
 from tests.collector.sampling.schools import drawn
@@ -103,3 +106,76 @@ def test_what_an_interrupted_write_left_is_no_result(tmp_path: Path) -> None:
     assert not left.exists()
     record = json.loads((samples.folder / DRAW.id / "results/0002/results.json").read_text(encoding="utf-8"))
     assert record["visits"][0]["seen"] == "absent"
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_newest_results_cannot_be_rewritten(tmp_path: Path, number: int) -> None:
+    """Visits that say something else than when they were stored are noticed, although no results follow them."""
+    samples = stored(tmp_path, *[("one", FIRST), ("two", SECOND)][:number])
+    file = samples.folder / DRAW.id / f"results/{number:04}/results.json"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("甲组", "乙组"), encoding="utf-8")
+    with pytest.raises(BadSampling, match="the newest results were changed since"):
+        samples.results(DRAW)
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_the_newest_results_cannot_be_taken_away(tmp_path: Path, left: int) -> None:
+    """The head names more than there are."""
+    samples = stored(tmp_path, ("one", FIRST), ("two", SECOND))
+    results = samples.folder / DRAW.id / "results"
+    for number in range(2, left, -1):
+        (results / f"{number:04}").rename(tmp_path / f"away-{number}")
+    with pytest.raises(BadSampling, match="some were removed"):
+        samples.results(DRAW)
+
+
+@pytest.mark.parametrize(
+    "text", [None, "{", "[]", "{}", '{"number": true, "sha256": ""}', '{"number": 0, "sha256": ""}']
+)
+def test_a_head_that_is_missing_or_damaged_is_noticed(tmp_path: Path, text: str | None) -> None:
+    """Without it nobody can tell whether the newest results are as they were stored."""
+    samples = stored(tmp_path, ("one", FIRST), ("two", SECOND))
+    head = samples.folder / DRAW.id / "results/head.json"
+    head.unlink()
+    if text is not None:
+        head.write_text(text, encoding="utf-8")
+    with pytest.raises(BadSampling, match=r"head\.json"):
+        samples.results(DRAW)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_power_cut_before_the_head(tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results whose head was not written yet are there, and adding the same file again gives them their head."""
+    files = [("one", FIRST), ("two", SECOND)][:number]
+    samples = stored(tmp_path, *files[:-1])
+    write = storing._write_head
+
+    def cut(folder: Path, newest: int, sha256: str) -> None:
+        if newest == number:
+            raise OSError("power cut")
+        write(folder, newest, sha256)
+
+    text, visit = files[-1]
+    with monkeypatch.context() as patched:
+        patched.setattr(storing, "_write_head", cut)
+        with pytest.raises(OSError, match="power cut"):
+            samples.add(DRAW, tmp_path / "back.csv", text.encode(), [visit], "me")
+    assert len(samples.results(DRAW)) == number
+    assert samples.add(DRAW, tmp_path / "back.csv", text.encode(), [visit], "me") is None
+    assert json.loads((samples.folder / DRAW.id / "results/head.json").read_bytes())["number"] == number
+    assert len(samples.results(DRAW)) == number
+
+
+def test_each_sample_and_results_has_a_line_of_hashes(tmp_path: Path) -> None:
+    """In the order of time: hashes of drawn.json and of each results.json, as sha256sum has them; and until when."""
+    samples = stored(tmp_path, ("one", FIRST), ("two", SECOND))
+    folder = samples.folder / DRAW.id
+    files = [folder / "drawn.json", *sorted(folder.glob("results/*/results.json"))]
+    hashes = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    lines = [f"{DRAW.id} {hashes[0]}", f"{DRAW.id} 1 {hashes[1]}", f"{DRAW.id} 2 {hashes[2]}"]
+    assert samples.digest_lines() == lines
+    (record,), last = samples.every(), samples.results(DRAW)[-1].at
+    assert samples.digest_lines(last) == lines
+    assert samples.digest_lines(record.at - timedelta(seconds=1)) == []
+    assert Samples(tmp_path / "nothing").digest_lines() == []
