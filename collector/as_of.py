@@ -7,10 +7,11 @@ A data folder and a store as they were at an instant: what a report that was mad
 What came late is older than the instant, and stays: whether it was there is told by hashes and the collector's marks.
 """
 
+import hashlib
 import inspect
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -21,8 +22,9 @@ from collector.disputes.ledger import FOLDER as DISPUTES
 from collector.disputes.ledger import HEAD, RECORDS
 from collector.roster.versions import FOLDER as ROSTER
 from collector.roster.versions import Versions
+from collector.sampling.draw import Draw
 from collector.sampling.kept import FOLDER as SAMPLING
-from collector.sampling.kept import RESULTS, Samples
+from collector.sampling.kept import RECORD, RESULTS, Results, Samples, write_head
 from collector.store.base import Store
 
 
@@ -45,9 +47,17 @@ def folder_as_of(data: Path, into: Path, until_ns: int) -> None:
         if record.at <= until:
             results = samples.results(record.draw)
             shutil.copytree(data / SAMPLING / record.draw.id, into / SAMPLING / record.draw.id)
-            for one in results:
-                if one.at > until:
-                    shutil.rmtree(into / SAMPLING / record.draw.id / RESULTS / f"{one.number:04}")
+            _results(into / SAMPLING / record.draw.id, record.draw, [one for one in results if one.at > until])
+
+
+def _results(folder: Path, draw: Draw, later: Sequence[Results]) -> None:
+    """Take results that came later out of a copied sample, and set its head to the newest of the others."""
+    for one in later:
+        shutil.rmtree(folder / RESULTS / f"{one.number:04}")
+    if later:
+        newest = later[0].number - 1
+        content = (folder / RESULTS / f"{newest:04}" / RECORD).read_bytes() if newest else draw.canonical()
+        write_head(folder / RESULTS, newest, hashlib.sha256(content).hexdigest())
 
 
 def _disputes(folder: Path, into: Path, until: datetime) -> None:

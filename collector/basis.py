@@ -51,23 +51,10 @@ def basis_of(inputs: Inputs, first: date, evidence: Evidence | None, archive: Ar
     )
 
 
-def sampling_of(data: Path, until_ns: int | None = None) -> str:
-    """
-    Return the SHA-256 of all samples and results, those alone that were stored until an instant; empty without any.
-
-    Raises BadSampling when any was altered.
-    """
-    samples = Samples(data)
-    known = [(one.at, one.draw.id, one.at.isoformat()) for one in samples.every()]
-    for record in samples.every():
-        results = samples.results(record.draw)
-        known += [(one.at, record.draw.id, f"{one.number} {one.sha256} {one.previous}") for one in results]
-    lines = [
-        f"{sample} {text}\n"
-        for at, sample, text in sorted(known)
-        if until_ns is None or at.timestamp() * 1e9 <= until_ns
-    ]
-    return _sha256("".join(lines).encode()) if lines else ""
+def sampling_of(data: Path) -> str:
+    """Return the SHA-256 of all samples and results, empty without any; BadSampling when any was altered."""
+    lines = Samples(data).digest_lines()
+    return _sha256("".join(f"{line}\n" for line in lines).encode()) if lines else ""
 
 
 def devices_of(period: Period) -> frozenset[str]:

@@ -165,7 +165,7 @@ class Samples:
             before = self._results(draw)
             last = (folder / f"{len(before):04}" / RECORD).read_bytes() if before else draw.canonical()
             previous = _sha256(last)
-            _write_head(folder, len(before), previous)
+            write_head(folder, len(before), previous)
             sha256 = _sha256(content)
             if before and sha256 == before[-1].sha256:
                 return None
@@ -173,7 +173,7 @@ class Samples:
             results = Results(len(before) + 1, _now(), by, name, sha256, previous, tuple(visits))
             record = _json(results.as_json())
             _folder(folder / f"{results.number:04}", {name: content, RECORD: record})
-            _write_head(folder, results.number, _sha256(record))
+            write_head(folder, results.number, _sha256(record))
         return results
 
     def files(self) -> dict[str, bytes]:
@@ -182,16 +182,19 @@ class Samples:
         for record in self.every():
             name = f"{FOLDER}/{record.draw.id}"
             found |= {f"{name}/{one}": (self.folder / record.draw.id / one).read_bytes() for one in (DRAW, DRAWN)}
-            for results in self.results(record.draw):
+            every = self.results(record.draw)
+            if every:
+                found[f"{name}/{RESULTS}/{HEAD}"] = (self.folder / record.draw.id / RESULTS / HEAD).read_bytes()
+            for results in every:
                 number = f"{results.number:04}"
                 folder = self.folder / record.draw.id / RESULTS / number
                 for own, there in ((RECORD, RECORD), (results.file, ORIGINAL)):
                     found[f"{name}/{RESULTS}/{number}/{there}"] = (folder / own).read_bytes()
         return found
 
-    def digest_lines(self, until: datetime | None = None) -> list[str]:
+    def digest_lines(self) -> list[str]:
         """
-        Return a line for each sample and each results stored until an instant, in the order in which they were.
+        Return a line for each sample and each results, in the order in which they were stored.
 
             <id> <SHA-256 of drawn.json>
             <id> <number> <SHA-256 of results.json>
@@ -205,7 +208,7 @@ class Samples:
             for one in self.results(record.draw):
                 sha256 = _sha256((folder / RESULTS / f"{one.number:04}" / RECORD).read_bytes())
                 known.append((one.at, name, one.number, f"{name} {one.number} {sha256}"))
-        return [line for at, *_, line in sorted(known) if until is None or at <= until]
+        return [line for *_, line in sorted(known)]
 
     @contextmanager
     def _waiting(self, draw: Draw) -> Iterator[None]:
@@ -254,7 +257,7 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _write_head(folder: Path, number: int, sha256: str) -> None:
+def write_head(folder: Path, number: int, sha256: str) -> None:
     """Keep which results of a folder are the newest, durably; 0 and the hash of the draw before there are any."""
     new = folder / f".{HEAD}.new"
     with new.open("wb") as opened:
