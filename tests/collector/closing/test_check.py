@@ -402,3 +402,11 @@ def test_a_report_of_days_whose_end_is_explained_later_is_the_same(county: Count
     world.add("stop", CLASS_1, now_ns(), {"boot": "later", "uptime_s": 5.0, "reason": "shutdown"})
     county.add(world)
     assert county.check(out)["is_the_same"]
+
+
+def test_a_sample_drawn_later_is_late(county: County) -> None:
+    """A sample of the closed month's classes that is drawn and visited today moves no figure of the report."""
+    words = ("--size", 1, "--day", MONDAY, "--target", "online", "--seed", "later", "--out", county.data / "sample")
+    run("sample", "draw", *words, *county.options)
+    found = county.check(county.file("json"))
+    assert named(found) == {("late", "sampling", "")}
