@@ -245,12 +245,13 @@ def _face(file: Path, report: "Report", document: dict[str, Any]) -> "Iterator[D
     told = document["made"]
     at, version, known = (str(told.get(name, "")) for name in ("at", "version", "known"))
     made = Made(at, version, known, told.get("software") or {})
+    languages: tuple[Language, ...] = ("zh", "en")
     with tempfile.TemporaryDirectory(prefix="santong-report-") as name:
-        others: list[Path] = []
-        languages: tuple[Language, ...] = ("zh", "en")
-        for language in languages:
+
+        def written(language: Language) -> Path:
             other = Path(name) / f"{language}{file.suffix.lower()}"
             files.write(other, report, language, made)
-            others.append(other)
-        for place, shown, wanted in files.faces_differ(file, others):
+            return other
+
+        for place, shown, wanted in files.faces_differ(file, map(written, languages)):
             yield Difference(ALTERED, FILE, place, shown, wanted)

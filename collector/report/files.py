@@ -1,7 +1,7 @@
 """A report as a file of one of four kinds: whole, or not there at all."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -77,11 +77,12 @@ def _is_readable(file: Path) -> Iterator[None]:
         raise BadReport(f"{file}: is damaged, and cannot be read") from None
 
 
-def faces_differ(file: Path, others: Sequence[Path]) -> list[tuple[str, str, str]]:
+def faces_differ(file: Path, others: Iterable[Path]) -> list[tuple[str, str, str]]:
     """
     Return where a file shows something else than each of `others`: place, what it shows, what the nearest shows.
 
-    Of JSON there is nothing to see but the document. An empty list: it shows the same as one of them.
+    Of JSON there is nothing to see but the document. An empty list: it shows the same as one of them, and those behind
+    that one are not asked for.
     """
     nearest: list[tuple[str, str, str]] = []
     with _is_readable(file):
