@@ -334,6 +334,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "evidence_late": ("归档后补传", "came after the archive was made"),
     "root_of": ("当日总校验值", "root of"),
     "root_same": ("一致", "the same"),
+    "root_late": ("取总校验值后补传", "came after the root was taken"),
     "root_none": ("没有可比对的总校验值", "there is no root to compare with"),
     "root_altered": ("不一致：取总校验值之后被改动", "not the same: altered since the root was taken"),
     "before_period": ("（时段之前）", "(before the period)"),

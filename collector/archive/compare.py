@@ -11,7 +11,8 @@ Every difference has a kind:
     missing     in the archive, not in the store
     added       in the store, not in the archive, and nothing says that it came later
     late        in the store, not in the archive, and it came after the archive was made: a mark `late` of the collector
-                says so, or the row itself is no older than what such marks are left for
+                says so, or the row itself is no older than what such marks are left for; or a batch that came again,
+                whose receipt names the later time
 
 Around the period the store may know nearer neighbours by now: a row that is no longer asked for is looked up itself.
 """
@@ -32,6 +33,8 @@ DEVICES_AT_ONCE = 200
 # Evidence that is stored sooner than this after it was taken leaves no mark `late`.
 UNMARKED_NS = 15 * MINUTE_NS
 _FOR_EVER_NS = 1 << 62
+# What of a receipt tells how and when a batch came, not what is in it.
+_OF_COMING = frozenset({b"received", b"lag_ms", b"by_hand", b"unverified"})
 # The time of a delivery point is that of its newest sample and its number in nanoseconds.
 _MOST_SEQ = 10**9
 # Differences of a part that are looked through for exchanges; of more nobody reads the list.
@@ -119,8 +122,11 @@ class Comparison:
             if before is None:
                 is_late = time_ns >= self._scope.made_ns - UNMARKED_NS or any(a <= time_ns <= b for a, b in late)
                 yield Difference(LATE if is_late else ADDED, part.name, head, time_ns, *texts)
+            elif now is None:
+                yield Difference(MISSING, part.name, head, time_ns, *texts)
             else:
-                yield Difference(MISSING if now is None else ALTERED, part.name, head, time_ns, *texts)
+                is_again = _is_delivered_again(head, before, now, self._scope.made_ns)
+                yield Difference(LATE if is_again else ALTERED, part.name, head, time_ns, *texts)
 
     def _is_day(self, part: Span) -> bool:
         return part in self._scope.days
@@ -131,6 +137,26 @@ class Comparison:
             if (row.source, row.tags) == (head.source, head.tags):
                 return parts_of(line_of(TABLE[head.measurement], row)).fields
         return None
+
+
+def _is_delivered_again(head: Head, before: bytes, now: bytes, made_ns: int) -> bool:
+    """
+    Tell whether a receipt differs because the same batch came once more, after the archive was made.
+
+    The receipt of a batch that is sent again takes the place of the first one: docs/contract.md.
+    """
+    if head.measurement != "delivery":
+        return False
+    (old, _), (new, received) = map(_receipt, (before, now))
+    return old == new and received * 10**6 >= made_ns
+
+
+def _receipt(fields: bytes) -> tuple[list[bytes], int]:
+    """Return the fields that a batch has however often it comes, and when it was received, as unix ms."""
+    every = fields.split(b",")
+    found = [field for field in every if field.partition(b"=")[0] not in _OF_COMING]
+    received = [field for field in every if field.startswith(b"received=")]
+    return found, int(received[0].partition(b"=")[2].rstrip(b"i")) if received else 0
 
 
 def late_spans(store: Store, since_ns: int, devices: Sequence[str]) -> Mapping[str, list[tuple[int, int]]]:

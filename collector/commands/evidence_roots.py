@@ -51,6 +51,8 @@ def roots(
     with one_line_errors():
         # A mistake there must not keep a root from being taken in time, nor from those whose address is right.
         addresses, mistakes = addresses_of(notify, data)
+        if first and (begun := Chain(data).roots()):
+            fail(f"--from: the chain of {data} began with {begun[0].day} already: no day before it can have a root")
         opened = open_for_reading(data, store)
         try:
             new = list(evidence.roots(opened, data, calendars, _date(first) if first else None, now_ns))

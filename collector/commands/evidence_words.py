@@ -22,7 +22,7 @@ _KINDS = {
     "added": "evidence_added",
     "late": "evidence_late",
 }
-_ROOTED = {"same": "root_same", "no_root": "root_none", "late": "evidence_late", "altered": "root_altered"}
+_ROOTED = {"same": "root_same", "no_root": "root_none", "late": "root_late", "altered": "root_altered"}
 _MOST_DEVICES = 10
 PARTS = {"before": "before_period", "after": "after_period"}
 

@@ -92,6 +92,7 @@ def check(
     language = language_of(lang)
     with one_line_errors(), ExitStack() as parts:
         document = files.read(file)
+        files.can_be_made(file, "zh" if file.suffix.lower() == ".pdf" else language)
         question = _question(file, document, (tuple(roster or ()), calendars, targets, folder), data)
         source = Source(data, time.time_ns())
         if evidence:

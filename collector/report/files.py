@@ -1,7 +1,7 @@
 """A report as a file of one of four kinds: whole, or not there at all."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any

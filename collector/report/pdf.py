@@ -2,6 +2,8 @@
 
 import logging
 import subprocess
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,8 @@ class PdfError(SantongError):
 def check(language: Language) -> None:
     """Raise PdfError where library or font is missing: without a font each character would be an empty box."""
     try:
-        import weasyprint  # noqa: F401, PLC0415  needs libraries of the system
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # its own banner of several lines
+            import weasyprint  # noqa: F401, PLC0415  needs libraries of the system
     except (ImportError, OSError) as error:
         raise PdfError(_NO_LIBRARY) from error
     if language == "zh" and not _has_chinese_font():

@@ -288,7 +288,10 @@ PHRASES: dict[str, tuple[str, str]] = {
     "reason_given": ("更正原因", "Reason given"),
     "targets_moved": ("变化的目标", "Targets that moved"),
     "units_moved": ("结论变化的单位", "Units with another verdict"),
-    "nothing_moved": ("各项数字和结论均无变化。", "No figure and no verdict moved."),
+    "nothing_moved": (
+        "各目标的合格率、结论和各单位的结论均无变化；分钟数等其他数字可能有变化。",
+        "No target's share or verdict and no unit's verdict moved; minutes and other figures may have.",
+    ),
     "figure_before": ("原", "before"),
     "figure_now": ("现", "now"),
     "beijing_time": ("北京时间", "Beijing time"),
@@ -347,8 +350,8 @@ PHRASES: dict[str, tuple[str, str]] = {
     ),
     "figures_differ": ("不计与计入时的数字", "Figures without and with them"),
     "only_minutes_differ": (
-        "以下目标只有分钟数不同，单位与结论相同：",
-        "Only minutes are others, with the same units and verdicts, of: ",
+        "以下目标的结论和各单位的结论相同，只有分钟数或测速数不同：",
+        "The same verdict, and of each unit, with other minutes or tests: ",
     ),
     "nothing_differs": ("计入与否，各目标的数字相同。", "Without and with them the figures are the same."),
     "verdict_without": ("结论（不计异议停用）", "verdict without disputes"),

@@ -10,6 +10,7 @@ from collector.archive.compare import Comparison, Difference
 from collector.archive.read import Archive
 from collector.store.base import Store
 from collector.store.sqlite import SqliteStore
+from contract.sample import Value
 from tests.collector.archive.archives import archived, scope_of
 from tests.collector.verification.world import (
     CLASS_1,
@@ -177,6 +178,27 @@ def test_an_altered_row_is_not_excused_by_a_mark(sqlite: SqliteStore, tmp_path: 
         found = differences(archive, sqlite)
     # The mark itself came after the archive was made.
     assert [(one.kind, one.head.measurement) for one in found] == [("altered", "presence"), ("late", "late")]
+
+
+def test_a_batch_that_came_again_is_no_alteration(sqlite: SqliteStore, tmp_path: Path) -> None:
+    """A batch that is sent again renews its receipt: late; with other contents, or an older time, it was altered."""
+    world = World()
+    tags = {"epoch": "5f0c9a1e"}
+    fields: dict[str, Value] = {"seq": 1, "lines": 5, "received": NINE // 10**6, "lag_ms": 5, "partial": 0}
+    for device in (CLASS_1, CLASS_2, CLASS_3):
+        world.add("delivery", device, NINE + 1, fields, tags)
+    world.write(sqlite)
+    with archived(sqlite, tmp_path) as archive:
+        later = now_ns() + SECOND_NS
+        for device, change in (
+            (CLASS_1, {"received": later // 10**6, "lag_ms": 9, "by_hand": 1}),
+            (CLASS_2, {"received": later // 10**6, "lines": 6}),
+            (CLASS_3, {"received": NINE // 10**6 + 1}),
+        ):
+            world.add("delivery", device, NINE + 1, fields | change, tags)
+        world.write(sqlite)
+        found = {one.head.device: one.kind for one in differences(archive, sqlite)}
+    assert found == {CLASS_1: "late", CLASS_2: "altered", CLASS_3: "altered"}
 
 
 def test_rows_around_the_period_are_compared(sqlite: SqliteStore, tmp_path: Path) -> None:
