@@ -41,7 +41,6 @@ from collector.commands.common import (
     zone_of,
 )
 from collector.commands.glossary import glossary
-from collector.commands.report import report
 from collector.commands.simulate import simulate
 from collector.commands.verify import verify
 from collector.foreign import Foreign, Rule, rules_of
@@ -82,7 +81,6 @@ app.command()(simulate)
 app.command()(verify)
 app.command()(close)
 app.add_typer(report_commands.app, name="report")
-app.command()(report)
 app.command()(glossary)
 
 
