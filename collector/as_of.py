@@ -34,7 +34,7 @@ def folder_as_of(data: Path, into: Path, until_ns: int) -> None:
 
     Raises BadVersion, BadSampling for what is not as it was written, OSError.
     """
-    until = datetime.fromtimestamp(until_ns / 1e9, UTC)
+    until = datetime.fromtimestamp(until_ns // 10**9, UTC).replace(microsecond=until_ns % 10**9 // 1000)
     if (data / CALENDARS).is_file():
         shutil.copy(data / CALENDARS, into / CALENDARS)
     for version in Versions(data).every():

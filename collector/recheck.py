@@ -271,6 +271,7 @@ def _text(value: Any) -> str:
 def known_at(document: Mapping[str, Any]) -> int | None:
     """Return when a report's evidence was known as it has it, as unix ns; None where it does not say so."""
     try:
-        return int(datetime.fromisoformat(document["made"]["known"]).timestamp()) * 10**9
+        at = datetime.fromisoformat(document["made"]["known"])
+        return int(at.replace(microsecond=0).timestamp()) * 10**9 + at.microsecond * 1000
     except (KeyError, TypeError, ValueError):
         return None

@@ -97,4 +97,5 @@ def made_at(now_ns: int, known_ns: int, zone: ZoneInfo) -> Made:
 
 
 def _iso(time_ns: int, zone: ZoneInfo) -> str:
-    return datetime.fromtimestamp(time_ns // 10**9, zone).isoformat()
+    at = datetime.fromtimestamp(time_ns // 10**9, zone)
+    return at.replace(microsecond=time_ns % 10**9 // 1000).isoformat()

@@ -23,6 +23,7 @@ import urllib.parse
 import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ import pytest
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 20.0
+_PORTS = range(12_000, 32_000)  # Linux dials from 32,768 on
 _LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
 
 
@@ -47,10 +49,16 @@ def find_program(name: str, package: str) -> str:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """
+    Return a port of 127.0.0.1 that was free a moment ago, below those that the kernel hands out.
+
+    Whoever dials a port of the kernel's before it is listened to may be given just that one, and meets itself.
+    """
+    while True:
+        port = _PORTS.start + secrets.randbelow(len(_PORTS))
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HOST, port))
+            return port
 
 
 def is_listener(pid: int, port: int) -> bool:

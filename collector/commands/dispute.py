@@ -238,7 +238,7 @@ def _decide(
 
 def _entry(happened: Happened, number: int, by: str, text: str, claim: Claim | None = None) -> Entry:
     login = operator()
-    now = datetime.now(UTC).replace(microsecond=0)
+    now = datetime.now(UTC)
     return Entry(happened, number, " ".join(by.split()) or login, login, now, text.strip(), claim)
 
 

@@ -90,7 +90,7 @@ def report(
         from collector.reporting import Hashing, Rest, made_at, report_of  # noqa: PLC0415
 
         files.can_be_made(file, language)
-        now_ns = time.time_ns() // 10**9 * 10**9  # as the report tells it: who recomputes it knows no more
+        now_ns = time.time_ns() // 1000 * 1000  # as the report tells it: who recomputes it knows no more
         source = Source(data, now_ns)
         if evidence:
             source = parts.enter_context(archived(evidence, key, data, store, language))

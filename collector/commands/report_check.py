@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collector.store.base import Store
 
 MOST_SHOWN = 50
-_SECOND_NS = 10**9
+_KEPT_NS = 1000  # a report names the instant to the microsecond
 
 
 class Checked(NamedTuple):
@@ -137,10 +137,10 @@ def _checked(
     with reading(source, store) as opened, tempfile.TemporaryDirectory(prefix="santong-as-of-") as name:
         then = source
         if archive is None:
-            folder_as_of(source.data, Path(name), known_ns + _SECOND_NS)
+            folder_as_of(source.data, Path(name), known_ns)
             then = source._replace(data=Path(name), now_ns=known_ns)
         again, days, latest = _again(document, question, (source, then), opened, language)
-        is_its_own = archive is not None and archive.manifest.made_ns // _SECOND_NS * _SECOND_NS == known_ns
+        is_its_own = archive is not None and archive.manifest.made_ns // _KEPT_NS * _KEPT_NS == known_ns
         now = recheck.Now(opened, days, known_ns, archive is not None, is_its_own)
         again, of_correction = _as_correction(file, document, again, source)
         differences = [
@@ -190,7 +190,7 @@ def _again(
     posed, latest = pose(question, then), pose(question, source)
     zone, period = posed.calendars.zone, posed.promise.period
     taken, newest = taken_from(then.data, is_counted=True)
-    known = store_as_of(store, then.now_ns + _SECOND_NS)
+    known = store_as_of(store, then.now_ns)
     way = Way(recompute=True, taken=taken, rates=not document["report"].get("left_out"))
     found = verified(known, posed.promise, then.now_ns, way, language)
     hashing = Hashing(zone, isinstance(document.get("leaves"), dict), source.archive)

@@ -169,7 +169,7 @@ class Versions:
             new = Path(tempfile.mkdtemp(prefix=_NEW, dir=self.folder))
             new.chmod(0o755)
             originals = _keep(reading.sources, new / ORIGINALS)
-            now = datetime.now(UTC).replace(microsecond=0)
+            now = datetime.now(UTC)
             version = Version(number, effective, now, by, sha256, len(roster.sites), len(roster.devices), originals)
             record = json.dumps(version.as_json(), ensure_ascii=False, indent=2) + "\n"
             for name, body in {**content, RECORD: record.encode()}.items():

@@ -250,7 +250,7 @@ def corrected(results: Sequence[Results]) -> list[tuple[Visit, Visit]]:
 
 
 def _now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)
+    return datetime.now(UTC)
 
 
 def _sha256(content: bytes) -> str:
