@@ -22,6 +22,7 @@ from collector.commands import calendar as calendar_commands
 from collector.commands import dispute as dispute_commands
 from collector.commands import evidence as evidence_commands
 from collector.commands import form as form_commands
+from collector.commands import incident as incident_commands
 from collector.commands import notify as notify_commands
 from collector.commands import report as report_commands
 from collector.commands import roster as roster_commands
@@ -43,6 +44,7 @@ from collector.commands.common import (
 from collector.commands.glossary import glossary
 from collector.commands.simulate import simulate
 from collector.commands.verify import verify
+from collector.commands.watch import watch
 from collector.foreign import Foreign, Rule, rules_of
 from collector.migrate import migrate as migrate_stores
 from collector.pipeline import Collector, wait_until_prepared
@@ -77,8 +79,10 @@ app.add_typer(evidence_commands.app, name="evidence")
 app.add_typer(sample_commands.app, name="sample")
 app.add_typer(notify_commands.app, name="notify")
 app.add_typer(form_commands.app, name="form")
+app.add_typer(incident_commands.app, name="incident")
 app.command()(simulate)
 app.command()(verify)
+app.command()(watch)
 app.command()(close)
 app.add_typer(report_commands.app, name="report")
 app.command()(glossary)

@@ -4,7 +4,8 @@
     broker (child) ◀══ agent (child, measures this very machine)
        ║
     collector (threads here) ──▶ store ──▶ live table
-                                   ╚══▶ roots of days (child, each night) ──▶ addresses outside
+                                   ╠══▶ roots of days (child, each night) ──▶ addresses outside
+                                   ╚══▶ watch (child) ──▶ journal, addresses outside
 
 Started downstream first, stopped in reverse. The broker and the agent are watched: a child that ends is started again,
 and the end of an agent leaves a stop mark, as systemd would leave one.
@@ -28,6 +29,7 @@ from rich.live import Live
 from collector.broker import HOST, LocalBroker
 from collector.child import start_tied, stop
 from collector.daily import DailyRoots
+from collector.keeper import Watch
 from collector.pipeline import Collector
 from collector.quarantine import Quarantine
 from collector.roster.speakers import RosterSpeakers
@@ -139,6 +141,8 @@ def run(plan: Plan, screen: Console, is_stopping: Callable[[], bool]) -> None:
         parts.callback(agent.stop)
         roots = DailyRoots(plan.data, stored_at, plan.zone, plan.language)
         parts.callback(roots.stop)
+        watch = Watch(plan.data, stored_at, url)
+        parts.callback(watch.stop)
         facts = {
             "broker": f"{broker.name if broker else ''} {BrokerUrl(url)!s}".strip(),
             "data": str(plan.data),
@@ -153,11 +157,12 @@ def run(plan: Plan, screen: Console, is_stopping: Callable[[], bool]) -> None:
             """Look after the children; tell whether to go on."""
             agent.keep_alive()
             roots.look()
+            watch.look()
             if broker and not broker.alive():
                 broker.start()
             return not is_stopping() and (plan.seconds is None or time.monotonic() - began < plan.seconds)
 
-        _show(plan, screen, devices, lambda: {**facts, **_progress(collector, agent, roots)}, tick)
+        _show(plan, screen, devices, lambda: {**facts, **_progress(collector, agent, roots, watch)}, tick)
 
 
 def _start_broker(plan: Plan, parts: ExitStack) -> LocalBroker:
@@ -181,12 +186,12 @@ def _free_port(wanted: int) -> int:
     return wanted
 
 
-def _progress(collector: Collector, agent: AgentProcess, roots: DailyRoots) -> dict[str, str]:
+def _progress(collector: Collector, agent: AgentProcess, roots: DailyRoots, watch: Watch) -> dict[str, str]:
     counters = collector.counters()
     progress = {"stored": f"{counters.stored_batches:,}", "refused": f"{counters.refused:,}"}
     if roots.last:
         progress["root"] = roots.last
-    trouble = collector.trouble or agent.trouble or roots.trouble
+    trouble = collector.trouble or agent.trouble or roots.trouble or watch.trouble
     return progress | ({"trouble": trouble} if trouble else {})
 
 

@@ -1,0 +1,303 @@
+"""
+Watch: what is wrong now, and who is told. A process of its own beside the collector.
+
+    MQTT state, wills ──▶ listen ──┐                              ┌──▶ journal ──▶ outbox ──▶ addresses (thread)
+    store, once a minute ▶ sighted ┼──▶ core.step ──▶ news ──▶ routes        (one transaction)
+    roster, calendars, disputes ───┘   (pure)                     └──▶ board, API: read the journal
+
+Each look ends in one transaction: states, incidents and what is to be told of them are on disk together or not at all.
+What is killed in between is looked at again at the next start, from the journal, the retained words and the store.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from collector.calendars.zone import instant_ns
+from collector.channels.service import Address
+from collector.listen import Listener, Subscribed, Word
+from collector.planned import Planned
+from collector.sighted import Sighted, last_heard
+from collector.store.base import Reads, StoreError
+from collector.targets.schema import Target
+from collector.telling import Beats, Sender, by_name, paper
+from collector.watch.core import Core
+from collector.watch.journal import Entry, Journal
+from collector.watch.memory import Moment, News
+from collector.watch.outbox import DIGEST, Outbox
+from collector.watch.routes import FILE as SETTINGS_FILE
+from collector.watch.routes import Routing, WatchSettings
+from collector.watch.rules import SECOND_NS, ns
+from collector.watch.texts import Voice
+from contract.broker import BrokerSettings
+from contract.errors import ConfigError, Problem, SantongError
+
+log = logging.getLogger("santong.watch")
+
+_BACK_NS = ns(30 * 86_400)
+_LATE_DIGEST_NS = ns(3 * 3600)
+_FORGET_NS = ns(86_400)
+_TICK_S = 0.2
+_LOOKED, _DIGEST_DAY = "looked_ns", "digest_day"
+BROKER_DOWN, STORE_DOWN, COLLECTOR_DOWN = "broker_down", "store_down", "collector_down"
+
+
+class Sources(NamedTuple):
+    """Where watch looks. Without a broker the store alone is asked."""
+
+    store: Reads
+    broker: BrokerSettings | None
+    targets: Sequence[Target]
+    calendars: Path | None = None
+
+
+def settings_in(data: Path) -> WatchSettings:
+    """Return the settings of a data folder; ConfigError lists every mistake, and secrets that others can read."""
+    from contract.settings import load  # noqa: PLC0415  with tomllib
+
+    file = data / SETTINGS_FILE
+    found = load(WatchSettings, file if file.is_file() else None, {})
+    url = found.heartbeat.url
+    problems = []
+    if url and not url.startswith(("http://", "https://")):
+        problems.append(Problem("heartbeat.url", "does not begin with https:// or http://"))
+    if url and file.stat().st_mode & 0o077:
+        problems.append(Problem("heartbeat.url", f"others can read it: chmod 600 {file}"))
+    if problems:
+        raise ConfigError(str(file), problems)
+    return found
+
+
+class Watching:
+    """One watch over a data folder. `run` until it is to stop, or `look` once."""
+
+    def __init__(self, data: Path, settings: WatchSettings, sources: Sources, addresses: Sequence[Address]) -> None:
+        self.settings = settings
+        self.journal = Journal(data, create=True)
+        self.planned = Planned(data, sources.calendars, settings.always_on)
+        self._store = sources.store
+        self._sighted = Sighted(sources.targets, settings.rules, settings.faults)
+        self._routing = Routing(settings, [address.name for address in addresses], str(data / SETTINGS_FILE))
+        self._listener = Listener(sources.broker) if sources.broker else None
+        self._addresses = by_name(addresses)
+        self._beats = Beats(settings.heartbeat)
+        self._read_ns = 0
+        self._began_ns = time.time_ns()
+        self._online_ns = 0
+        self._store_trouble = ""
+        self._silent_day = ""
+        self._forgot_ns = 0
+        self._settle_until_ns = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Go on from the journal."""
+        self.core = Core(self.settings.rules, self.journal.load())
+        self._away_ns = time.time_ns() - int(self.journal.known(_LOOKED) or 0)
+        self.planned.refresh(time.time_ns())
+        self.planned.is_new = True
+        self.outbox = Outbox(self.journal, paper(self.voice, self._addresses), self.settings.per_minute)
+
+    @property
+    def voice(self) -> Voice:
+        """How people are told."""
+        return Voice(self.settings.language, self.planned.names(), self.planned.zone)
+
+    @property
+    def trouble(self) -> str:
+        """What of watch itself does not work."""
+        return "; ".join(filter(None, (self.planned.trouble, self._store_trouble, self._beats.trouble)))
+
+    # ---- the loop
+
+    def run(self, is_stopping: Callable[[], bool]) -> None:
+        """Look, and tell, until `is_stopping`."""
+        sender = Sender(self.outbox, self._addresses)
+        self.start()
+        sender.start()
+        self._beats.start()
+        due = 0.0
+        while not is_stopping():
+            if time.monotonic() >= due and self.is_ready():
+                due = time.monotonic() + self.settings.every
+                self._look_once()
+            time.sleep(_TICK_S)
+        sender.stop()
+        self.stop()
+
+    def _look_once(self) -> None:
+        try:
+            self.look(time.time_ns())
+        except SantongError as error:
+            log.error("%s: going on from the journal", error)  # noqa: TRY400  one line is enough
+            self._begin()
+
+    def start(self) -> None:
+        """Begin to listen."""
+        if self._listener:
+            self._listener.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._beats.stop()
+        if self._listener:
+            self._listener.stop()
+        self.journal.shut()
+
+    def is_ready(self) -> bool:
+        """Tell whether a look is worth it: what was retained has come, or the broker is not there."""
+        if self._listener is None or self._listener.is_settled:
+            return True
+        patience_ns = ns(5)
+        return not self._listener.is_connected and time.time_ns() - self._began_ns > patience_ns
+
+    def send(self) -> None:
+        """Send what is due, and return when it was tried."""
+        Sender(self.outbox, self._addresses).send_all()
+
+    def look(self, now_ns: int) -> list[News]:
+        """Look once; what it comes to is durable when this returns."""
+        self.planned.refresh(now_ns)
+        self._hear()
+        self._read(now_ns)
+        moment = self._moment(now_ns)
+        news = self.core.step(moment)
+        entries = [entry for one in news for entry in self._entries(one)]
+        remember = {_LOOKED: str(now_ns)}
+        entries += self._digest(now_ns, remember)
+        self.journal.commit(self.core.memory, entries, remember)
+        if not moment.centre:
+            self._beats.well()
+        if now_ns - self._forgot_ns > _FORGET_NS:
+            self._forgot_ns = now_ns
+            self.outbox.forget(now_ns)
+        return news
+
+    # ---- what comes in
+
+    def _hear(self) -> None:
+        """Take what agents said, and the devices there are."""
+        for event in self._listener.heard() if self._listener else ():
+            if isinstance(event, Word):
+                self.core.said(event.agent, event.word, event.at_ns, is_retained=event.is_retained)
+            else:
+                self._subscribed(event)
+        if not self.planned.roster.sites:
+            self.planned.adopt(self.core.memory.links)
+        if self.planned.is_new:
+            self.core.plan(self.planned.things())
+            self.outbox.paper = paper(self.voice, self._addresses)
+            self._read_ns = 0
+
+    def _subscribed(self, event: Subscribed) -> None:
+        away_ns = self._away_ns if event.away_s is None else ns(event.away_s)
+        self.core.subscribed(away_ns)
+        if away_ns > ns(self.settings.rules.together) and int(self.journal.known(_LOOKED) or 0):
+            self._settle_until_ns = time.time_ns() + ns(self.settings.rules.settle)
+
+    def _read(self, now_ns: int) -> None:
+        """Ask the store, where it is time."""
+        if now_ns - self._read_ns < ns(self.settings.read):
+            return
+        try:
+            if self._read_ns == 0:
+                self._recall(now_ns)
+            self.core.seen(self._sighted.read(self._store, self.planned.watched, now_ns))
+            self._faults = self._sighted.faults(self._store, now_ns)
+        except StoreError as error:
+            if not self._store_trouble:
+                log.warning("%s", error)
+            self._store_trouble = str(error)
+        else:
+            self._store_trouble = ""
+            self._read_ns = now_ns
+
+    _faults: dict[str, tuple[str, ...]] | None = None
+
+    def _recall(self, now_ns: int) -> None:
+        """Find out when devices were heard of which the journal knows nothing yet."""
+        tracks = self.core.memory.tracks
+        unknown = [device for device in self.planned.roster.devices if device in tracks and not tracks[device].heard_ns]
+        for device, heard_ns in last_heard(self._store, unknown, now_ns, _BACK_NS).items():
+            self.core.memory.track(tracks[device]._replace(heard_ns=heard_ns))
+
+    def _moment(self, now_ns: int) -> Moment:
+        owed = self.planned.owed(now_ns)
+        return Moment(
+            now_ns,
+            owed.service,
+            owed.lessons,
+            owed.quiet,
+            self._faults,
+            self._silent(now_ns),
+            self._centre(now_ns),
+            now_ns < self._settle_until_ns,
+            self.journal.unheard(self.core.memory.last_said),
+            self.planned.lost,
+        )
+
+    def _silent(self, now_ns: int) -> dict[str, int] | None:
+        """Return who has fallen silent, once a day."""
+        today = str(self.planned.today(now_ns))
+        if today == self._silent_day or self._read_ns == 0:
+            return None
+        self._silent_day = today
+        tracks = self.core.memory.tracks
+        return self.planned.silent(
+            lambda device: tracks[device].heard_ns if device in tracks else 0, now_ns, self.settings.silent_days
+        )
+
+    def _centre(self, now_ns: int) -> str:
+        """Return what of the centre fails, "" nothing."""
+        if self._listener and not self._listener.is_connected:
+            return BROKER_DOWN
+        if self._store_trouble:
+            return STORE_DOWN
+        if not self.core.online:
+            self._online_ns = 0
+            return ""
+        self._online_ns = self._online_ns or now_ns
+        patience_ns = ns(self.settings.rules.fresh)
+        since_ns = max(self._online_ns, self._sighted.newest_ns)
+        return COLLECTOR_DOWN if now_ns - since_ns > patience_ns else ""
+
+    # ---- what goes out
+
+    def _entries(self, news: News) -> Iterable[Entry]:
+        urgency = "info" if news.what == "recovered" else "warning" if news.case.kind == "device" else "critical"
+        line = self.voice.line(news)
+        gather_ns = ns(self.settings.gather)
+        for address, due_ns in self._routing.recipients(news, self.planned.zone):
+            yield Entry(address, news.case.id, news.what, urgency, line, due_ns + gather_ns)
+
+    def _digest(self, now_ns: int, remember: dict[str, str]) -> list[Entry]:
+        """Return the morning's messages, once a day; what was missed for hours is left out."""
+        at, zone = self.settings.digest.at, self.planned.zone
+        today = self.planned.today(now_ns)
+        if not at or self.journal.known(_DIGEST_DAY) == str(today):
+            return []
+        due_ns = instant_ns(today, at.minute, zone)
+        if now_ns < due_ns:
+            return []
+        remember[_DIGEST_DAY] = str(today)
+        if now_ns - due_ns > _LATE_DIGEST_NS:
+            return []
+        memory = self.core.memory
+        now = {name: track.now for name, track in memory.tracks.items()}
+        title = self.voice.word("digest_title", day=f"{datetime.combine(today, datetime.min.time()):%m-%d}")
+        found = []
+        for address, counties in self._routing.digests().items():
+            lines = self.voice.digest(memory.cases.values(), now, counties, now_ns)
+            if self.trouble:
+                lines.append(f"{self.voice.word('trouble')}: {self.trouble}")
+            found.append(Entry(address, "", DIGEST, "info", "\n".join([title, *lines]), now_ns))
+        return found
+
+
+def last_looked(journal: Journal) -> timedelta | None:
+    """Return how long ago watch looked; None: never."""
+    looked_ns = int(journal.known(_LOOKED) or 0)
+    return timedelta(seconds=(time.time_ns() - looked_ns) / SECOND_NS) if looked_ns else None

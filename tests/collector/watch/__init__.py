@@ -1,0 +1,1 @@
+"""Tests of watch: what is wrong now, and who is told."""

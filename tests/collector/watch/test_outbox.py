@@ -1,0 +1,120 @@
+"""From news to messages: few, whole, each until somebody took it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from collector.watch.journal import Entry, Journal
+from collector.watch.outbox import MOST_PIECES, Outbox, Paper, pieces
+from collector.watch.rules import ns
+
+NOW_NS = 1_764_000_000 * 10**9
+ROOM = 400
+PAPER = Paper(
+    lambda whats: f"{len(whats)} news",
+    lambda number: f"message {number}",
+    lambda left: f"and {left} more",
+    lambda _address, _title: ROOM,
+)
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    """Return the outbox of a new journal."""
+    journal = Journal(tmp_path, create=True)
+    yield Outbox(journal, PAPER, per_minute=3)
+    journal.shut()
+
+
+def entry(number: int, what: str = "opened", address: str = "one", due_ns: int = NOW_NS) -> Entry:
+    """Return what an address is to be told of an incident."""
+    return Entry(address, str(number), what, "info", f"[{number}] {what}", due_ns)
+
+
+def sent(outbox: Outbox, now_ns: int = NOW_NS, outcome: str = "taken") -> list[str]:
+    """Send what is due now; return the texts."""
+    outbox.compose(now_ns)
+    texts = []
+    while message := outbox.next(now_ns):
+        texts.append(message.text)
+        outbox.ended(message, outcome, now_ns)
+    return texts
+
+
+def test_news_of_a_moment_are_one_message(outbox: Outbox) -> None:
+    """Ten schools of a county are no ten messages."""
+    outbox.add(entry(number) for number in range(10))
+    (text,) = sent(outbox)
+    assert text.split("\n")[:10] == [f"[{number}] opened" for number in range(10)]
+    assert text.endswith("message 1\n")
+    assert sent(outbox) == []
+
+
+def test_what_is_over_before_it_was_told_is_one_line(outbox: Outbox) -> None:
+    """Who could not be reached meanwhile is told that it was and is over, once."""
+    outbox.add([entry(1), entry(2), entry(1, "recovered")])
+    assert sent(outbox)[0].split("\n")[:2] == ["[2] opened", "[1] recovered"]
+
+
+def test_what_is_not_due_waits(outbox: Outbox) -> None:
+    """In quiet hours nobody is woken; at their end all is told at once."""
+    outbox.add([entry(1, due_ns=NOW_NS + ns(60)), entry(2, due_ns=NOW_NS + ns(60))])
+    assert sent(outbox) == []
+    assert len(sent(outbox, NOW_NS + ns(60))) == 1
+
+
+def test_a_message_that_nobody_took_is_sent_again_and_all_else_waits_for_it(outbox: Outbox) -> None:
+    """After a minute, then ever more rarely; what comes meanwhile is one message when the address is back."""
+    outbox.add([entry(1)])
+    assert len(sent(outbox, outcome="unreachable")) == 1
+    outbox.add(entry(number) for number in range(2, 6))
+    assert sent(outbox, NOW_NS + ns(59)) == []
+    assert len(sent(outbox, NOW_NS + ns(61), "unreachable")) == 1
+    assert sent(outbox, NOW_NS + ns(170)) == []
+    back = sent(outbox, NOW_NS + ns(200))
+    assert back[0].startswith("[1] opened")
+    assert len(sent(outbox, NOW_NS + ns(200))) == 1
+
+
+def test_an_address_that_is_dead_holds_no_other_up(outbox: Outbox) -> None:
+    """Each address has its own messages."""
+    outbox.add([entry(1, address="dead")])
+    sent(outbox, outcome="unreachable")
+    outbox.add([entry(2, address="alive"), entry(2, address="dead")])
+    assert sent(outbox) == ["[2] opened\nmessage 2\n"]
+
+
+def test_begun_and_never_ended_it_is_sent_again_word_for_word(outbox: Outbox) -> None:
+    """Killed between a message and its outcome, watch sends it again with the same number."""
+    outbox.add([entry(1)])
+    outbox.compose(NOW_NS)
+    first = outbox.next(NOW_NS)
+    again = outbox.next(NOW_NS + ns(1))
+    assert first and again
+    assert (first.number, first.text, first.is_begun) == (again.number, again.text, False)
+    assert again.is_begun
+
+
+def test_no_address_gets_more_messages_a_minute_than_it_takes(outbox: Outbox) -> None:
+    """Bots of 企业微信 and 钉钉 take 20 a minute; the rest follows in the next minute."""
+    outbox.add(Entry("one", str(number), "opened", "info", "x" * 300, NOW_NS) for number in range(4))
+    assert [len(sent(outbox, NOW_NS + ns(second))) for second in (0, 30, 59, 61)] == [3, 0, 0, 1]
+
+
+def test_a_flood_is_a_few_messages_and_a_number() -> None:
+    """Of a thousand incidents some are told by name, and how many more there are; no message is too long."""
+    lines = [f"[{number}] opened: a school somewhere" for number in range(1000)]
+    found = pieces(lines, ROOM, PAPER.rest)
+    assert len(found) == MOST_PIECES
+    assert all(len("\n".join(piece).encode()) <= ROOM for piece in found)
+    told = sum(len(piece) for piece in found) - 1
+    assert found[-1][-1] == f"and {1000 - told} more"
+
+
+def test_urgency_is_that_of_the_worst(outbox: Outbox) -> None:
+    """A critical incident is not hidden by what is told beside it."""
+    outbox.add([entry(1), entry(2)._replace(urgency="critical"), entry(3)])
+    outbox.compose(NOW_NS)
+    message = outbox.next(NOW_NS)
+    assert message and message.urgency == "critical"

@@ -1,0 +1,95 @@
+"""What people read, in both languages."""
+
+from collector.watch.memory import ESCALATED, OPENED, RECOVERED, Case, News
+from collector.watch.rules import ns
+from collector.watch.texts import Names, Voice
+from collector.watch.types import Now, State
+
+T0 = 1_772_416_800 * 10**9  # 2026-03-02 10:00 in China
+SITE = "441802-3144001234"
+NAMES = Names(
+    {SITE: "清城一小"},
+    {f"{SITE}.c0703": "七(3)班"},
+    {SITE: "值班 000"},
+    lambda _d, code, _l: f"title of {code}",
+)
+ZH, EN = Voice("zh", NAMES), Voice("en", NAMES)
+
+
+def case(kind: str, *devices: str, why: str = "wan_down", **more: object) -> Case:
+    """Return an incident that began at ten."""
+    found = Case("12", kind, "", "441802", SITE, "运营商甲", devices or (f"{SITE}.gw",), why, T0, T0 + ns(180))
+    return found._replace(**more)  # type: ignore[arg-type]
+
+
+def test_an_incident_is_a_line_with_its_number_first() -> None:
+    """Number, kind, where, why, since when, whose line, whom to call."""
+    two = case("site", f"{SITE}.gw", f"{SITE}.c0703")
+    assert ZH.line(News(OPENED, two, T0 + ns(180))) == (
+        "〔12〕站点中断：清城一小 441802-3144001234，2 台设备，外网中断，自 10:00，运营商 运营商甲，联系人 值班 000"
+    )
+    assert EN.line(News(OPENED, two, T0 + ns(180))) == (
+        "[12] site cut off: 清城一小 441802-3144001234, 2 devices, Internet down, since 10:00, operator 运营商甲, "
+        "contact 值班 000"
+    )
+
+
+def test_a_device_is_called_by_its_class() -> None:
+    """People know 七(3)班, not c0703; both are said."""
+    line = ZH.line(News(OPENED, case("device", f"{SITE}.c0703", why="dns"), T0))
+    assert line.startswith("〔12〕设备故障：清城一小 441802-3144001234 七(3)班 c0703，域名解析，自 10:00")
+
+
+def test_a_recovery_has_cause_minutes_and_what_it_includes() -> None:
+    """Who was told of an incident that was taken up finds its number here."""
+    over = case(
+        "site", closed_ns=T0 + ns(3600), clear_ns=T0 + ns(3000), minutes=50, includes=("9", "10"), ended=RECOVERED
+    )
+    assert EN.line(News(RECOVERED, over, T0 + ns(3600))) == (
+        "[12] recovered: site cut off, 清城一小 441802-3144001234 gw, Internet down, 10:00 to 10:50, "
+        "50 service minutes lost, with incidents 9, 10, operator 运营商甲"
+    )
+    by_hand = over._replace(ended="by_hand")
+    assert EN.line(News(RECOVERED, by_hand, T0 + ns(3600))).startswith("[12] ended (closed by hand): site cut off")
+
+
+def test_an_operators_cut_is_counted_and_a_fault_has_its_title() -> None:
+    """How many sites and devices; what the profile calls the fault."""
+    cut = case("operator", *(f"441802-{number}.gw" for number in range(30)), site="441802-0")
+    assert "运营商 运营商甲，30 个站点，30 台设备" in ZH.line(News(OPENED, cut, T0))
+    assert "title of lamp-failed" in EN.line(News(OPENED, case("fault", why="lamp-failed"), T0))
+    assert EN.line(News(ESCALATED, cut, T0)).startswith("[12] nobody acknowledged: operator's cut")
+
+
+def test_yesterday_has_its_date() -> None:
+    """An hour alone is one of today."""
+    assert "自 03-02 10:00" in ZH.line(News(OPENED, case("site"), T0 + ns(86_400)))
+
+
+def test_the_digest_counts_by_county_and_names_what_is_open() -> None:
+    """How many, what is open since when, who is silent; for one who watches a county of that alone."""
+    now = {
+        f"{SITE}.gw": Now(f"{SITE}.gw", State.OFFLINE, T0),
+        f"{SITE}.c1": Now(f"{SITE}.c1", State.SILENT, T0),
+        "441881-1.gw": Now("441881-1.gw", State.WORKING, T0),
+    }
+    lines = EN.digest([case("site")], now, frozenset(), T0 + ns(86_400))
+    assert lines[0] == "3 devices: 1 working, 1 incidents open, 1 silent"
+    assert lines[1] == "441802: 1 incidents, 1 silent"
+    assert lines[2].startswith("[12] site cut off")
+    assert EN.digest([case("site")], now, frozenset({"441881"}), T0) == [
+        "1 devices: 1 working, 0 incidents open, 0 silent",
+        "no incident is open",
+    ]
+
+
+def test_a_title_says_how_many_of_each() -> None:
+    """New, recovered, not acknowledged."""
+    assert EN.title([OPENED, OPENED, RECOVERED]) == "Santong: 2 new, 1 recovered"
+    assert ZH.title([ESCALATED]) == "三通：无人确认 1"
+
+
+def test_no_line_is_endless() -> None:
+    """A name of a thousand letters does not push everything else out of a message."""
+    long = Voice("en", NAMES._replace(sites={SITE: "x" * 1000}))
+    assert len(long.line(News(OPENED, case("site"), T0))) == 300
