@@ -1,6 +1,6 @@
 # Everything installs itself: Python 3.11, make, and root or sudo for Debian's packages are all that must be there.
 .DEFAULT_GOAL := help
-.PHONY: help setup up check test test-lab as-root lab-programs faults fuzz bench bench-lab clean
+.PHONY: grafana grafana-schema help setup up check test test-lab as-root lab-programs faults fuzz bench bench-lab clean
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq
@@ -14,6 +14,8 @@ help:
 	@echo 'make check                 ruff, mypy, import-linter'
 	@echo 'make test                  check, then every test against real mosquitto and influxd'
 	@echo 'make test-lab              real networks, WiFi and hosts: namespaces and a guest; needs root'
+	@echo 'make grafana               write the dashboards and alert rules of deploy/grafana anew'
+	@echo 'make grafana-schema        the dashboards against the types that Grafana publishes; needs node and npm'
 	@echo 'make faults N=1000 SEED=7   break everything at random, N times, and look whether anything is lost'
 	@echo 'make fuzz N=1000000        malformed batches through check and stores'
 	@echo 'make bench                 measure the figures of docs/performance.md'
@@ -78,6 +80,16 @@ test-lab: as-root lab-programs .venv/.developer
 as-root:
 	@[ "$$(id -u)" = 0 ] || { echo 'this needs root: it makes network namespaces'; exit 1; }
 
+grafana: .venv/.developer
+	$(BIN)/python -m deploy.grafana
+
+grafana-schema: deploy/grafana/schema/check.mjs
+	@command -v npm >/dev/null || { $(APT) update && $(APT) install -y --no-install-recommends nodejs npm; }
+	@rm -rf .build/grafana-schema/types .build/grafana-schema/check-*.ts
+	@mkdir -p .build/grafana-schema && cp deploy/grafana/schema/* .build/grafana-schema
+	@cd .build/grafana-schema && npm install --silent --no-audit --no-fund --ignore-scripts \
+	    && node check.mjs "$(CURDIR)/deploy/grafana/dashboards"
+
 faults: .venv/.developer .venv/.servers
 	$(BIN)/python -m tests.faults $(if $(N),--faults $(N)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
@@ -100,6 +112,7 @@ bench: .venv/.developer .venv/.servers
 	$(BIN)/python -m benchmarks.accuracy --outages 1000
 	$(BIN)/python -m benchmarks.archive
 	$(BIN)/python -m benchmarks.watch
+	$(BIN)/python -m benchmarks.grafana --devices 5500
 
 bench-lab: as-root lab-programs .venv/.developer .venv/.servers
 	$(BIN)/python -m benchmarks.probes

@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from collector import up as up_room
+from collector.centre_points import Centre
 from collector.commands import calendar as calendar_commands
 from collector.commands import dispute as dispute_commands
 from collector.commands import evidence as evidence_commands
@@ -51,6 +52,7 @@ from collector.pipeline import Collector, wait_until_prepared
 from collector.quarantine import FILE as QUARANTINE_FILE
 from collector.quarantine import Quarantine
 from collector.roster.speakers import RosterSpeakers
+from collector.roster_points import RosterPoints
 from collector.screen import console, device_table, import_table, quarantine_table
 from collector.status import iso, read_status
 from collector.store.base import StoreError
@@ -178,10 +180,14 @@ def collect(
         opened = open_store(settings.store)
         quarantine = Quarantine(settings.data)
         wait_until_prepared(opened, stopping)
-        speakers = RosterSpeakers(settings.data, zone_of(os.environ.get("SANTONG_ZONE", DEFAULT_ZONE)))
+        zone = zone_of(os.environ.get("SANTONG_ZONE", DEFAULT_ZONE))
+        speakers = RosterSpeakers(settings.data, zone)
         collector = Collector(settings.broker, opened, quarantine, foreign=rules, speakers=speakers)
+        centre = Centre(collector, quarantine, opened, RosterPoints(settings.data, zone))
     collector.start()
+    centre.start()
     _report_progress(collector, stopping)
+    centre.stop()
     collector.stop()
     opened.close()
 

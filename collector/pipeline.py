@@ -174,6 +174,11 @@ class Collector:
                 **self._counts,
             )
 
+    @property
+    def waiting(self) -> int:
+        """How many batches wait in memory for a worker."""
+        return len(self._buffer)
+
     def _sort(self, arrivals: Sequence[Arrival]) -> None:
         """Part what agents send from what others publish; no topic is both."""
         ours = []

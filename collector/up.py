@@ -3,9 +3,9 @@
 
     broker (child) ◀══ agent (child, measures this very machine)
        ║
-    collector (threads here) ──▶ store ──▶ live table
-                                   ╠══▶ roots of days (child, each night) ──▶ addresses outside
-                                   ╚══▶ watch (child) ──▶ journal, addresses outside
+    collector, centre (threads here) ──▶ store ──▶ live table
+                                           ╠══▶ roots of days (child, each night) ──▶ addresses outside
+                                           ╚══▶ watch (child) ──▶ journal, addresses outside
 
 Started downstream first, stopped in reverse. The broker and the agent are watched: a child that ends is started again,
 and the end of an agent leaves a stop mark, as systemd would leave one.
@@ -27,12 +27,14 @@ from rich.console import Console
 from rich.live import Live
 
 from collector.broker import HOST, LocalBroker
+from collector.centre_points import Centre
 from collector.child import start_tied, stop
 from collector.daily import DailyRoots
 from collector.keeper import Watch
 from collector.pipeline import Collector
 from collector.quarantine import Quarantine
 from collector.roster.speakers import RosterSpeakers
+from collector.roster_points import RosterPoints
 from collector.screen import live_view
 from collector.status import DeviceStatus, read_status
 from collector.store.base import StoreError
@@ -136,6 +138,9 @@ def run(plan: Plan, screen: Console, is_stopping: Callable[[], bool]) -> None:
         collector = Collector(BrokerSettings(BrokerUrl.parse(url)), store, quarantine, speakers=speakers)
         collector.start()
         parts.callback(collector.stop)
+        centre = Centre(collector, quarantine, store, RosterPoints(plan.data, plan.zone))
+        centre.start()
+        parts.callback(centre.stop)
         agent = AgentProcess(device, url, plan.data / "agent")
         agent.start()
         parts.callback(agent.stop)

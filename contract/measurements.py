@@ -106,6 +106,16 @@ _ROWS = (
         "criterion",
         from_agent=False,
     ),
+    # What the roster says of a device on a day, for whoever reads the store without it (dashboards); its time is that
+    # day's local midnight. `platform` and `hotspot` are 1 where the device counts as one that day; an `entry` is an id
+    # and a name, parted by a bar: what a list to choose from is made of.
+    _row(
+        _E,
+        "roster",
+        "counts:i platform:i hotspot:i county_name:s site_name:s class_name:s role:s profile:s operator:s "
+        "contracted_mbps:f:Mbit/s county_entry:s site_entry:s device_entry:s",
+        from_agent=False,
+    ),
     _row(_T, "host", "cpu_percent:f:% memory_used_percent:f:% disk_used_percent:f:% load1:f temperature_celsius:f:°C"),
     _row(_T, "interface", "rx_bytes:i:B tx_bytes:i:B rx_errors:i tx_errors:i speed_mbps:i:Mbit/s up:i", "name"),
     _row(
@@ -121,6 +131,15 @@ _ROWS = (
         "agent",
         "spool_batches:i spool_bytes:i:B dropped_total:i refused_total:i clock_offset_ms:f:ms rss_bytes:i:B "
         "cpu_seconds:f:s damaged_total:i",
+    ),
+    # What a collector did since its start, once a minute; `waiting` batches are in its memory, `trouble` is 1 while the
+    # store takes nothing, `quarantine` counts whatever was ever set aside.
+    _row(
+        _T,
+        "centre",
+        "received:i dropped:i stored_batches:i stored_lines:i refused:i waiting:i quarantine:i trouble:i "
+        "cpu_seconds:f:s rss_bytes:i:B",
+        from_agent=False,
     ),
 )
 

@@ -18,9 +18,10 @@ from collector.store.base import Row
 from contract.measurements import TABLE, Kind, Measurement, Retention
 from contract.sample import Value
 
-# Judged days are conclusions, not evidence: they come out the same again.
+# Judged days are conclusions, roster points copies of what the roster says: no evidence, they come out the same again.
+_COPIES = ("availability", "roster")
 MEASUREMENTS = tuple(
-    sorted(name for name, row in TABLE.items() if row.retention is Retention.EVIDENCE and name != "availability")
+    sorted(name for name, row in TABLE.items() if row.retention is Retention.EVIDENCE and name not in _COPIES)
 )
 
 _SPECIAL = re.compile(r"([ ,=])")

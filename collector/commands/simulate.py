@@ -82,8 +82,9 @@ def simulate(
         _refuse_another_city(plan, out)
         sink = _sink(plan, out, to_store, broker, is_file=to_files)
         _make(plan, out, sink, language)
-        sink.close()
         _import_roster(plan, out)
+        sink.tell_roster(plan, out)
+        sink.close()
     done = _Done(devices, days, seed, sink.batches, sink.points, sink.refused, round(time.monotonic() - began, 1))
     _tell(done, out, language, as_json=as_json)
     raise typer.Exit(1 if done.refused else 0)
@@ -172,6 +173,9 @@ class _Sink:
         """Take all of one agent."""
         raise NotImplementedError
 
+    def tell_roster(self, plan: _Plan, out: Path) -> None:
+        """Write what a centre writes each day of its roster, where there is none that will."""
+
     def close(self) -> None:
         """Finish."""
 
@@ -214,6 +218,14 @@ class _Store(_Sink):
             self._count(payload)
             if self._chunk.lines >= _CHUNK_LINES:
                 self._write()
+
+    def tell_roster(self, plan: _Plan, out: Path) -> None:
+        from collector.roster.versions import Versions  # noqa: PLC0415
+        from collector.roster_points import write_roster  # noqa: PLC0415
+
+        roster = Versions(out).on(plan.start)
+        for more in range(plan.days):
+            write_roster(self._store, roster, plan.start + timedelta(days=more), _ZONE)
 
     def close(self) -> None:
         self._write()

@@ -136,6 +136,25 @@ SAMPLES: list[tuple[str, dict[str, str], dict[str, Value]]] = [
         },
     ),
     (
+        "roster",
+        {},
+        {
+            "counts": 1,
+            "platform": 1,
+            "hotspot": 0,
+            "county_name": "清城区",
+            "site_name": "清城区第一小学",
+            "class_name": "三年级(2)班",
+            "role": "classroom",
+            "profile": "windows-classroom-pc",
+            "operator": "电信",
+            "contracted_mbps": 100,
+            "county_entry": "441802|清城区",
+            "site_entry": "441802-3144001234|清城区第一小学",
+            "device_entry": "441802-3144001234.c0302|三年级(2)班 c0302",
+        },
+    ),
+    (
         "host",
         {},
         {
@@ -184,6 +203,22 @@ SAMPLES: list[tuple[str, dict[str, str], dict[str, Value]]] = [
             "rss_bytes": 26_000_000,
             "cpu_seconds": 1.5,
             "damaged_total": 2,
+        },
+    ),
+    (
+        "centre",
+        {},
+        {
+            "received": 183_000,
+            "dropped": 0,
+            "stored_batches": 182_990,
+            "stored_lines": 914_950,
+            "refused": 10,
+            "waiting": 7,
+            "quarantine": 12,
+            "trouble": 0,
+            "cpu_seconds": 91.25,
+            "rss_bytes": 64_000_000,
         },
     ),
 ]

@@ -1,0 +1,1 @@
+"""How the product is put to work: files for other programs, and what makes them."""
