@@ -45,6 +45,7 @@ FOR_PDF := libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fontconfig fonts
 	    $(APT) update && $(APT) install -y --no-install-recommends mosquitto mosquitto-clients influxdb strace openssl procps snmpd; }
 	@command -v pdftotext >/dev/null && fc-list :lang=zh-cn 2>/dev/null | grep -q . && $(BIN)/python -c 'import weasyprint' 2>/dev/null || { \
 	    $(APT) update && $(APT) install -y --no-install-recommends $(FOR_PDF); }
+	@command -v chromium >/dev/null || { $(APT) update && $(APT) install -y --no-install-recommends chromium; }
 	@touch $@
 
 up: .venv/.product

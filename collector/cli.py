@@ -29,6 +29,8 @@ from collector.commands import report as report_commands
 from collector.commands import roster as roster_commands
 from collector.commands import sample as sample_commands
 from collector.commands import targets as targets_commands
+from collector.commands import user as user_commands
+from collector.commands.api import api
 from collector.commands.close import close
 from collector.commands.common import (
     DEFAULT_DATA,
@@ -47,6 +49,7 @@ from collector.commands.simulate import simulate
 from collector.commands.verify import verify
 from collector.commands.watch import watch
 from collector.foreign import Foreign, Rule, rules_of
+from collector.metering import Meter, families_of
 from collector.migrate import migrate as migrate_stores
 from collector.pipeline import Collector, wait_until_prepared
 from collector.quarantine import FILE as QUARANTINE_FILE
@@ -82,12 +85,14 @@ app.add_typer(sample_commands.app, name="sample")
 app.add_typer(notify_commands.app, name="notify")
 app.add_typer(form_commands.app, name="form")
 app.add_typer(incident_commands.app, name="incident")
+app.add_typer(user_commands.app, name="user")
 app.command()(simulate)
 app.command()(verify)
 app.command()(watch)
 app.command()(close)
 app.add_typer(report_commands.app, name="report")
 app.command()(glossary)
+app.command()(api)
 
 
 class CollectSettings(NamedTuple):
@@ -97,6 +102,7 @@ class CollectSettings(NamedTuple):
     store: StoreUrl
     data: Path = DEFAULT_DATA
     foreign: tuple[Foreign, ...] = ()
+    metrics: str = ""
 
 
 def _log_to_stderr() -> None:
@@ -161,6 +167,9 @@ def collect(
     broker_certificate: Annotated[Path | None, typer.Option(help="Our certificate, for the broker.")] = None,
     broker_key: Annotated[Path | None, typer.Option(help="Key of our certificate.")] = None,
     broker_password_file: Annotated[Path | None, typer.Option(help="File with our password.")] = None,
+    metrics: Annotated[
+        str | None, typer.Option(help="Port on 127.0.0.1, or host:port, for Prometheus to read counters from.")
+    ] = None,
 ) -> None:
     """Receive, check, store, acknowledge: with your own broker and store, until stopped."""
     flags = {
@@ -171,6 +180,7 @@ def collect(
         "broker.password_file": broker_password_file,
         "store": store,
         "data": data,
+        "metrics": metrics,
     }
     _log_to_stderr()
     stopping = _on_stop_signals()
@@ -184,11 +194,14 @@ def collect(
         speakers = RosterSpeakers(settings.data, zone)
         collector = Collector(settings.broker, opened, quarantine, foreign=rules, speakers=speakers)
         centre = Centre(collector, quarantine, opened, RosterPoints(settings.data, zone))
+        meter = Meter(settings.metrics, lambda: families_of(collector)) if settings.metrics else None
     collector.start()
     centre.start()
     _report_progress(collector, stopping)
     centre.stop()
     collector.stop()
+    if meter:
+        meter.stop()
     opened.close()
 
 

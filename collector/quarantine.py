@@ -84,6 +84,21 @@ class Quarantine:
             ).fetchall()
         return [Entry(*row) for row in rows]
 
+    def listed(self, most: int, before: int | None = None) -> list[tuple[int, Entry]]:
+        """Return entries with their numbers, newest first, of numbers below `before`, and without what they hold."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT id, received_ns, agent, device, epoch, seq, line, reason, detail, size, x'' "
+                "FROM entry WHERE id < ? ORDER BY id DESC LIMIT ?",
+                (1 << 62 if before is None else before, most),
+            ).fetchall()
+        return [(number, Entry(*row)) for number, *row in rows]
+
+    def kept(self) -> int:
+        """Return how many entries there are."""
+        with self._lock:
+            return int(self._db.execute("SELECT count(*) FROM entry").fetchone()[0])
+
     def total(self) -> int:
         """Return how many entries there ever were."""
         with self._lock:

@@ -3,7 +3,8 @@
 import json
 import time
 from contextlib import ExitStack
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -85,8 +86,21 @@ def verify(
         with reading(source, store) as opened:
             found = verified(opened, promise, source.now_ns, way, language)
     advise(promise, days, source, language)
+    tree = as_tree(found, days.zone, source.now_ns, head)
+    if disputes and not evidence and not any(question[2:-1]):  # of all, by what is in DATA
+        _keep(data, tree)
     if as_json:
-        typer.echo(json.dumps(as_tree(found, days.zone, source.now_ns, head), ensure_ascii=False, indent=2))
+        typer.echo(json.dumps(tree, ensure_ascii=False, indent=2))
     else:
         console().print(screen_of(found, language, days.zone, full_times=recompute))
     raise typer.Exit(1 if any(result.verdict == "fail" for result, _ in found.targets) else 0)
+
+
+def _keep(data: Path, tree: dict[str, Any]) -> None:
+    """Keep what was found of the whole city, for pages to show; where that fails it is said, and nothing else fails."""
+    from collector.verdicts import FOLDER, keep  # noqa: PLC0415
+
+    try:
+        keep(data, tree)
+    except OSError as error:
+        typer.echo(f"{data / FOLDER}: not kept for the board and the API: {error.strerror}", err=True)
