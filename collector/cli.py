@@ -31,6 +31,7 @@ from collector.commands import sample as sample_commands
 from collector.commands import targets as targets_commands
 from collector.commands import user as user_commands
 from collector.commands.api import api
+from collector.commands.board import board
 from collector.commands.close import close
 from collector.commands.common import (
     DEFAULT_DATA,
@@ -93,6 +94,7 @@ app.command()(close)
 app.add_typer(report_commands.app, name="report")
 app.command()(glossary)
 app.command()(api)
+app.command()(board)
 
 
 class CollectSettings(NamedTuple):
@@ -129,10 +131,12 @@ def up(
     device: Annotated[str, typer.Option(help="Id of this machine, <county>-<school>.<place>.")] = "",
     broker: Annotated[str, typer.Option(help="A broker's URL, or auto, mosquitto, embedded.")] = "auto",
     store: Annotated[str, typer.Option(help="A store's URL, instead of a SQLite file in DATA.")] = "",
+    board_port: Annotated[int, typer.Option(help="Port of the board on 127.0.0.1; else 8080, or a free one.")] = 0,
+    simulate: Annotated[int, typer.Option(min=0, max=5000, help="Add a pretend district of so many devices.")] = 0,
     lang: Lang = None,
     zone: Zone = DEFAULT_ZONE,
 ) -> None:
-    """Run everything on this machine: broker, collector, store, and an agent that measures it. Ctrl-C ends it."""
+    """Run everything here: broker, collector, store, board, and an agent that measures this machine. Ctrl-C ends it."""
     stopping = _on_stop_signals()
     is_url = "://" in broker
     if is_url:
@@ -150,6 +154,8 @@ def up(
         store=store,
         language=language_of(lang),
         zone=zone_of(zone),
+        board_port=board_port,
+        simulate=simulate,
     )
     screen = console()
     with one_line_errors():

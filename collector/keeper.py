@@ -1,14 +1,14 @@
-"""`santong watch` beside `santong up`: a process of its own, started again when it ends."""
+"""A program of ours beside `santong up`: a process of its own, started again when it ends."""
 
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from collector.child import start_tied, stop
 
-LOG = "watch.log"
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 2.0, 300.0
 _STEADY_S = 60.0
 _PATIENCE_S = 8.0
@@ -16,14 +16,13 @@ _MOST_LOG_BYTES = 10_000_000
 _NICE = 5
 
 
-class Watch:
+class Kept:
     """`look` from the main thread, often; `trouble` is what it said last where it ended by itself."""
 
-    def __init__(self, data: Path, store: str, broker: str) -> None:
-        self._log = data / LOG
-        self._command = [sys.executable, "-P", "-m", "collector.cli", "watch", "--data", str(data)]
-        # URLs may have a password in them, and everybody on this machine sees the words of a command.
-        self._environment = {**os.environ, "SANTONG_STORE": store, "SANTONG_BROKER_URL": broker}
+    def __init__(self, name: str, words: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
+        self._name, self._log = name, log
+        self._command = [sys.executable, "-P", "-m", *words]
+        self._environment = {**os.environ, **environment}
         self._child: subprocess.Popen[bytes] | None = None
         self._at = 0.0
         self._began = 0.0
@@ -33,7 +32,7 @@ class Watch:
     def look(self) -> None:
         """Start it, and again when it has ended: sooner where it ran well, else ever later."""
         if self._child is not None and self._child.poll() is not None:
-            self.trouble = f"watch: {self._last_words()}"
+            self.trouble = f"{self._name}: {self._last_words()}"
             ran_s = time.monotonic() - self._began
             self._pause_s = _FIRST_PAUSE_S if ran_s > _STEADY_S else min(2 * self._pause_s, _LAST_PAUSE_S)
             self._child = None

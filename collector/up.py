@@ -4,8 +4,11 @@
     broker (child) ◀══ agent (child, measures this very machine)
        ║
     collector, centre (threads here) ──▶ store ──▶ live table
-                                           ╠══▶ roots of days (child, each night) ──▶ addresses outside
-                                           ╚══▶ watch (child) ──▶ journal, addresses outside
+                                           ╠══▶ board (child) ──▶ http://127.0.0.1:8080
+                                           ╠══▶ watch (child) ──▶ journal, addresses outside
+                                           ╚══▶ roots of days (child, each night) ──▶ addresses outside
+
+With `--simulate` a pretend district is another child, which lives on the same broker.
 
 Started downstream first, stopped in reverse. The broker and the agent are watched: a child that ends is started again,
 and the end of an agent leaves a stop mark, as systemd would leave one.
@@ -16,7 +19,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +33,7 @@ from collector.broker import HOST, LocalBroker
 from collector.centre_points import Centre
 from collector.child import start_tied, stop
 from collector.daily import DailyRoots
-from collector.keeper import Watch
+from collector.keeper import Kept
 from collector.pipeline import Collector
 from collector.quarantine import Quarantine
 from collector.roster.speakers import RosterSpeakers
@@ -44,6 +47,7 @@ from contract.broker import BrokerSettings, BrokerUrl
 from contract.names import check_device, suggest
 
 DEFAULT_PORT = 1883
+DEFAULT_BOARD_PORT = 8080
 STORE_FILE = "santong.sqlite"
 _SHOWN_NS = 3600 * 10**9
 _REFRESH_S = 2.0
@@ -53,7 +57,11 @@ _PATIENCE_S = 8.0
 
 
 class Plan(NamedTuple):
-    """What `santong up` was asked for. A port of 0 means 1883, or a free one when that is taken."""
+    """
+    What `santong up` was asked for. A port of 0 means the usual one, or a free one when that is taken.
+
+    `simulate` is how many pretend devices live beside the real one.
+    """
 
     data: Path
     port: int = 0
@@ -64,6 +72,8 @@ class Plan(NamedTuple):
     store: str = ""
     language: Language = "en"
     zone: ZoneInfo = ZoneInfo("Asia/Shanghai")
+    board_port: int = 0
+    simulate: int = 0
 
 
 class AgentProcess:
@@ -92,7 +102,7 @@ class AgentProcess:
         """Start it again some seconds after it ended, leaving a stop mark."""
         if self._child is not None and self._child.poll() is not None:
             self._mark(f"exit {self._child.returncode}")
-            self.trouble = f"agent: {self._last_words()}" if self._child.returncode > 0 else ""
+            self.trouble = f"agent: {last_words(self._log)}" if self._child.returncode > 0 else ""
             self._child = None
             self._start_at = time.monotonic() + _RESTART_PAUSE_S
         if self._child is None and time.monotonic() >= self._start_at:
@@ -106,14 +116,16 @@ class AgentProcess:
         stop(child, _PATIENCE_S)
         self._mark("stopped with santong up")
 
-    def _last_words(self) -> str:
-        lines = self._log.read_text(encoding="utf-8", errors="replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "ended at once")
-
     def _mark(self, reason: str) -> None:
         command = [sys.executable, "-P", "-m", "agent.stopmark", str(self._folder), reason]
         with self._log.open("ab") as log:
             subprocess.run(command, stdout=log, stderr=log, timeout=30, check=False)
+
+
+def last_words(log: Path) -> str:
+    """Return the last line that a program said."""
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "ended at once")
 
 
 def store_url(data: Path) -> str:
@@ -125,6 +137,11 @@ def run(plan: Plan, screen: Console, is_stopping: Callable[[], bool]) -> None:
     """Run until `is_stopping` or the plan's time is over. Raises SantongError when something cannot start."""
     device = check_device(plan.device) if plan.device else f"local-pilot.{suggest(socket.gethostname())}"
     plan.data.mkdir(parents=True, exist_ok=True)
+    if plan.simulate:
+        from collector import living  # noqa: PLC0415
+
+        living.check_data(plan.data)
+        living.prepare(plan.data, plan.simulate, time.time_ns() // 10**6)
     with ExitStack() as parts:
         stored_at = plan.store or store_url(plan.data)
         store = open_store(stored_at)
@@ -146,9 +163,9 @@ def run(plan: Plan, screen: Console, is_stopping: Callable[[], bool]) -> None:
         parts.callback(agent.stop)
         roots = DailyRoots(plan.data, stored_at, plan.zone, plan.language)
         parts.callback(roots.stop)
-        watch = Watch(plan.data, stored_at, url)
-        parts.callback(watch.stop)
+        kept, address = _kept(plan, stored_at, url, parts)
         facts = {
+            "board": address,
             "broker": f"{broker.name if broker else ''} {BrokerUrl(url)!s}".strip(),
             "data": str(plan.data),
         }
@@ -162,12 +179,31 @@ def run(plan: Plan, screen: Console, is_stopping: Callable[[], bool]) -> None:
             """Look after the children; tell whether to go on."""
             agent.keep_alive()
             roots.look()
-            watch.look()
+            for one in kept:
+                one.look()
             if broker and not broker.alive():
                 broker.start()
             return not is_stopping() and (plan.seconds is None or time.monotonic() - began < plan.seconds)
 
-        _show(plan, screen, devices, lambda: {**facts, **_progress(collector, agent, roots, watch)}, tick)
+        _show(plan, screen, devices, lambda: {**facts, **_progress(collector, agent, roots, kept)}, tick)
+
+
+def _kept(plan: Plan, stored_at: str, broker: str, parts: ExitStack) -> tuple[list[Kept], str]:
+    """Return the board, the watch, and the pretend district where one was asked for; and the board's address."""
+    port = plan.board_port or _free_port(DEFAULT_BOARD_PORT)
+    # URLs may have a password in them, and everybody on this machine sees the words of a command.
+    known = {"SANTONG_STORE": stored_at, "SANTONG_BROKER_URL": broker}
+    board = ["collector.cli", "board", "--every", "2", "--port", str(port), "--data", str(plan.data)]
+    board += ["--lang", plan.language, "--zone", plan.zone.key, *(["--pretended"] if plan.simulate else [])]
+    watch = ["collector.cli", "watch", "--data", str(plan.data)]
+    programs = {"board": board, "watch": watch}
+    if plan.simulate:
+        programs["simulate"] = ["collector.living", str(plan.simulate)]
+    found = [Kept(name, words, plan.data / f"{name}.log", known) for name, words in programs.items()]
+    for one in found:
+        one.look()
+        parts.callback(one.stop)
+    return found, f"http://{HOST}:{port}"
 
 
 def _start_broker(plan: Plan, parts: ExitStack) -> LocalBroker:
@@ -191,12 +227,13 @@ def _free_port(wanted: int) -> int:
     return wanted
 
 
-def _progress(collector: Collector, agent: AgentProcess, roots: DailyRoots, watch: Watch) -> dict[str, str]:
+def _progress(collector: Collector, agent: AgentProcess, roots: DailyRoots, kept: Sequence[Kept]) -> dict[str, str]:
     counters = collector.counters()
     progress = {"stored": f"{counters.stored_batches:,}", "refused": f"{counters.refused:,}"}
     if roots.last:
         progress["root"] = roots.last
-    trouble = collector.trouble or agent.trouble or roots.trouble or watch.trouble
+    troubles = (collector.trouble, agent.trouble, roots.trouble, *(one.trouble for one in kept))
+    trouble = next(filter(None, troubles), "")
     return progress | ({"trouble": trouble} if trouble else {})
 
 

@@ -6,11 +6,12 @@ People never see slot, spool, epoch, batch; this is what they see instead.
 
 import os
 
+from collector.board_words import BOARD
 from collector.terms import GLOSSARY, Language
 
 __all__ = ["SENTENCES", "WORDS", "Language", "default_language", "word"]
 
-WORDS: dict[str, tuple[str, str]] = {
+WORDS: dict[str, tuple[str, str]] = BOARD | {
     "device": GLOSSARY["device"].pair,
     "last_seen": ("最近在线", "last seen"),
     "uptime": ("已运行", "up for"),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from simulator.chance import Chance
 from simulator.places import Habit, Place, Role, Thing
 from simulator.spans import HOUR, MINUTE, SECOND, Span, Times
-from simulator.timetable import HOURS, Calendar, midnight
+from simulator.timetable import Calendar, midnight
 
 _UNUSED_DAY = 0.05  # of days on which nobody switches a machine on
 _UNUSED_LESSON = 0.2
@@ -31,7 +31,7 @@ class Wishes(NamedTuple):
 
 def breaker(seed: int, place: Place, calendar: Calendar) -> Times:
     """Return when the breaker of a site is on."""
-    if not place.night_off:
+    if not place.night_off or calendar.is_always:
         return Times([calendar.span])
     chance = Chance(seed, place.id, "breaker")
     found = []
@@ -51,7 +51,7 @@ def wishes(seed: int, place: Place, thing: Thing, calendar: Calendar) -> Wishes:
     used: list[Span] = []
     idle: list[Span] = []
     for day in calendar.school_days(place.county):
-        lessons = HOURS[place.calendar].lessons_of(midnight(day))
+        lessons = calendar.hours(place.calendar).lessons_of(midnight(day))
         taken = [lesson for lesson in lessons if not chance.happens(_UNUSED_LESSON)]
         if thing.habit is not Habit.LEFT_ON and (chance.happens(_UNUSED_DAY) or not taken):
             continue

@@ -79,6 +79,10 @@ class Publisher:
             self._waiting[agent, sent.epoch, sent.seq] = _Waiting(topic, payload, time.monotonic())
         self._client.publish(topic, payload, qos=1)
 
+    def say(self, agent: str, state: bytes) -> None:
+        """Publish the state of an agent, which the broker keeps."""
+        self._client.publish(topics.state(agent), state, qos=1, retain=True)
+
     def finish(self) -> None:
         """Wait until everything is answered."""
         with self._news:

@@ -32,6 +32,10 @@ HOURS = {
 }
 
 
+# A district that is always in lessons: whenever somebody looks there is something to see.
+_ROUND_THE_CLOCK = Hours("always", tuple(f"{hour:02d}:05-{hour:02d}:50" for hour in range(24)))
+
+
 def _period(text: str, midnight: int) -> Span:
     start, end = ((int(at[:2]) * 60 + int(at[3:])) * MINUTE for at in text.split("-"))
     return Span(midnight + start, midnight + end)
@@ -62,23 +66,35 @@ class Maintenance(NamedTuple):
 
 
 class Calendar(NamedTuple):
-    """The days of a simulated period, and what is special about them."""
+    """
+    The days of a simulated period, and what is special about them.
+
+    `begins` is when it begins within its first day, unix ms; 0: with it. With `is_always` there are lessons round the
+    clock, every day of the week.
+    """
 
     start: date
     days: int
     closures: tuple[Closure, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
+    begins: int = 0
+    is_always: bool = False
 
     @property
     def span(self) -> Span:
         """All of the period."""
         first = midnight(self.start)
-        return Span(first, first + self.days * DAY)
+        return Span(max(first, self.begins), first + self.days * DAY)
+
+    def hours(self, name: str) -> Hours:
+        """Return the timetable of a kind of school."""
+        return _ROUND_THE_CLOCK if self.is_always else HOURS[name]
 
     def school_days(self, county: str) -> list[date]:
         """Return the days on which a county's schools have lessons."""
         days = (self.start + timedelta(days=number) for number in range(self.days))
-        return [day for day in days if day.weekday() < 5 and Closure(county, day) not in self.closures]
+        is_always = self.is_always
+        return [day for day in days if (is_always or day.weekday() < 5) and Closure(county, day) not in self.closures]
 
     def as_yaml(self, counties: tuple[str, ...]) -> str:
         """Return the calendars file of the city."""
@@ -91,13 +107,14 @@ class Calendar(NamedTuple):
             f"counties: {{{', '.join(f'{county}: primary' for county in counties)}}}",
             "calendars:",
         ]
-        for name, hours in HOURS.items():
+        for name in HOURS:
+            hours = self.hours(name)
             lines += [
                 f"  {name}:",
                 f"    title: {{zh: {'小学' if name == 'primary' else '初中'}, en: {name} school}}",
                 f"    terms: [{{from: {first}, to: {last}, title: {{zh: 模拟学期, en: simulated term}}}}]",
                 f"    service: {hours.service}",
-                f"    lessons: {{mon-fri: [{', '.join(hours.lessons)}]}}",
+                f"    lessons: {{{'mon-sun' if self.is_always else 'mon-fri'}: [{', '.join(hours.lessons)}]}}",
             ]
         lines += [
             "  hotspot:",

@@ -76,12 +76,30 @@ class SiteLife(NamedTuple):
 
 
 class World:
-    """A city of so many devices for so many days, made site by site."""
+    """
+    A city of so many devices for so many days, made site by site.
 
-    def __init__(self, seed: int, devices: int, start: date, days: int, rates: Rates = Rates()) -> None:  # noqa: B008
+    With `living_since` (unix ms) it begins then, and has lessons round the clock: one to be looked at while it lives.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        devices: int,
+        start: date,
+        days: int,
+        rates: Rates = Rates(),  # noqa: B008  it never changes
+        living_since: int = 0,
+    ) -> None:
         self.seed, self.rates = seed, rates
         self.places = tuple(places(seed, devices))
-        self.calendar = _calendar(seed, self.places, start, days)
+        self.calendar = (
+            Calendar(start, days, begins=living_since, is_always=True)
+            if living_since
+            else _calendar(seed, self.places, start, days)
+        )
+        if living_since:  # the same places whenever it is started, and lives of their own each time
+            self.seed = seed = living_since // 1000
         self.centre: Centre = fault_room.centre(seed, self.calendar, rates)
         self.oddities = _oddities(seed, self.places, self.calendar)
         self._exchanged = _exchanged(seed, self.places, self.calendar)

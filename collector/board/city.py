@@ -1,0 +1,199 @@
+"""The first page: the whole city, or one county of it."""
+
+from collections import defaultdict
+
+from markupsafe import Markup
+
+from collector.board.draw import H, badge, bar, card, join, link, numbers, site_link, state_name, table, why_text
+from collector.board.looks import shape
+from collector.board.model import SHOWN, Rollout, SiteNow, is_hotspot
+from collector.board.view import Sections, View
+from collector.watch.types import Incident, State
+
+_WORST = 8
+_INCIDENTS = 20
+
+
+def city(view: View, county: str = "", page: int = 0) -> Sections:
+    """Return the pieces of the page."""
+    sites = view.sites(county)
+    pieces = [("states", _states(view, sites, county))]
+    if not view.picture.roster.devices:
+        pieces.append(("empty", H('<p class="empty big">{}</p>').format(view.eyes.say("no_roster_yet"))))
+    if not county:
+        pieces.append(("counties", _counties(view, sites)))
+    return [
+        *pieces,
+        ("worst", _worst(view, sites)),
+        ("incidents", incidents(view, view.incidents() if not county else _of(view, county))),
+        ("more", _more(view, sites)),
+        *([("all", _all_sites(view, sites, county, page))] if county else []),
+    ]
+
+
+def _of(view: View, county: str) -> list[Incident]:
+    return [one for one in view.incidents() if one.county == county]
+
+
+def _states(view: View, sites: list[SiteNow], county: str) -> Markup:
+    """Return how many devices are in which state, as large as a wall needs it; each leads to its list."""
+    eyes = view.eyes
+    counts = view.picture.counts(sites)
+    where = f"&county={county}" if county else ""
+    tiles = [
+        H('<a class="tile s-{}" id="count-{}" href="/devices?state={}{}">{}<b>{:,}</b><span>{}</span></a>').format(
+            state, state, state, where, shape(state), counts.get(state, 0), state_name(state, eyes)
+        )
+        for state in SHOWN
+    ]
+    total = sum(counts.values())
+    title = view.county(county) if county else eyes.say("city")
+    note = eyes.say("devices_total").format(devices=f"{total:,}", sites=f"{len(sites):,}")
+    kinds = _kinds(view, sites)
+    return card("states", title, H('<div class="tiles">{}</div>{}').format(join(tiles), kinds), "wide", note)
+
+
+def _kinds(view: View, sites: list[SiteNow]) -> Markup:
+    """Return schools and hotspots apart: what is off in a school is no trouble, a hotspot that is off is."""
+    eyes = view.eyes
+    rows = []
+    for key, wanted in (("schools", False), ("hotspots", True)):
+        some = [one for one in sites if _is_public(view, one) is wanted]
+        if some:
+            counts = view.picture.counts(some)
+            rows.append((eyes.say(key), bar(counts, eyes), numbers(counts, eyes)))
+    return H('<div class="kinds">{}</div>').format(
+        join(H('<div class="kind"><span>{}</span>{}{}</div>').format(*row) for row in rows)
+    )
+
+
+def _is_public(view: View, one: SiteNow) -> bool:
+    devices = view.picture.places.get(one.site.id, ())
+    return bool(devices) and is_hotspot(devices[0], one.site)
+
+
+def _counties(view: View, sites: list[SiteNow]) -> Markup:
+    eyes = view.eyes
+    found: dict[str, list[SiteNow]] = defaultdict(list)
+    for one in sites:
+        found[one.site.county].append(one)
+    rows = []
+    for code, some in sorted(found.items()):
+        counts = view.picture.counts(some)
+        name = link(f"/county/{code}", view.county(code))
+        rows.append((name, f"{len(some):,}", f"{sum(counts.values()):,}", bar(counts, eyes), numbers(counts, eyes)))
+    heads = [eyes.say(key) for key in ("scope_county", "sites", "devices", "states", "numbers")]
+    return card("counties", eyes.say("by_county"), table("county-table", heads, rows))
+
+
+def _worst(view: View, sites: list[SiteNow]) -> Markup:
+    """Return the sites with the largest share of devices that need a look."""
+    eyes = view.eyes
+    some = [one for one in sites if one.trouble and one.total]
+    some.sort(key=lambda one: (-one.trouble / one.total, -one.trouble, one.site.id))
+    heads = [eyes.say(key) for key in ("site", "scope_county", "to_look_at", "states", "longest")]
+    rows = [
+        (
+            site_link(one.site.id, one.site.name or one.site.id),
+            view.county(one.site.county),
+            f"{one.trouble} / {one.total}",
+            bar(one.counts, eyes),
+            eyes.ago(one.since_ns) if one.since_ns else "",
+        )
+        for one in some[:_WORST]
+    ]
+    note = eyes.say("of_sites").format(shown=len(rows), all=len(some))
+    return card("worst", eyes.say("worst_sites"), table("worst-table", heads, rows, eyes.say("nothing_to_look_at")),
+                note=note)  # fmt: skip
+
+
+def incidents(view: View, found: list[Incident]) -> Markup:
+    """Return open incidents, the newest first."""
+    eyes = view.eyes
+    heads = [eyes.say(key) for key in ("since_when", "where", "why", "devices", "minutes_lost", "taken_on_by")]
+    rows = []
+    for one in found[:_INCIDENTS]:
+        site = view.picture.roster.sites.get(one.site)
+        where: object = view.county(one.county) or one.operator
+        if site:
+            where = site_link(site.id, site.name or site.id)
+        elif one.devices and len(one.devices) == 1:
+            where = view.place(one.devices[0])
+        rows.append((
+            eyes.clock(one.opened_ns), where, why_text(one.why, eyes), f"{len(one.devices):,}", f"{one.minutes:,}",
+            one.acknowledged_by or "–",
+        ))  # fmt: skip
+    note = eyes.say("of_sites").format(shown=len(rows), all=len(found)) if found else ""
+    body = table("incident-table", heads, rows, eyes.say("no_incidents"))
+    return card("incidents", eyes.say("open_incidents"), body, note=note)
+
+
+def _more(view: View, sites: list[SiteNow]) -> Markup:
+    """Return what else waits for somebody, each a number that leads to its page."""
+    eyes, rest = view.eyes, view.rest
+    rollout = Rollout()
+    for one in sites:
+        rollout = rollout.plus(view.picture.rollout.get(one.site.id, Rollout()))
+    waiting = [one for one in rest.disputes if one.state == "proposed"]
+    figures = [
+        ("/rollout", "rollout", f"{rollout.proven:,} / {rollout.roster:,}"),
+        ("/check#findings", "to_check", f"{len(rest.findings):,}"),
+        ("/check#unregistered", "unregistered", f"{len(view.picture.unregistered):,}"),
+        ("/check#quarantine", "quarantine_title", f"{rest.quarantined_ever:,}"),
+        ("/disputes", "disputes_waiting", f"{len(waiting):,}"),
+    ]
+    body = join(
+        H('<a class="figure" href="{}"><b>{}</b><span>{}</span></a>').format(address, number, eyes.say(key))
+        for address, key, number in figures
+    )
+    return card("more", eyes.say("what_else"), H('<div class="figures">{}</div>').format(body), "wide")
+
+
+def _all_sites(view: View, sites: list[SiteNow], county: str, page: int, size: int = 50) -> Markup:
+    """Return the sites of a county, a page of them."""
+    eyes = view.eyes
+    heads = [eyes.say(key) for key in ("site", "devices", "states", "numbers")]
+    ranked = sorted(sites, key=lambda one: one.site.id)
+    rows = [
+        (site_link(one.site.id, one.site.name or one.site.id), one.total, bar(one.counts, eyes),
+         numbers(one.counts, eyes))
+        for one in ranked[page * size : (page + 1) * size]
+    ]  # fmt: skip
+    body = table("site-table", heads, rows) + pager(view, f"/county/{county}?", page, size, len(sites))
+    return card("all", eyes.say("sites"), body, "wide", f"{len(sites):,}")
+
+
+def devices(view: View, state: str, county: str, page: int, size: int = 50) -> Sections:
+    """Return the devices in a state, a page of them."""
+    eyes = view.eyes
+    wanted = [
+        (view.picture.now[device.id], device)
+        for device, site in view.devices()
+        if county in ("", site.county) and state in ("", view.picture.now[device.id].state)
+    ]
+    wanted.sort(key=lambda one: (one[0].since_ns or 1 << 62, one[1].id))
+    heads = [eyes.say(key) for key in ("where", "scope_county", "state", "model")]
+    rows = [
+        (view.place(device), view.county(device.site.partition("-")[0]), badge(now, eyes), view.model(device.id))
+        for now, device in wanted[page * size : (page + 1) * size]
+    ]
+    title = state_name(State(state), eyes) if state else eyes.say("devices")
+    way = H("{}{}").format(
+        table("device-table", heads, rows, eyes.say("nothing_here")),
+        pager(view, f"/devices?state={state}&county={county}", page, size, len(wanted)),
+    )
+    return [("devices", card("devices", title, way, "wide", f"{len(wanted):,}"))]
+
+
+def pager(view: View, address: str, page: int, size: int, total: int) -> Markup:
+    """Return links to the pages before and after."""
+    last = max(0, (total - 1) // size)
+    if not last:
+        return H("")
+    pieces = []
+    if page > 0:
+        pieces.append(link(f"{address}&page={page - 1}", f"‹ {view.eyes.say('before')}", "button"))
+    pieces.append(H("<span>{} / {}</span>").format(page + 1, last + 1))
+    if page < last:
+        pieces.append(link(f"{address}&page={page + 1}", f"{view.eyes.say('behind_this')} ›", "button"))
+    return H('<p class="pager">{}</p>').format(join(pieces))

@@ -1,0 +1,63 @@
+"""Which word stands for what: states, reasons, probes, stages."""
+
+from collections.abc import Mapping
+
+from collector.watch.types import State
+
+STATES: Mapping[State, str] = {
+    State.WORKING: "state_working",
+    State.FAILING: "state_failing",
+    State.OFFLINE: "state_offline",
+    State.SILENT: "state_silent",
+    State.OFF: "state_off",
+    State.UNKNOWN: "state_unknown",
+    State.QUIET: "state_quiet",
+}
+# Causes of minutes, stages of probes, and what the board says itself of a state.
+WHYS: Mapping[str, str] = {
+    "never_reported": "why_state_never_reported",
+    "not_heard": "why_state_not_heard",
+    "observer": "why_state_observer",
+    "no_answer": "why_state_no_answer",
+    "standby": "why_state_standby",
+    "closed": "why_state_closed",
+    "excluded": "why_state_excluded",
+    "no_service": "why_state_no_service",
+    "working": "cause_working",
+    "service_down": "cause_service_down",
+    "wan_down": "cause_wan_down",
+    "lan_down": "cause_lan_down",
+    "power_off": "cause_power_off",
+    "asleep": "cause_asleep",
+    "agent_down": "cause_agent_down",
+    "unknown": "cause_unknown",
+    "scan": "stage_scan",
+    "signal": "stage_signal",
+    "associate": "stage_associate",
+    "dhcp": "stage_dhcp",
+    "dns": "stage_dns",
+    "portal": "stage_portal",
+    "http": "stage_http",
+    "connect": "stage_connect",
+    "request": "stage_request",
+    "status": "stage_status",
+}
+PROBES: Mapping[str, str] = {
+    "icmp": "probe_icmp",
+    "tcp": "probe_tcp",
+    "arp": "probe_arp",
+    "dns": "probe_dns",
+    "dhcp": "probe_dhcp",
+    "http": "probe_http",
+    "portal": "probe_portal",
+    "wifi_join": "probe_wifi_join",
+    "wifi_scan": "probe_wifi_scan",
+    "pjlink": "probe_pjlink",
+}
+UPLINKS: Mapping[State, str] = {
+    State.WORKING: "uplink_up",
+    State.FAILING: "uplink_down",
+    State.UNKNOWN: "uplink_unknown",
+}
+THEMES: Mapping[str, str] = {"dark": "dark", "light": "light"}
+LANGUAGES: Mapping[str, str] = {"zh": "中文", "en": "English"}  # as they are called by those who speak them

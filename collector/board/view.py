@@ -1,0 +1,89 @@
+"""What a page is drawn from: the picture, who looks, and what of it they may see."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from collector.access.types import Action, Who, may
+from collector.board.detail import NOTHING, SiteDetail
+from collector.board.draw import Eyes, H, device_link, join, site_link
+from collector.board.model import NOBODY, Picture, Rest, SiteNow
+from collector.roster.columns import COUNTIES
+from collector.roster.schema import Device, Site
+from collector.watch.types import Incident
+from contract.names import county_of, site_of
+
+# The counties in Latin letters, as maps have them.
+_LATIN = {
+    "441802": "Qingcheng", "441803": "Qingxin", "441821": "Fogang", "441823": "Yangshan", "441825": "Lianshan",
+    "441826": "Liannan", "441881": "Yingde", "441882": "Lianzhou",
+}  # fmt: skip
+Sections = Sequence[tuple[str, Markup]]
+
+
+class View(NamedTuple):
+    """Everything that a page may show to somebody."""
+
+    picture: Picture
+    rest: Rest
+    who: Who
+    eyes: Eyes
+    details: Mapping[str, SiteDetail] = {}
+
+    def sees(self, place: str) -> bool:
+        """Tell whether somebody may see a county, site or device."""
+        if "-" not in place:
+            return may(self.who, Action.VIEW, place) or county_of(self.who.site) == place
+        return may(self.who, Action.VIEW, county_of(place), site_of(place))
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether somebody sees the whole city."""
+        return may(self.who, Action.VIEW)
+
+    def sites(self, county: str = "") -> list[SiteNow]:
+        """Return the sites that somebody sees, of a county or of all."""
+        sites = self.picture.sites.values()
+        return [one for one in sites if county in ("", one.site.county) and (self.is_whole or self.sees(one.site.id))]
+
+    def devices(self) -> Iterator[tuple[Device, Site]]:
+        """Yield the devices that somebody sees, with their sites."""
+        for one in self.sites():
+            for device in self.picture.places.get(one.site.id, ()):
+                yield device, one.site
+
+    def incidents(self) -> list[Incident]:
+        """Return the open incidents that somebody sees, the newest first."""
+        found = [one for one in self.picture.incidents if one.closed_ns is None and self._touches(one)]
+        return sorted(found, key=lambda one: one.opened_ns, reverse=True)
+
+    def _touches(self, incident: Incident) -> bool:
+        if self.is_whole:
+            return True
+        places = [incident.site or incident.county, *incident.devices]
+        return any(self.sees(place) for place in places if place)
+
+    def detail(self, site: str) -> SiteDetail:
+        """Return what is known of a site beyond the picture."""
+        return self.details.get(site, NOTHING)
+
+    def county(self, code: str) -> str:
+        """Return what a county is called."""
+        return (COUNTIES if self.eyes.language == "zh" else _LATIN).get(code, code)
+
+    def place(self, device: Device | str) -> Markup:
+        """Return links to a device and its site, by the names that people have for them."""
+        name = device if isinstance(device, str) else device.id
+        known = self.picture.roster.devices.get(name)
+        site = self.picture.roster.sites.get(site_of(name))
+        label = (known.class_name if known else "") or name.rpartition(".")[2]
+        if known is None or site is None:
+            return H("{}").format(name)
+        return join([site_link(site.id, site.name or site.id), H(" · "), device_link(name, label)])
+
+    def model(self, device: str) -> str:
+        """Return the model of a device: what it says itself, else the roster's profile."""
+        newest = self.picture.newest.get(device, NOBODY)
+        known = self.picture.roster.devices.get(device)
+        return newest.model or newest.profile or (known.profile if known else "")

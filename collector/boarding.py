@@ -1,0 +1,436 @@
+"""
+The board's evidence: joins store, roster, calendars, disputes and findings with the model that pages are drawn from.
+
+    every look      rows of the last minutes ─▶ Model ─▶ Picture
+    now and then    findings, quarantine, what was proven this week
+    when asked      one site: its minutes of today as verification would judge them, its week, its tests
+
+Everything is read; nothing of the store is written.
+"""
+
+import logging
+import socket
+import sqlite3
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from collector.around import Around
+from collector.asked import Asked, Questions
+from collector.board.detail import SiteDetail, Test, Today, share_of
+from collector.board.model import NOBODY, NOT_WATCHED, Model, Paper, Picture, Rest, Watched
+from collector.board.source import Filing, Settings
+from collector.board.state import CLASSROOM, FRESH_NS, Hours
+from collector.calendars.calendar import Calendars
+from collector.calendars.load import file_in
+from collector.calendars.load import load as load_calendars
+from collector.calendars.schedule import DayKind, DaySchedule, Window
+from collector.calendars.zone import day_window
+from collector.days import read_days
+from collector.disputes.ledger import FOLDER as DISPUTES
+from collector.disputes.ledger import RECORDS, Ledger
+from collector.disputes.schema import Dispute, Entry
+from collector.doubts import read_findings
+from collector.quarantine import FILE as QUARANTINE
+from collector.quarantine import Quarantine
+from collector.roster.schema import Device, Roster, Site
+from collector.roster.versions import FOLDER as ROSTER
+from collector.roster.versions import Versions
+from collector.store.base import DAY_NS, Row, Store, Track
+from collector.targets.load import SHIPPED
+from collector.targets.load import load as load_targets
+from collector.targets.schema import Target
+from collector.verification import only, promise_of
+from collector.verify.causes import MINUTE_NS, Cause, Run
+from collector.verify.conclude import Period
+from collector.verify.day import judge
+from collector.verify.integrity import doubted
+from collector.watch.types import Now, State
+from contract.errors import SantongError
+
+log = logging.getLogger("santong.board")
+
+TARGETS = "targets.yaml"
+OVERLAP_NS = 3 * MINUTE_NS  # evidence may be so late and still be live
+MOST_QUARANTINED = 200
+_SLOW_S = 600.0
+_MISSING_S = 15.0
+_MOST_FAILING = 500
+_WEEK = 7
+_PAST_DAYS = 14
+_REMEMBERED = 2000  # days of sites
+_TESTS_NS = 30 * DAY_NS
+_OFTEN = ("presence", "probe", "display", "stop", "fault")
+_SELDOM = ("identity", "throughput")
+_FIRST_NS = {"probe": DAY_NS, "stop": 7 * DAY_NS, "fault": 7 * DAY_NS, "throughput": _TESTS_NS}
+_LAST = {
+    "presence": ("lan", "wan", "uptime_s"),
+    "display": ("power",),
+    "identity": ("profile", "version", "model"),
+}
+_NOTHING_MEANT = DaySchedule(date.min, DayKind.BREAK, "", 0, 0)
+
+_Days = dict[date, dict[str, tuple[Asked, Sequence[Run]]]]
+
+
+class Centre:
+    """
+    What the board reads. `look` and `slow` are for one task; `detail` may be asked for beside them, in any thread.
+
+    `watched` gives what watch says.
+    """
+
+    def __init__(
+        self, store: Store, data: Path, zone: ZoneInfo, watched: Callable[[], Watched] = lambda: NOT_WATCHED
+    ) -> None:
+        self._store, self.data = store, data
+        self._watched = watched
+        self._model = Model()
+        self._looked_ns = self._seldom_ns = 0
+        self._slow_at = self._missing_at = 0.0
+        self._seen: dict[str, object] = {}
+        self._roster = Roster({}, {})
+        self._today: tuple[date, list[Device]] = (date.min, [])
+        self._calendars: Calendars | None = None
+        self._targets: tuple[Target, ...] = ()
+        self._judged_days: dict[tuple[str, date], tuple[int, list[tuple[Asked, Sequence[Run]]]]] = {}
+        self._flaws: dict[str, str] = {}
+        self._hours: dict[tuple[str, date], Hours] = {}
+        self._zone = zone
+        self.picture = Picture()
+        self.rest = Rest()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The programme's zone, once its calendars are read."""
+        return self._calendars.zone if self._calendars else self._zone
+
+    # ---- each look
+
+    def look(self, now_ns: int) -> Picture:
+        """Read what is new and return the picture; what cannot be read is said in it, and the rest is as it was."""
+        self._flaws.clear()
+        self._try("roster", self._read_paper)
+        self._try("store", lambda: self._read_rows(now_ns))
+        self._try("disputes", self._read_disputes)
+        if time.monotonic() >= self._slow_at:
+            self._slow_at = time.monotonic() + _SLOW_S
+            self._try("findings", lambda: self._read_slowly(now_ns))
+        self._try("quarantine", self._read_quarantine)
+        before, found = self.picture.now, self._picture(now_ns)
+        # What was seen working just now fails since just now; of all others it is to be looked up.
+        new = [name for name, now in found.now.items() if _fails(now) and not _was_watched(before.get(name))]
+        if new:
+            self._try("store", lambda: self._failing_since({name: found.now[name] for name in new}, now_ns))
+            found = self._picture(now_ns)
+        self.picture = found
+        return self.picture
+
+    def _picture(self, now_ns: int) -> Picture:
+        paper = Paper(
+            self._roster, self._today[1], lambda site: self._hours_of(site, now_ns), _closed(self.rest.disputes)
+        )
+        return self._model.picture(paper, now_ns, self._watched(), "; ".join(self._flaws.values()))
+
+    def _try(self, what: str, read: Callable[[], None]) -> None:
+        try:
+            read()
+        except (SantongError, OSError, sqlite3.Error) as error:
+            self._flaws[what] = str(error)
+            log.warning("%s: %s", what, error)
+
+    def _has_changed(self, name: str, *files: Path) -> bool:
+        """Tell whether files are others than the last time; a folder counts with what is in it."""
+        seen = tuple(_mark(file) for file in files)
+        if self._seen.get(name) == seen:
+            return False
+        self._seen[name] = seen
+        return True
+
+    def _read_paper(self) -> None:
+        calendars, targets = file_in(self.data), self.data / TARGETS
+        if self._has_changed("calendars", calendars):
+            self._calendars = load_calendars(calendars)
+            self._hours.clear()
+            self._judged_days.clear()
+        if self._has_changed("targets", targets if targets.is_file() else SHIPPED):
+            self._targets = load_targets(targets if targets.is_file() else SHIPPED).targets
+        today = datetime.now(self.zone).date()
+        if self._has_changed("roster", self.data / ROSTER) or today != self._today[0]:
+            self._hours.clear()
+            versions = Versions(self.data)
+            version = versions.in_force(today)
+            before = self._roster
+            self._roster = versions.roster(version) if version else Roster({}, {})
+            self._today = today, [one for one in self._roster.devices.values() if one.counts_on(today)]
+            if before.devices.keys() != self._roster.devices.keys():
+                self._looked_ns = self._seldom_ns = 0  # what is newest of those that came is read from far back
+
+    def _hours_of(self, site: Site, now_ns: int) -> Hours:
+        today = _day(now_ns, self.zone)
+        key = (site.id, today)
+        if key not in self._hours:
+            days = [self._schedule(site, today - timedelta(days=back)) for back in range(_PAST_DAYS + 1)]
+            self._hours[key] = Hours(days[0], days[1:])
+        return self._hours[key]
+
+    def _schedule(self, site: Site, day: date) -> DaySchedule:
+        try:
+            if self._calendars:
+                return self._calendars.day(site, day)
+        except SantongError as error:
+            self._flaws.setdefault("calendars", str(error))
+        return _NOTHING_MEANT._replace(day=day)
+
+    # ---- rows
+
+    def _read_rows(self, now_ns: int) -> None:
+        end_ns = now_ns + MINUTE_NS
+        if not self._looked_ns:
+            self._read_all(now_ns, end_ns)
+        else:
+            for name in _OFTEN:
+                self._model.take(name, self._store.latest(name, self._looked_ns - OVERLAP_NS, end_ns))
+            if time.monotonic() >= self._missing_at:
+                self._read_missing(now_ns, end_ns)
+        if now_ns - self._seldom_ns > 10 * MINUTE_NS:
+            for name in _SELDOM if self._seldom_ns else ():
+                self._model.take(name, self._store.latest(name, self._seldom_ns - OVERLAP_NS, end_ns))
+            self._seldom_ns = now_ns
+        self._looked_ns = now_ns
+
+    def _read_all(self, now_ns: int, end_ns: int) -> None:
+        """Read the newest of each device, however old."""
+        devices = sorted(self._roster.devices)
+        speakers = sorted({one.speaker for one in self._roster.devices.values()})
+        for name, fields in _LAST.items():
+            asked = speakers if name == "presence" else devices
+            tracks = self._store.last_before(name, fields, end_ns, asked, own=name == "presence") if asked else ()
+            self._model.take(name, _rows(tracks, fields))
+        self._model.take("presence", self._store.latest("presence", now_ns - DAY_NS, end_ns))  # the unregistered, too
+        for name, back_ns in _FIRST_NS.items():
+            self._model.take(name, self._store.latest(name, now_ns - back_ns, end_ns))
+
+    def _read_missing(self, now_ns: int, end_ns: int) -> None:
+        """Look again for those that are not heard: what waited comes late, and is older than a look reaches."""
+        began = time.monotonic()
+        missing = [
+            one
+            for one in self._roster.devices.values()
+            if now_ns - self._model.newest.get(one.id, NOBODY).heard_ns > FRESH_NS
+        ]
+        names = sorted({one.id for one in missing} | {one.speaker for one in missing})
+        if names:
+            for name, fields in (("presence", _LAST["presence"]), ("display", _LAST["display"])):
+                tracks = self._store.last_before(name, fields, end_ns, names, DAY_NS, own=name == "presence")
+                self._model.take(name, _rows(tracks, fields))
+            for name in ("stop", "probe"):
+                self._model.take(name, self._store.latest(name, now_ns - DAY_NS, end_ns, names))
+        self._missing_at = time.monotonic() + max(_MISSING_S, 40 * (time.monotonic() - began))
+
+    def _failing_since(self, failing: Mapping[str, Now], now_ns: int) -> None:
+        """Look up since when devices fail, as far back as half a day, where nobody saw it begin."""
+        since_ns = now_ns - DAY_NS // 2
+        for measurement, fields in (("presence", ("lan", "wan")), ("probe", ("success",))):
+            is_network = measurement == "presence"
+            asked = [name for name, now in failing.items() if (now.why in ("lan_down", "wan_down")) is is_network]
+            if not asked:
+                continue
+            for track in self._store.tracks(measurement, fields, since_ns, now_ns, asked[:_MOST_FAILING]):
+                bad_ns = 0
+                for time_ns, *values in track.points:
+                    bad_ns = (bad_ns or time_ns) if 0 in values else 0
+                if bad_ns:
+                    self._model.failing_since(track.device, bad_ns)
+
+    # ---- what changes slowly
+
+    def _read_disputes(self) -> None:
+        if self._has_changed("disputes", self.data / DISPUTES / RECORDS):
+            found = Ledger(self.data).read() if (self.data / DISPUTES).is_dir() else None
+            self.rest = self.rest._replace(disputes=tuple(found.disputes.values()) if found else ())
+
+    def _read_quarantine(self) -> None:
+        if (self.data / QUARANTINE).is_file() and self._has_changed(
+            "quarantine", self.data / QUARANTINE, self.data / f"{QUARANTINE}-wal"
+        ):
+            opened = Quarantine(self.data)
+            newest, ever = opened.newest(MOST_QUARANTINED), opened.total()
+            opened.close()
+            self.rest = self.rest._replace(quarantined=newest, quarantined_ever=ever)
+
+    def _read_slowly(self, now_ns: int) -> None:
+        self.rest = self.rest._replace(findings=read_findings(self._store, now_ns - _WEEK * DAY_NS, now_ns))
+        for tally in self._store.tallies("availability", ("working",), now_ns - _WEEK * DAY_NS, now_ns):
+            if tally.sums[0] > 0:
+                self._model.proven.add(tally.device)
+
+    def file(self, filing: Filing) -> Dispute:
+        """Record a dispute, a closure or a decision; SantongError says why it may not be."""
+        at = datetime.now(UTC).replace(microsecond=0)
+
+        def entry(known: Mapping[int, Dispute]) -> Entry:
+            number = filing.number or len(known) + 1
+            return Entry(filing.happened, number, filing.by, filing.login, at, filing.text, filing.claim)
+
+        return Ledger(self.data).add(entry).dispute
+
+    # ---- one site
+
+    def detail(self, site: str, now_ns: int) -> SiteDetail:
+        """Return a site as it was until now; StoreError when the store does not answer."""
+        roster, calendars = self._roster, self._calendars
+        if site not in roster.sites or calendars is None:
+            return SiteDetail(site, now_ns)
+        today = _day(now_ns, calendars.zone)
+        schedule = self._schedule(roster.sites[site], today)
+        devices = sorted(one.id for one in roster.devices.values() if one.site == site)
+        try:
+            days = self._days(roster, calendars, site, today, now_ns)
+        except SantongError as error:
+            return SiteDetail(site, now_ns, schedule, tests=self._tests(devices, now_ns), flaw=str(error))
+        hours = {
+            name: Today(asked.schedule.windows(asked.criterion.hours), _until_known(runs, now_ns))
+            for name, (asked, runs) in days.get(today, {}).items()
+        }
+        week = defaultdict(list)
+        for day, found in sorted(days.items()):
+            for name, (asked, runs) in found.items():
+                week[name].append(share_of(day, runs, is_neutral=asked.device.role == CLASSROOM))
+        return SiteDetail(site, now_ns, schedule, hours, week, self._tests(devices, now_ns))
+
+    def _days(self, roster: Roster, calendars: Calendars, site: str, today: date, now_ns: int) -> _Days:
+        """
+        Return the days of the week until now, of each device by one criterion.
+
+        Of those that its targets have it is the one that its evidence of today says most about.
+        """
+        first = today - timedelta(days=_WEEK - 1)
+        period = Period(first, today, only([(date.min, roster)], site=site))
+        promise = promise_of(period, calendars.zone, calendars.day, self._targets)
+        questions = Questions(promise, doubted(self.rest.findings))
+        asked: dict[date, list[Asked]] = defaultdict(list)
+        for device in questions.devices():
+            for one in questions.of(device):
+                asked[one.schedule.day].append(one)
+        start_ns = day_window(first, calendars.zone).start_ns
+        stored = {
+            (day.device, day.criterion, day.day_start_ns): day.record().runs
+            for day in read_days(self._store, start_ns, now_ns, questions.devices())
+        }
+        judged: list[tuple[Asked, Sequence[Run]]] = []
+        for day, some in asked.items():
+            keys = [(one.device.id, one.criterion.id, one.schedule.start_ns) for one in some]
+            judged += [(one, stored[key]) for one, key in zip(some, keys, strict=True) if day < today and key in stored]
+            rest = [one for one, key in zip(some, keys, strict=True) if day >= today or key not in stored]
+            judged += self._judged(site, day, rest, now_ns, is_over=day < today)
+        return _told_most(judged)
+
+    def _judged(
+        self, site: str, day: date, asked: Sequence[Asked], now_ns: int, *, is_over: bool
+    ) -> list[tuple[Asked, Sequence[Run]]]:
+        """Judge device-days as verification does, and write nothing; days that are over are remembered for a while."""
+        key = site, day
+        if is_over and key in self._judged_days and now_ns - self._judged_days[key][0] < 30 * MINUTE_NS:
+            return self._judged_days[key][1]
+        if not asked:
+            return []
+        around = Around(self._store, asked, {})
+        found: list[tuple[Asked, Sequence[Run]]] = [
+            (one, judge(one.device, one.schedule, one.criterion, around.evidence(one), now_ns).runs) for one in asked
+        ]
+        if is_over:
+            while len(self._judged_days) >= _REMEMBERED:
+                self._judged_days.pop(next(iter(self._judged_days)))
+            self._judged_days[key] = now_ns, found
+        return found
+
+    def _tests(self, devices: Sequence[str], now_ns: int) -> list[Test]:
+        tracks = self._store.tracks(
+            "throughput", ("goodput_mbps", "limited_by"), now_ns - _TESTS_NS, now_ns + MINUTE_NS, devices
+        )
+        found = [
+            Test(track.device, time_ns, dict(track.tags)["direction"], float(mbps), limited_by or "")
+            for track in tracks
+            for time_ns, mbps, limited_by in track.points
+            if mbps is not None
+        ]
+        return sorted(found, key=lambda one: one.time_ns)
+
+
+def _until_known(runs: Sequence[Run], now_ns: int) -> Sequence[Run]:
+    """Return runs without the last minutes where nothing is known of them yet: their evidence is under way."""
+    last = runs[-1] if runs else None
+    is_under_way = last and last.cause is Cause.UNKNOWN and now_ns - last.start_ns < FRESH_NS
+    return runs[:-1] if is_under_way else runs
+
+
+def _fails(now: Now) -> bool:
+    return now.state is State.FAILING
+
+
+def _was_watched(before: Now | None) -> bool:
+    return before is not None and before.state in (State.FAILING, State.WORKING)
+
+
+def _told_most(judged: Iterable[tuple[Asked, Sequence[Run]]]) -> _Days:
+    """Return the days of each device by the criterion that most of its minutes are known by."""
+    known: dict[str, Counter[str]] = defaultdict(Counter)
+    for one, runs in judged:
+        minutes = sum(run.minutes for run in runs if run.cause is not Cause.UNKNOWN)
+        known[one.device.id][one.criterion.id] += minutes
+    chosen = {device: max(sorted(some), key=some.__getitem__) for device, some in known.items()}
+    found: _Days = defaultdict(dict)
+    for one, runs in judged:
+        if chosen[one.device.id] == one.criterion.id:
+            found[one.schedule.day][one.device.id] = one, runs
+    return found
+
+
+def _day(now_ns: int, zone: ZoneInfo) -> date:
+    return datetime.fromtimestamp(now_ns / 1e9, zone).date()
+
+
+def _mark(file: Path) -> object:
+    try:
+        inside = sorted(one.name for one in file.iterdir()) if file.is_dir() else []
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, file, inside
+
+
+def _rows(tracks: Iterable[Track], fields: Sequence[str]) -> Iterator[Row]:
+    for track in tracks:
+        time_ns, *values = track.points[-1]
+        known = {name: value for name, value in zip(fields, values, strict=True) if value is not None}
+        yield Row(track.device, track.source, track.tags, time_ns, known)
+
+
+def _closed(disputes: Iterable[Dispute]) -> dict[str, list[Window]]:
+    found: dict[str, list[Window]] = defaultdict(list)
+    for one in disputes:
+        if one.stops_alerts:
+            found[one.claim.scope.id].append(Window(*one.claim.window))
+    return found
+
+
+def is_free(host: str, port: int) -> bool:
+    """Tell whether a port can be listened on."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def serve(centre: Centre, settings: Settings) -> None:
+    """Serve the board until the process is told to stop."""
+    from collector.board.server import serve as serve_pages  # noqa: PLC0415  takes seconds to load
+
+    serve_pages(centre, settings)

@@ -1,0 +1,1 @@
+"""The board: its states, its counts, its pages in a real browser."""

@@ -1,0 +1,307 @@
+"""What the board reads from a real store, and what pages are drawn from it."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from collector.access.types import LOCAL, Role, Who
+from collector.asked import Questions
+from collector.board import city, lists, school
+from collector.board.detail import SiteDetail
+from collector.board.draw import Eyes
+from collector.board.forms import BadForm, Decided, Written, decision_of, filing_of
+from collector.board.model import Rollout, Watched
+from collector.board.source import Filing
+from collector.board.view import Sections, View
+from collector.boarding import Centre
+from collector.calendars.load import file_in
+from collector.calendars.load import load as load_calendars
+from collector.disputes.ledger import Refused
+from collector.disputes.schema import Claim, Happened, Kind, Reason, Scope
+from collector.records import read_records
+from collector.targets.load import load
+from collector.verification import only, promise_of
+from collector.verify.causes import Cause
+from collector.verify.conclude import Period
+from collector.watch.types import Incident, Now, State
+from tests.collector.board.town import (
+    CLASSES,
+    GATEWAY,
+    HOTSPOT,
+    LATE,
+    MINUTE_NS,
+    NEVER,
+    OTHER,
+    OTHER_HOTSPOT,
+    PANELS,
+    SCHOOL,
+    SQUARE,
+    Town,
+    last_minute,
+)
+
+ZONE = ZoneInfo("Asia/Shanghai")
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Town]:
+    """Return a town without any evidence."""
+    made = Town(tmp_path / "data")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def centre(town: Town) -> Centre:
+    """Return what the board reads of the town."""
+    return Centre(town.store, town.data, ZONE)
+
+
+def look(centre: Centre) -> dict[str, State]:
+    """Look, and return the states."""
+    return {name: now.state for name, now in centre.look(time.time_ns()).now.items()}
+
+
+def view(centre: Centre, who: Who = LOCAL, *details: SiteDetail) -> View:
+    """Return what somebody sees, in English."""
+    known = {one.site: one for one in details}
+    return View(centre.picture, centre.rest, who, Eyes("en", ZONE, centre.picture.at_ns), known)
+
+
+def html(sections: Sections) -> str:
+    """Return the pieces of a page as one text."""
+    return "".join(content for _, content in sections)
+
+
+def test_every_device_has_a_state_and_is_counted_once(town: Town, centre: Centre) -> None:
+    """Of thirteen devices eleven work, two never reported; sites and city add up."""
+    town.all_well(last_minute())
+    found = look(centre)
+    assert found == dict.fromkeys(found, State.WORKING) | {NEVER: State.UNKNOWN, LATE: State.UNKNOWN}
+    assert centre.picture.trouble == ""
+    counts = centre.picture.counts(centre.picture.sites.values())
+    assert counts == {State.WORKING: 11, State.UNKNOWN: 2}
+    assert sum(one.total for one in centre.picture.sites.values()) == len(found) == 13
+
+
+def test_a_look_sees_what_came_since(town: Town, centre: Centre) -> None:
+    """Failures, recoveries and devices that nobody knows appear with the next look."""
+    at = last_minute()
+    town.all_well(at - MINUTE_NS)
+    look(centre)
+    town.presence(CLASSES[0], at, wan=0)
+    town.journey(HOTSPOT, at, "portal")
+    town.presence("441802-3144000001.c9999", at)
+    found = look(centre)
+    assert found[CLASSES[0]] is found[HOTSPOT] is State.FAILING
+    assert [name for name, _ in centre.picture.unregistered] == ["441802-3144000001.c9999"]
+    town.presence(CLASSES[0], at + MINUTE_NS)
+    assert look(centre)[CLASSES[0]] is State.WORKING
+
+
+def test_what_waited_is_seen_though_it_is_old(town: Town, centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device whose data comes an hour late has reported, though no look at the last minutes can see it."""
+    monkeypatch.setattr("collector.boarding._MISSING_S", 0.0)
+    town.all_well(last_minute())
+    assert look(centre)[NEVER] is State.UNKNOWN
+    town.presence(NEVER, last_minute() - 60 * MINUTE_NS)
+    assert look(centre)[NEVER] is State.OFF
+
+
+def test_since_when_it_fails_is_looked_up(town: Town, centre: Centre) -> None:
+    """Whoever starts the board in the middle of a failure learns when it began."""
+    at = last_minute()
+    town.all_well(at - 30 * MINUTE_NS)
+    for device in (*CLASSES[:5], GATEWAY, HOTSPOT, OTHER_HOTSPOT):
+        town.presence(device, at, minutes=30, wan=int(device != CLASSES[1]))
+    look(centre)
+    now = centre.picture.now[CLASSES[1]]
+    assert (now.state, now.why, now.since_ns) == (State.FAILING, "wan_down", at - 29 * MINUTE_NS)
+
+
+def test_rollout_counts_how_far_each_device_has_come(town: Town, centre: Centre) -> None:
+    """On the roster, installed, reporting, proven: each a part of the one before."""
+    town.all_well(last_minute())
+    town.presence(NEVER, last_minute() - 20 * MINUTE_NS)
+    centre.look(time.time_ns())
+    assert centre.picture.rollout[SCHOOL] == Rollout(6, 6, 6, 5)
+    assert centre.picture.rollout[SQUARE] == Rollout(3, 2, 2, 2)
+
+
+def test_the_strip_is_what_verification_says(town: Town, centre: Centre) -> None:
+    """Yesterday on the board is, minute by minute, what santong verify judges; and looking writes nothing."""
+    at = last_minute()
+    town.all_well(at, minutes=36 * 60)
+    centre.look(time.time_ns())
+    detail = centre.detail(SCHOOL, time.time_ns())
+    assert list(town.store.select("availability", 0, 1 << 62)) == []
+    yesterday = datetime.now(ZONE).date() - timedelta(days=1)
+    period = Period(yesterday, yesterday, only([(date.min, centre.picture.roster)], site=SCHOOL))
+    calendars = load_calendars(file_in(town.data))
+    promise = promise_of(period, calendars.zone, calendars.day, load().targets)
+    records = list(read_records(town.store, Questions(promise), time.time_ns(), lambda *_: None))
+    shares = {(one.day, name): one for name, days in detail.week.items() for one in days}
+    shown = shares[yesterday, CLASSES[0]]
+    good = [one.minutes().get(Cause.WORKING, 0) for one in records if one.device == CLASSES[0]]
+    assert shown.good in good
+    assert shown.good > 0
+    assert detail.today[CLASSES[0]].runs[-1].cause is Cause.WORKING
+    assert detail.today[CLASSES[0]].runs[-1].end_ns <= time.time_ns()
+    again = centre.detail(SCHOOL, time.time_ns())  # from what was stored by now
+    assert again.week == detail.week
+
+
+def test_what_watch_says_counts(town: Town) -> None:
+    """A state of watch takes the place of the store's, and its incidents are shown with names and minutes."""
+    town.all_well(last_minute())
+    said = Now(HOTSPOT, State.OFFLINE, last_minute(), "not_heard", "i1")
+    incident = Incident("i1", last_minute(), None, "device", "441802", SQUARE, "联通", (HOTSPOT,), "power_off", 7)
+    centre = Centre(town.store, town.data, ZONE, lambda: Watched({HOTSPOT: said}, [incident]))
+    assert look(centre)[HOTSPOT] is State.OFFLINE
+    page = html(city.city(view(centre)))
+    assert "人民广场" in page
+    assert "Open incidents".lower() in page
+    assert ">7<" in page
+
+
+def test_a_closure_makes_quiet_at_once(town: Town, centre: Centre) -> None:
+    """Proposed on the board it stops alerts; approved by another it is in force; by the same person it is refused."""
+    town.all_well(last_minute() - 30 * MINUTE_NS)
+    assert look(centre)[HOTSPOT] is State.OFFLINE
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    claim = Claim(Kind.CLOSURE, Scope("site", SQUARE), now - timedelta(hours=1), now + timedelta(hours=1),
+                  Reason.BUILDING_WORKS)  # fmt: skip
+    centre.file(Filing(Happened.PROPOSED, "A", "login", "works on the square", claim=claim))
+    assert look(centre)[HOTSPOT] is State.QUIET
+    with pytest.raises(Refused, match="another person"):
+        centre.file(Filing(Happened.APPROVED, "A", "login", "", 1))
+    assert centre.file(Filing(Happened.APPROVED, "B", "login", "", 1)).state is Happened.APPROVED
+
+
+def test_a_broken_roster_is_said_and_the_rest_goes_on(town: Town, centre: Centre) -> None:
+    """What cannot be read is named on every page; evidence is shown as before."""
+    town.all_well(last_minute())
+    look(centre)
+    version = town.data / "roster" / "000001" / "devices.csv"
+    version.write_bytes(version.read_bytes() + b"x")
+    (town.data / "roster" / "000002").mkdir()
+    found = look(centre)
+    assert "roster" in centre.picture.trouble
+    assert found[HOTSPOT] is State.WORKING
+
+
+# ---- pages
+
+
+def test_names_of_people_are_text(town: Town, centre: Centre) -> None:
+    """What somebody wrote into a roster is shown as they wrote it, never run."""
+    town.all_well(last_minute())
+    town.presence(CLASSES[0], last_minute() + MINUTE_NS // 2, lan=0)
+    centre.look(time.time_ns())
+    detail = centre.detail(SCHOOL, time.time_ns())
+    pages = [city.city(view(centre)), school.site(view(centre, LOCAL, detail), SCHOOL),
+             lists.search(view(centre), "<img")]  # fmt: skip
+    for page in pages:
+        assert "<img" not in html(page)
+        assert "&lt;img" in html(page)
+
+
+@pytest.mark.parametrize(
+    ("who", "sees", "does_not"),
+    [
+        (Who("a", Role.COUNTY, "441803"), OTHER, SCHOOL),
+        (Who("b", Role.VIEWER, "441802", SCHOOL), SCHOOL, SQUARE),
+    ],
+    ids=["county", "site"],
+)
+def test_nobody_sees_beyond_their_scope(town: Town, centre: Centre, who: Who, sees: str, does_not: str) -> None:
+    """Counts, lists, searches and single pages are those of somebody's county or site alone."""
+    town.all_well(last_minute() - 30 * MINUTE_NS)
+    centre.look(time.time_ns())
+    seen = view(centre, who)
+    assert sees in html(city.city(seen, sees[:6]))
+    pages = [city.city(seen), city.devices(seen, "", "", 0), lists.hotspots(seen), lists.rollout(seen),
+             lists.search(seen, "441"), lists.check(seen), school.site(seen, does_not)]  # fmt: skip
+    assert does_not not in "".join(map(html, pages))
+
+
+def test_a_page_of_a_list_holds_so_many_rows(town: Town, centre: Centre) -> None:
+    """However many devices there are, a page sends fifty at most, and leads to the others."""
+    town.all_well(last_minute())
+    centre.look(time.time_ns())
+    first = html(city.devices(view(centre), "working", "", 0, size=4))
+    third = html(city.devices(view(centre), "working", "", 2, size=4))
+    assert first.count("badge s-working") == 4
+    assert third.count("badge s-working") == 3
+    assert "page=1" in first
+    assert html(city.devices(view(centre), "failing", "", 9)).count("badge") == 0
+
+
+def test_a_panel_says_who_sees_it_and_a_hotspot_its_journey(town: Town, centre: Centre) -> None:
+    """A device's page has its observer, its newest probes and the stage at which a guest fails."""
+    at = last_minute()
+    town.all_well(at)
+    town.journey(HOTSPOT, at + MINUTE_NS // 2, "dns")
+    centre.look(time.time_ns())
+    assert "gw1" in html(school.device(view(centre), PANELS[0]))
+    _, page = html(school.device(view(centre), HOTSPOT)).split('class="walk"')
+    assert page.index("scan") < page.index("associate") < page.index("DNS")
+    assert "900 ms" in page
+
+
+# ---- forms
+
+
+def written(**fields: str) -> Written:
+    """Return a form that is filled in well, with other fields."""
+    form = Written("closure", "site", SCHOOL, "2026-03-02", "", "2026-03-03", "12:30", "building-works", "",
+                   " new \n roof ", " A  B ")  # fmt: skip
+    return form._replace(**fields)
+
+
+def test_a_form_becomes_a_claim(centre: Centre) -> None:
+    """Days without a time are whole, in the programme's zone; names and texts are one paragraph."""
+    centre.look(time.time_ns())
+    filing = filing_of(written(), LOCAL, "root", centre.picture.roster, ZONE, "en")
+    assert filing.claim is not None
+    assert filing.claim.since == datetime(2026, 3, 2, tzinfo=ZONE)
+    assert filing.claim.until == datetime(2026, 3, 3, 12, 30, tzinfo=ZONE)
+    assert (filing.by, filing.text, filing.login) == ("A B", "new roof", "root")
+    whole = filing_of(written(last_day="", last_time=""), LOCAL, "root", centre.picture.roster, ZONE, "en")
+    assert whole.claim is not None
+    assert whole.claim.until == datetime(2026, 3, 3, tzinfo=ZONE)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"place": "441802-999"}, "the roster does not have '441802-999'"),
+        ({"place": ""}, "the roster does not have ''"),
+        ({"first_day": "soon"}, "'soon' is no day or time"),
+        ({"last_time": "25:00"}, "'25:00' is no day or time"),
+    ],
+)
+def test_a_form_that_is_wrong_says_what(centre: Centre, fields: dict[str, str], said: str) -> None:
+    """In one sentence, with what was written."""
+    centre.look(time.time_ns())
+    with pytest.raises(BadForm, match=said):
+        filing_of(written(**fields), LOCAL, "root", centre.picture.roster, ZONE, "en")
+
+
+def test_who_may_not_cannot(town: Town, centre: Centre) -> None:
+    """A viewer files nothing, a technician decides nothing, and nobody does either beyond their scope."""
+    centre.look(time.time_ns())
+    roster = centre.picture.roster
+    technician = Who("t", Role.TECHNICIAN, "441802", SCHOOL)
+    for who in (Who("v", Role.VIEWER), Who("c", Role.COUNTY, "441803")):
+        with pytest.raises(BadForm, match="not yours"):
+            filing_of(written(), who, who.name, roster, ZONE, "en")
+    filed = centre.file(filing_of(written(by=""), technician, "t", roster, ZONE, "en"))
+    assert filed.proposed.by == "t"
+    with pytest.raises(BadForm, match="not yours"):
+        decision_of(filed, Decided(Happened.APPROVED, "t", ""), technician, "t", "en")
+    assert decision_of(filed, Decided(Happened.APPROVED, "", ""), Who("x", Role.CITY), "x", "en").by == "x"
