@@ -20,11 +20,10 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from collector import quarantine
+from collector import agreements, quarantine
 from collector.api.centre import Centre, Claimed, Closed, Heard, Missing, Part, Place, Points, Refused, Unavailable
 from collector.calendars.load import file_in, load
 from collector.closings import Closings
-from collector.commands import dispute_words
 from collector.disputes.ledger import Ledger
 from collector.disputes.schema import Claim
 from collector.fresh import Fresh
@@ -139,7 +138,7 @@ class LiveCentre(Centre):
         with _reading("disputes"):
             found = Ledger(self._data).read().disputes
             places = [_place_of(one.claim) for one in found.values()]
-            trees = [dispute_words.as_json(one, self.zone) for one in found.values()]
+            trees = [agreements.as_json(one, self.zone) for one in found.values()]
             return [Claimed(number, *where, tree) for number, where, tree in zip(found, places, trees, strict=True)]
 
     def quarantined(self, most: int, before: int | None) -> Sequence[Refused]:
