@@ -9,7 +9,6 @@ Everything is read; nothing of the store is written.
 """
 
 import logging
-import socket
 import sqlite3
 import time
 from collections import Counter, defaultdict
@@ -22,7 +21,7 @@ from collector.around import Around
 from collector.asked import Asked, Questions
 from collector.board.detail import SiteDetail, Test, Today, share_of
 from collector.board.model import NOBODY, NOT_WATCHED, Model, Paper, Picture, Rest, Watched
-from collector.board.source import Filing, Settings
+from collector.board.source import Filing
 from collector.board.state import CLASSROOM, FRESH_NS, Hours
 from collector.calendars.calendar import Calendars
 from collector.calendars.load import file_in
@@ -416,21 +415,3 @@ def _closed(disputes: Iterable[Dispute]) -> dict[str, list[Window]]:
         if one.stops_alerts:
             found[one.claim.scope.id].append(Window(*one.claim.window))
     return found
-
-
-def is_free(host: str, port: int) -> bool:
-    """Tell whether a port can be listened on."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
-
-
-def serve(centre: Centre, settings: Settings) -> None:
-    """Serve the board until the process is told to stop."""
-    from collector.board.server import serve as serve_pages  # noqa: PLC0415  takes seconds to load
-
-    serve_pages(centre, settings)

@@ -14,16 +14,26 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from collector import agreements, quarantine
-from collector.api.centre import Centre, Claimed, Closed, Heard, Missing, Part, Place, Points, Refused, Unavailable
+from collector.api.centre import (
+    Centre,
+    Claimed,
+    Closed,
+    Heard,
+    Missing,
+    Part,
+    Place,
+    Points,
+    Refusal,
+    Refused,
+    Unavailable,
+)
 from collector.calendars.load import file_in, load
 from collector.closings import Closings
+from collector.desk import Desk
 from collector.disputes.ledger import Ledger
 from collector.disputes.schema import Claim
 from collector.fresh import Fresh
@@ -33,7 +43,9 @@ from collector.roster.schema import Roster
 from collector.roster.versions import Version, Versions
 from collector.store.base import DAY_NS, Store
 from collector.verdicts import Verdicts, Verification
-from collector.watch.types import Incident, Now, State
+from collector.watch.journal import FILE as JOURNAL
+from collector.watch.journal import Journal
+from collector.watch.types import Handling, Incident, Now, State
 from contract import __version__
 from contract.errors import ConfigError, SantongError
 from contract.names import county_of, site_of
@@ -48,7 +60,6 @@ _SAMPLE = 300
 _MINUTE_NS = 60 * 10**9
 _LIVE_FRESH_S, _HEARD_FRESH_S, _EVIDENCE_FRESH_S, _HEALTH_FRESH_S = 2.0, 120.0, 15.0, 5.0
 _LOOKED_BACK_NS = (15 * _MINUTE_NS, 120 * _MINUTE_NS, DAY_NS, REPORTING_DAYS * DAY_NS)
-_JOURNAL = "collector.watch.journal"
 
 
 class LiveCentre(Centre):
@@ -62,7 +73,7 @@ class LiveCentre(Centre):
         self._lock = threading.Lock()
         self._places: tuple[tuple[Version, date], Mapping[str, Place]] | None = None
         self._quarantine: Quarantine | None = None
-        self._journal: Any = None
+        self._journal: Journal | None = None
         self._live = Fresh(self._read_live, _LIVE_FRESH_S)
         self._heard = Fresh(self._read_heard, _HEARD_FRESH_S)
         self._evidence = Fresh(self._read_evidence, _EVIDENCE_FRESH_S)
@@ -116,20 +127,30 @@ class LiveCentre(Centre):
 
     def _read_live(self) -> Mapping[str, Now] | None:
         journal = self._opened_journal()
-        found: Mapping[str, Now] | None = journal.now() if journal else None
-        return found
+        return journal.now() if journal else None
 
     def incidents(self, since_ns: int, *, open_only: bool) -> Sequence[Incident]:
         with _reading("watch"):
             journal = self._opened_journal()
-            found: Sequence[Incident] = journal.incidents(open_only=open_only, since_ns=since_ns) if journal else ()
-            return found
+            return journal.incidents(open_only=open_only, since_ns=since_ns) if journal else ()
 
-    def _opened_journal(self) -> Any:
+    def incident(self, name: str) -> Incident:
+        try:
+            return Desk(self._data).incident(name)
+        except SantongError as error:
+            raise Missing(str(error)) from None
+
+    def handle(self, name: str, what: Handling, by: str, text: str) -> Incident:
+        try:
+            return Desk(self._data).handle(name, what, by, text)
+        except SantongError as error:
+            raise Refusal(str(error)) from None
+
+    def _opened_journal(self) -> Journal | None:
         """Return the journal of watch, None where it never ran."""
         with self._lock:
-            if self._journal is None and (self._data / "watch.sqlite").is_file() and find_spec(_JOURNAL):
-                self._journal = import_module(_JOURNAL).Journal(self._data)
+            if self._journal is None and (self._data / JOURNAL).is_file():
+                self._journal = Journal(self._data)
             return self._journal
 
     # ---- files of the data folder

@@ -1,8 +1,9 @@
 """
-The API joined with the centre, and listening.
+Board and API joined with the centre, behind one door, and listening.
 
-    LiveCentre ──▶ api.create ──▶ Door ──▶ uvicorn, in a thread
-                   users.json ──▶ Gate ──╯
+    LiveCentre ──▶ API ───╮
+    live source ─▶ board ─┴▶ Beside ──▶ Door ──▶ uvicorn, in a thread
+                     users.json ──▶ Gate ──╯
 """
 
 import os
@@ -14,15 +15,18 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI, Request
 
-from collector.access.door import Door
+from collector.access.door import App, Door, Receive, Scope, Send, asked_of
 from collector.access.gate import Gate
 from collector.access.listener import Listener, refusal
 from collector.access.users import Users
 from collector.api import app as api
-from collector.api.asking import found_of
+from collector.api.asking import found_of, who_of
 from collector.api.centre import Centre
+from collector.board.source import Guest
 from collector.metrics import Family
 from contract.errors import SantongError
+
+API_PATHS = ("/metrics", "/healthz")
 
 
 def application(centre: Centre, gate: Gate, more: Callable[[], Sequence[Family]] = tuple) -> FastAPI:
@@ -52,10 +56,37 @@ def bound(listener: Listener) -> socket.socket:
         raise OSError(error.errno, said, f"{listener.host}:{listener.port}") from None
 
 
+def guest_of(gate: Gate) -> Callable[[Request], Guest]:
+    """Return what tells who is before the board: whom the door let in."""
+
+    def guest(request: Request) -> Guest:
+        found, asked = found_of(request), asked_of(request.scope)
+        who = who_of(request)
+
+        def note(what: str, on: str, text: str) -> None:
+            gate.note(who, found.address, what, on, text)
+
+        return Guest(who, lambda: gate.holds(found, asked), note, gate.form_token(found))
+
+    return guest
+
+
+class Beside:
+    """The API's addresses, and all others the board's: one application."""
+
+    def __init__(self, board: App, api_app: App) -> None:
+        self._board, self._api = board, api_app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand on what comes; the board begins and ends with the process."""
+        is_api = scope["type"] == "http" and (scope["path"].startswith("/api/") or scope["path"] in API_PATHS)
+        await (self._api if is_api else self._board)(scope, receive, send)
+
+
 class Page:
     """An application that listens in a thread of its own; `start`, then `stop`."""
 
-    def __init__(self, app: FastAPI, gate: Gate, listener: Listener) -> None:
+    def __init__(self, app: App, gate: Gate, listener: Listener) -> None:
         self._socket = bound(listener)
         host, port, *_ = self._socket.getsockname()
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -74,6 +105,11 @@ class Page:
     def start(self) -> None:
         """Listen."""
         self._thread.start()
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether it has ended by itself: something failed at its start, and the log says what."""
+        return not self._thread.is_alive()
 
     def stop(self) -> None:
         """Answer what is under way, and end."""

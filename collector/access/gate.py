@@ -26,6 +26,7 @@ from collector.access.users import User, Users
 COOKIE = "santong_session"
 _SEEN_S = 300.0  # a password that was right is not hashed again for so long
 _MOST_SEEN = 1000
+_LOCAL, _NO_SESSION = "local", ("proxy", "password")  # what stands for a session where there is none
 _HASHES_AT_ONCE = 2  # each takes 32 MiB and a core
 
 
@@ -90,13 +91,31 @@ class Gate:
             return self._named(asked.headers[self.listener.header], address)
         if self.listener.asks_nobody:
             if is_here(asked.peer, asked.headers):
-                return Found(LOCAL, address, "local")
+                return Found(LOCAL, address, _LOCAL)
             return Found(None, address, why="this page answers to http://127.0.0.1 and http://localhost alone")
         if (session := self.session_of(asked)) and (user := self._user_of(session)):
             return Found(user.who, address, session.id)
         if asked.headers.get("authorization", "")[:6].lower() == "basic ":
             return self._with_password(asked.headers["authorization"][6:], address)
         return Found(None, address, why="log in first")
+
+    def holds(self, found: Found, asked: Asked) -> bool:
+        """
+        Tell whether somebody who was let in is still who they were: for pages that stay open for hours.
+
+        Not after a logout, the end of a session, another password, role or scope, or when they were removed.
+        """
+        if found.who is None:
+            return False
+        if found.session == _LOCAL:
+            return True
+        way, _, name = found.session.partition(":")
+        if way in _NO_SESSION:
+            user = self.users.every().get(name)
+        else:
+            session = self.session_of(asked)
+            user = self._user_of(session) if session else None
+        return user is not None and user.who == found.who
 
     def session_of(self, asked: Asked) -> Session | None:
         """Return the session of a request's cookie, None without any that holds."""

@@ -7,7 +7,7 @@ Without a door before it everybody is nobody, and gets nothing but /healthz.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -19,7 +19,8 @@ from collector.access.types import Action
 from collector.api import page, rows
 from collector.api.answer import BadRequest
 from collector.api.asking import Forbidden, Nobody, Who_, allow
-from collector.api.centre import Centre, Missing, Unavailable
+from collector.api.centre import Centre, Missing, Refusal, Unavailable
+from collector.api.handling import add_handling
 from collector.api.routes import Note, add_closings, add_lists, add_series
 from collector.metrics import TYPE, Family, as_text
 from contract import __version__
@@ -27,9 +28,12 @@ from contract import __version__
 log = logging.getLogger("santong.api")
 
 PUBLIC = ("/healthz",)
-_ABOUT = """Read-only: what the centre has, cut to the scope of whoever asks. Log in with a cookie (`/login`) or with
-HTTP Basic. Lists have at most `limit` rows and a cursor `next`; `format=csv`, or `Accept: text/csv`, gives a table for
-Excel. Instants are ISO 8601 in the programme's zone. What is wrong is said in one line: `{"error": "…"}`."""
+_ABOUT = """What the centre has, cut to the scope of whoever asks; read-only, but that incidents can be
+acknowledged, noted and closed. Log in with a cookie (`/login`) or with HTTP Basic. Lists have at most `limit` rows and
+a cursor `next`; `format=csv`, or `Accept: text/csv`, gives a table for Excel. Instants are ISO 8601 in the programme's
+zone. What is wrong is said in one line: `{"error": "…"}`."""
+# What whoever asks is told as it is.
+_TOLD: Mapping[type[Exception], int] = {BadRequest: 422, Forbidden: 403, Missing: 404, Refusal: 409}
 
 
 def create(centre: Centre, note: Note = lambda *_: None, more: Callable[[], Sequence[Family]] = tuple) -> FastAPI:
@@ -50,6 +54,7 @@ def create(centre: Centre, note: Note = lambda *_: None, more: Callable[[], Sequ
     add_lists(app, centre)
     add_series(app, centre)
     add_closings(app, centre, note)
+    add_handling(app, centre, note)
     _add_machine_room(app, centre, more)
     _add_page(app)
     _add_errors(app)
@@ -111,21 +116,12 @@ def _add_errors(app: FastAPI) -> None:
         lines = (f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors())
         return said(422, "; ".join(lines))
 
-    @app.exception_handler(BadRequest)
-    def bad(_request: Request, error: BadRequest) -> JSONResponse:
-        return said(422, str(error))
-
-    @app.exception_handler(Forbidden)
-    def forbidden(_request: Request, error: Forbidden) -> JSONResponse:
-        return said(403, str(error))
+    for kind, status in _TOLD.items():
+        app.add_exception_handler(kind, lambda _request, error, status=status: said(status, str(error)))
 
     @app.exception_handler(Nobody)
     def nobody(_request: Request, error: Nobody) -> JSONResponse:
         return said(401, str(error), {"WWW-Authenticate": 'Basic realm="santong"'})
-
-    @app.exception_handler(Missing)
-    def missing(_request: Request, error: Missing) -> JSONResponse:
-        return said(404, str(error))
 
     @app.exception_handler(Unavailable)
     def unavailable(_request: Request, error: Unavailable) -> JSONResponse:

@@ -94,7 +94,7 @@ def who_of(request: Request) -> Who:
 def only_known(request: Request) -> None:
     """Refuse parameters that a route does not know: a name that is mistyped must not be passed over."""
     path = getattr(request.scope.get("route"), "path", "")
-    operation = request.app.openapi()["paths"].get(path, {}).get("get", {})
+    operation = request.app.openapi()["paths"].get(path, {}).get(request.method.lower(), {})
     known = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
     for name in request.query_params:
         if name not in known:

@@ -1,5 +1,5 @@
 """
-What the API asks of the centre; `collector.serving` answers it from the store and the files of the data folder.
+What the API asks of the centre; `collector.centre` answers it from the store and the files of the data folder.
 
 Each question costs no more than what it returns: what would take long is made beforehand, or read in pieces.
 """
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from collector.metrics import Family
 from collector.verdicts import Verification
-from collector.watch.types import Incident, Now
+from collector.watch.types import Handling, Incident, Now
 from contract.errors import SantongError
 
 
@@ -26,6 +26,10 @@ class Unavailable(SantongError):
 
 class Missing(SantongError):
     """What was asked for is not there; the message is for whoever asks."""
+
+
+class Refusal(SantongError):
+    """What was asked for cannot be done as things are; the message is for whoever asks."""
 
 
 class Place(NamedTuple):
@@ -117,6 +121,12 @@ class Centre(Protocol):
 
     def incidents(self, since_ns: int, *, open_only: bool) -> Sequence[Incident]:
         """Return incidents that were opened, or still open, since then."""
+
+    def incident(self, name: str) -> Incident:
+        """Return an incident; Missing where there is none of that number."""
+
+    def handle(self, name: str, what: Handling, by: str, text: str) -> Incident:
+        """Write down, durably, what somebody does about an incident, and return it; Refusal says why not."""
 
     def disputes(self) -> Sequence[Claimed]:
         """Return disputes and closures by number."""

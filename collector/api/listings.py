@@ -217,11 +217,18 @@ def _coverage(  # noqa: PLR0913, PLR0917  one column each
 def incidents(found: Iterable[Incident], takes: Takes, zone: ZoneInfo) -> Iterator[Item]:
     """Yield incidents, the newest first, each with those of its devices that may be seen."""
     for one in sorted(found, key=lambda one: (-one.opened_ns, one.id)):
-        devices = [device for device in one.devices if takes(county_of(device), site_of(device))]
-        is_seen = takes(one.county, one.site)
-        if is_seen or devices:
-            is_all = is_seen and len(devices) == len(one.devices)
-            yield Item(f"{10**20 - one.opened_ns:021} {one.id}", _incident(one, devices, zone, is_all=is_all))
+        row = incident(one, takes, zone)
+        if row:
+            yield Item(f"{10**20 - one.opened_ns:021} {one.id}", row)
+
+
+def incident(one: Incident, takes: Takes, zone: ZoneInfo) -> dict[str, Any] | None:
+    """Return an incident with those of its devices that may be seen; None where nothing of it may be."""
+    devices = [device for device in one.devices if takes(county_of(device), site_of(device))]
+    is_seen = takes(one.county, one.site)
+    if not is_seen and not devices:
+        return None
+    return _incident(one, devices, zone, is_all=is_seen and len(devices) == len(one.devices))
 
 
 def _incident(one: Incident, devices: list[str], zone: ZoneInfo, *, is_all: bool) -> dict[str, Any]:

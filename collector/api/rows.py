@@ -178,6 +178,12 @@ def page_of(row: Row) -> Row:
     return create_model(f"{row.__name__}Page", __doc__=f"A page of rows: {row.__doc__}", **fields)
 
 
+def answer_of(row: Row) -> dict[int | str, dict[str, Any]]:
+    """Return what a route may answer that has one row, and may find that something cannot be done."""
+    no = {"model": Error, "description": "that cannot be done as things are"}
+    return answers() | {200: {"model": row, "description": "one of them"}, 409: no}
+
+
 def answers(row: Row | None = None) -> dict[int | str, dict[str, Any]]:
     """Return what a route may answer, for its OpenAPI page."""
     wrong = {

@@ -4,14 +4,14 @@ from collections import defaultdict
 
 from markupsafe import Markup
 
-from collector.board.draw import H, badge, bar, card, join, link, numbers, site_link, state_name, table, why_text
+from collector.board.draw import H, badge, bar, card, join, link, numbers, site_link, state_name, table
+from collector.board.incidents import open_ones
 from collector.board.looks import shape
 from collector.board.model import SHOWN, Rollout, SiteNow, is_hotspot
 from collector.board.view import Sections, View
 from collector.watch.types import Incident, State
 
 _WORST = 8
-_INCIDENTS = 20
 
 
 def city(view: View, county: str = "", page: int = 0) -> Sections:
@@ -25,7 +25,7 @@ def city(view: View, county: str = "", page: int = 0) -> Sections:
     return [
         *pieces,
         ("worst", _worst(view, sites)),
-        ("incidents", incidents(view, view.incidents() if not county else _of(view, county))),
+        ("incidents", open_ones(view, view.incidents() if not county else _of(view, county))),
         ("more", _more(view, sites)),
         *([("all", _all_sites(view, sites, county, page))] if county else []),
     ]
@@ -105,27 +105,6 @@ def _worst(view: View, sites: list[SiteNow]) -> Markup:
     note = eyes.say("of_sites").format(shown=len(rows), all=len(some))
     return card("worst", eyes.say("worst_sites"), table("worst-table", heads, rows, eyes.say("nothing_to_look_at")),
                 note=note)  # fmt: skip
-
-
-def incidents(view: View, found: list[Incident]) -> Markup:
-    """Return open incidents, the newest first."""
-    eyes = view.eyes
-    heads = [eyes.say(key) for key in ("since_when", "where", "why", "devices", "minutes_lost", "taken_on_by")]
-    rows = []
-    for one in found[:_INCIDENTS]:
-        site = view.picture.roster.sites.get(one.site)
-        where: object = view.county(one.county) or one.operator
-        if site:
-            where = site_link(site.id, site.name or site.id)
-        elif one.devices and len(one.devices) == 1:
-            where = view.place(one.devices[0])
-        rows.append((
-            eyes.clock(one.opened_ns), where, why_text(one.why, eyes), f"{len(one.devices):,}", f"{one.minutes:,}",
-            one.acknowledged_by or "–",
-        ))  # fmt: skip
-    note = eyes.say("of_sites").format(shown=len(rows), all=len(found)) if found else ""
-    body = table("incident-table", heads, rows, eyes.say("no_incidents"))
-    return card("incidents", eyes.say("open_incidents"), body, note=note)
 
 
 def _more(view: View, sites: list[SiteNow]) -> Markup:

@@ -118,7 +118,9 @@ def badge(now: Now, eyes: Eyes, *, is_long: bool = True) -> Markup:
     if not is_long:
         return H('<span class="badge s-{}">{}{}</span>').format(now.state, shape(now.state), said)
     reason = why_text(now.why, eyes)
-    since = eyes.say("since").format(time=eyes.clock(now.since_ns), ago=eyes.ago(now.since_ns)) if now.since_ns else ""
+    since = (
+        eyes.say("since_ago").format(time=eyes.clock(now.since_ns), ago=eyes.ago(now.since_ns)) if now.since_ns else ""
+    )
     rest = eyes.say("and").join(filter(None, (reason, since)))
     return H('<span class="badge s-{}">{}{}<span class="why">{}</span></span>').format(
         now.state, shape(now.state), said, rest

@@ -1,15 +1,18 @@
-"""The two forms: to file a dispute or a closure, and to decide on one."""
+"""The forms: to file a dispute or a closure, to decide on one, and to handle an incident."""
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from nicegui import ui
 
-from collector.access.types import LOCAL, Who
+from collector.access.types import LOCAL
 from collector.board.forms import BadForm, Decided, Written, decision_of, filing_of, reasons_of
 from collector.board.hub import Hub
-from collector.board.source import Filing, Source
+from collector.board.source import Desk, Filing, Guest, Source
 from collector.disputes.schema import ADJUDICATIONS, FINDINGS, LEVELS, Dispute, Happened, Kind
+from collector.handling import may_handle
+from collector.watch.types import Handling, Incident
 from collector.whoami import operator
 from collector.words import Language, word
 from contract.errors import SantongError
@@ -17,34 +20,53 @@ from contract.errors import SantongError
 _FINDINGS = {name: f"finding_{name}" for name in FINDINGS}
 
 
-def _login(who: Who) -> str:
-    """Return under which login something is recorded: who logged in, else whoever runs this."""
-    return operator() if who == LOCAL else who.name
+class Counter(NamedTuple):
+    """Where somebody hands a form in: what is looked at again then, what takes it, and who it is."""
+
+    hub: Hub
+    source: Source
+    guest: Guest
+    language: Language
+
+    @property
+    def login(self) -> str:
+        """Under which login something is recorded: who logged in, else whoever runs this."""
+        return operator() if self.guest.who == LOCAL else self.guest.who.name
+
+    def say(self, key: str) -> str:
+        """Return a word."""
+        return word(key, self.language)
+
+    def name_field(self) -> Any:
+        """Put down the field for a name: nobody logged in on this machine, so they say who they are."""
+        is_local = self.guest.who == LOCAL
+        field = ui.input(self.say("your_name"), value="" if is_local else self.guest.who.name)
+        return field.props(f'outlined dense {"" if is_local else "readonly"} data-field="by"')
+
+    async def hand_in(self, what: str, on: str, text: str, do: Callable[[], Any]) -> Any:
+        """Do something that somebody may do, once it is written down that they did; SantongError says why not."""
+        if not await asyncio.to_thread(self.guest.still):
+            raise BadForm(self.say("not_allowed"))
+        await asyncio.to_thread(self.guest.note, what, on, text)
+        done = await asyncio.to_thread(do)
+        self.hub.look_again()
+        return done
+
+    async def record(self, filing: Filing) -> Dispute:
+        """Record a dispute, a closure or a decision."""
+        on = f"{filing.claim.kind} {filing.claim.scope.id}" if filing.claim else f"dispute {filing.number}"
+        found: Dispute = await self.hand_in(
+            f"dispute.{filing.happened}", on, filing.text, lambda: self.source.file(filing)
+        )
+        return found
 
 
-def _name_field(who: Who, language: Language) -> Any:
-    """Return the field for a name: nobody logged in on this machine, so they say who they are."""
-    field = ui.input(word("your_name", language), value="" if who == LOCAL else who.name).props("outlined dense")
-    if who != LOCAL:
-        field.props("readonly")
-    return field.mark("by")
-
-
-async def _record(source: Source, hub: Hub, filing: Filing) -> Dispute:
-    found = await asyncio.to_thread(source.file, filing)
-    hub.look_again()
-    return found
-
-
-def filing_form(hub: Hub, source: Source, who: Who, language: Language, given: tuple[str, str, str]) -> None:
+def filing_form(counter: Counter, given: tuple[str, str, str]) -> None:
     """Put the form down; `given` are kind, site and device that it begins with."""
     kind, site, device = given
     kind = kind if kind in set(Kind) else Kind.CLOSURE
     level, place = ("device", device) if device else ("site", site)
-
-    def say(key: str) -> str:
-        return word(key, language)
-
+    say = counter.say
     with ui.element("div").classes("board form"), ui.element("section").classes("card"):
         ui.html(f"<h2>{say('file_closure' if kind == Kind.CLOSURE else 'file_dispute')}</h2>", sanitize=False)
         levels = {one: say(f"scope_{one}") for one in LEVELS}
@@ -67,15 +89,16 @@ def filing_form(hub: Hub, source: Source, who: Who, language: Language, given: t
                 map(str, ADJUDICATIONS)))  # fmt: skip
         for name, field in fields.items():
             field.props(f'outlined dense data-field="{name}"')
-        by = _name_field(who, language).props('data-field="by"')
+        by = counter.name_field()
         said = ui.label().classes("said").props('id="said"')
 
         async def submit() -> None:
             values = {name: str(field.value or "") for name, field in fields.items()}
             written = Written(kind=str(kind), by=str(by.value or ""), **{"finding": "", **values})
             try:
-                filing = filing_of(written, who, _login(who), hub.picture.roster, source.zone, language)
-                done = await _record(source, hub, filing)
+                roster, zone = counter.hub.picture.roster, counter.source.zone
+                filing = filing_of(written, counter.guest.who, counter.login, roster, zone, counter.language)
+                done = await counter.record(filing)
             except (SantongError, ValueError, OSError) as error:
                 said.set_text(str(error))
                 return
@@ -85,30 +108,62 @@ def filing_form(hub: Hub, source: Source, who: Who, language: Language, given: t
         ui.button(say("submit"), on_click=submit).props('unelevated no-caps id="submit"')
 
 
-def decision_form(hub: Hub, source: Source, number: int, who: Who, language: Language) -> None:
+def decision_form(counter: Counter, number: int) -> None:
     """Put down what can be done with a dispute."""
+
+    async def decide(happened: Happened, by: str, why: str) -> None:
+        known = next((one for one in counter.source.rest.disputes if one.number == number), None)
+        if known is None:
+            raise BadForm(counter.say("no_such_place"))
+        decided = Decided(happened, by, why)
+        await counter.record(decision_of(known, decided, counter.guest.who, counter.login, counter.language))
+
+    _buttons(
+        counter, "why_decided", decide,
+        {"approve": Happened.APPROVED, "reject": Happened.REJECTED, "withdraw": Happened.WITHDRAWN},
+    )  # fmt: skip
+
+
+def incident_form(counter: Counter, desk: Desk, incident: Incident) -> None:
+    """Put down what can be done about an incident, for those who may."""
+    who = counter.guest.who
+    if incident.closed_ns is not None or not may_handle(who, incident):
+        return
+
+    async def handle(what: Handling, by: str, text: str) -> None:
+        if not may_handle(who, await asyncio.to_thread(desk.incident, incident.id)):
+            raise BadForm(counter.say("not_allowed"))
+        name = " ".join(by.split()) or counter.login
+
+        def do() -> Incident:
+            return desk.handle(incident.id, what, name, text)
+
+        await counter.hand_in(f"incident.{what}", f"incident {incident.id}", text, do)
+
+    _buttons(
+        counter, "what_was_done", handle,
+        {"take_on": Handling.ACKNOWLEDGE, "write_note": Handling.NOTE, "end_incident": Handling.CLOSE},
+    )  # fmt: skip
+
+
+def _buttons(counter: Counter, asked: str, do: Callable[[Any, str, str], Any], ways: dict[str, Any]) -> None:
+    """Put down a name, a text and a button for each thing that can be done; what comes of it is said below."""
     with ui.element("div").classes("board form"), ui.element("section").classes("card"):
-        by = _name_field(who, language).props('data-field="by"')
-        why = ui.input(word("why_decided", language)).props('outlined dense data-field="text"')
+        by = counter.name_field()
+        text = ui.input(counter.say(asked)).props('outlined dense data-field="text"')
         said = ui.label().classes("said").props('id="said"')
 
-        async def decide(happened: Happened) -> None:
-            known = next((one for one in source.rest.disputes if one.number == number), None)
+        async def clicked(what: Any) -> None:
             try:
-                if known is None:
-                    raise BadForm(word("no_such_place", language))
-                decided = Decided(happened, str(by.value or ""), str(why.value or ""))
-                filing = decision_of(known, decided, who, _login(who), language)
-                await _record(source, hub, filing)
+                await do(what, str(by.value or ""), str(text.value or ""))
             except (SantongError, ValueError, OSError) as error:
                 said.set_text(str(error))
                 return
-            said.set_text(word("is_recorded", language))
+            text.set_value("")
+            said.set_text(counter.say("is_recorded"))
 
         with ui.element("div").classes("buttons"):
-            for key, happened in (
-                ("approve", Happened.APPROVED), ("reject", Happened.REJECTED), ("withdraw", Happened.WITHDRAWN),
-            ):  # fmt: skip
-                ui.button(word(key, language), on_click=lambda one=happened: decide(one)).props(
+            for key, what in ways.items():
+                ui.button(counter.say(key), on_click=lambda one=what: clicked(one)).props(
                     f'unelevated no-caps id="{key}"'
                 )

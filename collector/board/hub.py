@@ -10,11 +10,10 @@ import logging
 import time
 from collections.abc import Callable, Hashable
 
-from collector.access.types import Who
 from collector.board.detail import SiteDetail
 from collector.board.draw import Eyes
 from collector.board.model import Picture
-from collector.board.source import Source
+from collector.board.source import Guest, Source
 from collector.board.view import Sections, View
 from collector.words import Language
 
@@ -29,12 +28,13 @@ Draw = Callable[[View], Sections]
 
 
 class Page:
-    """An open page: what draws it, for whom, and how it takes what changed."""
+    """An open page: what draws it, for whom, how it takes what changed, and how it is taken away from somebody."""
 
-    def __init__(self, key: Hashable, draw: Draw, site: str, who: Who, language: Language) -> None:
+    def __init__(self, key: Hashable, draw: Draw, site: str, guest: Guest, language: Language) -> None:
         self.key, self.draw, self.site = key, draw, site
-        self.who, self.language = who, language
+        self.guest, self.language = guest, language
         self.take: Callable[[Sections], None] = lambda _: None
+        self.leave: Callable[[], None] = lambda: None
 
 
 class Hub:
@@ -87,7 +87,15 @@ class Hub:
         due = sorted((at, site) for site, at in self._read.items() if now - at >= DETAIL_S)
         for _, site in due[:AT_ONCE]:
             await self._read_site(site)
+        for page in await asyncio.to_thread(self._left_over, list(self._pages)):
+            self.close(page)
+            page.leave()
         self.show()
+
+    @staticmethod
+    def _left_over(pages: list[Page]) -> list[Page]:
+        """Return the pages of those who are not let in any more: a page is open for hours."""
+        return [page for page in pages if not page.guest.still()]
 
     def show(self) -> None:
         """Hand out what is known to all pages."""
@@ -97,10 +105,10 @@ class Hub:
 
     def draw(self, page: Page) -> Sections:
         """Return what a page shows now; drawn once for all who see the same."""
-        key = (page.key, page.who, page.language)
+        key = (page.key, page.guest.who, page.language)
         if key not in self._drawn:
             eyes = Eyes(page.language, self._source.zone, self.picture.at_ns or time.time_ns())
-            view = View(self.picture, self._source.rest, page.who, eyes, self._details)
+            view = View(self.picture, self._source.rest, page.guest.who, eyes, self._details)
             self._drawn[key] = page.draw(view)
         return self._drawn[key]
 

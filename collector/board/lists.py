@@ -177,6 +177,11 @@ def _content(entry: Entry) -> Markup:
     return H("<code>{}</code>").format(entry.content[:120].decode(errors="backslashreplace"))
 
 
+def nothing(view: View) -> Sections:
+    """Return what is said instead of something that is not there."""
+    return [("nothing", H('<p class="empty big">{}</p>').format(view.eyes.say("no_such_place")))]
+
+
 # ---- disputes and closures
 
 
@@ -224,7 +229,7 @@ def dispute(view: View, number: int) -> Sections:
     """Return one dispute with all that happened to it."""
     one = next((one for one in view.rest.disputes if one.number == number), None)
     if one is None or not view.sees(one.claim.scope.id.partition("/")[0]):
-        return [("nothing", H('<p class="empty big">{}</p>').format(view.eyes.say("no_such_place")))]
+        return nothing(view)
     eyes = view.eyes
     heads = [eyes.say(key) for key in ("time", "state", "who", "text")]
     rows = [

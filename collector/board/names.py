@@ -23,6 +23,12 @@ WHYS: Mapping[str, str] = {
     "closed": "why_state_closed",
     "excluded": "why_state_excluded",
     "no_service": "why_state_no_service",
+    "unreachable": "why_unreachable",
+    "no_evidence": "why_no_evidence",
+    "everyone_gone": "why_everyone_gone",
+    "broker_down": "why_broker_down",
+    "store_down": "why_store_down",
+    "collector_down": "why_collector_down",
     "working": "cause_working",
     "service_down": "cause_service_down",
     "wan_down": "cause_wan_down",
@@ -41,6 +47,15 @@ WHYS: Mapping[str, str] = {
     "connect": "stage_connect",
     "request": "stage_request",
     "status": "stage_status",
+}
+# What watch says of an incident.
+KINDS: Mapping[str, str] = {
+    "device": "incident_device",
+    "site": "incident_site",
+    "operator": "incident_operator",
+    "fault": "incident_fault",
+    "silent": "incident_silent",
+    "centre": "incident_centre",
 }
 PROBES: Mapping[str, str] = {
     "icmp": "probe_icmp",

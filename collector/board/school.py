@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 from markupsafe import Markup
 
-from collector.board.city import incidents
 from collector.board.draw import (
     Eyes,
     H,
@@ -25,6 +24,7 @@ from collector.board.draw import (
     week,
     why_text,
 )
+from collector.board.incidents import open_ones
 from collector.board.looks import shape
 from collector.board.model import NOBODY, Rooms, rooms_of
 from collector.board.names import UPLINKS, WHYS
@@ -57,7 +57,7 @@ def _is_about(devices: Iterable[str], where: str, site: str) -> bool:
 
 
 def _incidents(view: View, found: list[Incident]) -> Sections:
-    return [("incidents", incidents(view, found))] if found else []
+    return [("incidents", open_ones(view, found))] if found else []
 
 
 def _nothing(view: View) -> Markup:

@@ -13,25 +13,23 @@ from urllib.parse import quote, urlsplit
 
 os.environ.setdefault("NICEGUI_STORAGE_PATH", os.devnull)  # nothing of a viewer is kept
 
-import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 from markupsafe import Markup
 from nicegui import Client, app, ui
 from nicegui.element import Element
 from starlette.middleware.base import RequestResponseEndpoint
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from collector.access.types import LOCAL, Who
-from collector.board import city, lists, school
+from collector.board import city, incidents, lists, school
 from collector.board.draw import H, colours, join
-from collector.board.form_pages import decision_form, filing_form
+from collector.board.form_pages import Counter, decision_form, filing_form, incident_form
 from collector.board.hub import Draw, Hub, Page
 from collector.board.model import SHOWN
 from collector.board.names import LANGUAGES, THEMES
-from collector.board.source import LOOPBACK, Settings, Source
+from collector.board.source import Desk, Guest, Settings, Source
 from collector.board.view import Sections, View
 from collector.words import Language, word
+from contract.errors import SantongError
 
 _HERE = Path(__file__).parent
 LANGUAGE, THEME = "santong_lang", "santong_theme"
@@ -41,8 +39,8 @@ _POLICY = (
     "frame-ancestors 'self'; base-uri 'self'; form-action 'self'"
 )
 _WAYS = (
-    ("/", "board_city"), ("/hotspots", "board_hotspots"), ("/rollout", "board_rollout"), ("/check", "board_check"),
-    ("/disputes", "board_disputes"),
+    ("/", "board_city"), ("/incidents", "board_incidents"), ("/hotspots", "board_hotspots"),
+    ("/rollout", "board_rollout"), ("/check", "board_check"), ("/disputes", "board_disputes"),
 )  # fmt: skip
 
 
@@ -82,19 +80,14 @@ class Pieces:
             self._live = {name: Live(content) for name, content in sections}
 
 
-WhoOf = Callable[[Request], Who]
-
-
-def local(_: Request) -> Who:
-    """Tell who asks: on a listener of this machine alone no login is asked."""
-    return LOCAL
+GuestOf = Callable[[Request], Guest]
 
 
 class Board:
     """The pages over one hub."""
 
-    def __init__(self, source: Source, settings: Settings, who_of: WhoOf) -> None:
-        self.source, self.settings, self.who_of = source, settings, who_of
+    def __init__(self, source: Source, desk: Desk, settings: Settings, guest_of: GuestOf) -> None:
+        self.source, self.desk, self.settings, self.guest_of = source, desk, settings, guest_of
         self.hub = Hub(source, settings.every_s)
         self._style = (_HERE / "board.css").read_text(encoding="utf-8") + colours()
         self._script = (_HERE / "frame.js").read_text(encoding="utf-8")
@@ -116,6 +109,7 @@ class Board:
         """Declare all addresses."""
         self._places()
         self._lists()
+        self._incidents()
         self._forms()
         app.get("/lang/{name}")(_language)
         app.get("/theme/{name}")(_theme)
@@ -166,27 +160,50 @@ class Board:
         async def _disputes(request: Request) -> None:
             await self._page(request, "disputes", lists.disputes)
 
+    def _incidents(self) -> None:
+        @ui.page("/incidents")
+        async def _listing(request: Request) -> None:
+            await self._page(request, "incidents", incidents.listing)
+
+        @ui.page("/incident/{name}")
+        async def _incident(request: Request, name: str) -> None:
+            try:
+                known = await asyncio.to_thread(self.desk.incident, name[:20])
+            except SantongError:
+                await self._page(request, f"no incident {name[:20]}", lists.nothing)
+                return
+
+            def draw(view: View) -> Sections:
+                # Of those of the last days the picture has the newest; an older one does not change any more.
+                newest = next((one for one in view.picture.incidents if one.id == known.id), known)
+                return incidents.incident(view, newest)
+
+            await self._page(request, f"incident {known.id}", draw)
+            incident_form(self._counter(request), self.desk, known)
+
     def _forms(self) -> None:
         @ui.page("/dispute/{number}")
         async def _dispute(request: Request, number: int) -> None:
-            who, language = self.who_of(request), self.language_of(request)
             await self._page(request, f"dispute {number}", lambda view: lists.dispute(view, number))
-            decision_form(self.hub, self.source, number, who, language)
+            decision_form(self._counter(request), number)
 
         @ui.page("/file")
         async def _file(request: Request, kind: str = "closure", site: str = "", device: str = "") -> None:
-            who, language = self.who_of(request), self.language_of(request)
-            self._frame(request, language)
-            filing_form(self.hub, self.source, who, language, (kind, site, device))
+            self._frame(request, self.guest_of(request), self.language_of(request))
+            filing_form(self._counter(request), (kind, site, device))
+
+    def _counter(self, request: Request) -> Counter:
+        return Counter(self.hub, self.source, self.guest_of(request), self.language_of(request))
 
     async def _page(self, request: Request, key: str, draw: Draw, *, site: str = "", searched: str = "") -> None:
-        who, language = self.who_of(request), self.language_of(request)
-        page = Page(key, draw, site, who, language)
-        clock = Page("clock", self._clock, "", who, language)
-        holder = self._frame(request, language, searched)
+        guest, language = self.guest_of(request), self.language_of(request)
+        page = Page(key, draw, site, guest, language)
+        clock = Page("clock", self._clock, "", guest, language)
+        holder = self._frame(request, guest, language, searched)
         await self.hub.open(page)
         pieces = Pieces(holder, self.hub.draw(page))
         page.take = _for(ui.context.client, pieces.take)
+        page.leave = _leaving(ui.context.client)
         with holder.parent_slot.parent if holder.parent_slot else holder:  # beside the pieces
             top = Pieces(ui.element("div").classes("clock"), self.hub.draw(clock))
         clock.take = _for(ui.context.client, top.take)
@@ -209,18 +226,18 @@ class Board:
 
     # ---- the frame
 
-    def _frame(self, request: Request, language: Language, searched: str = "") -> Element:
+    def _frame(self, request: Request, guest: Guest, language: Language, searched: str = "") -> Element:
         """Put the frame of a page down and return what holds its pieces."""
         is_dark = request.cookies.get(THEME) == "dark"
         ui.add_head_html(f"<style>{self._style}</style><script>{self._script}</script>")
         ui.page_title(word("board_title", language))
         ui.query("body").classes("dark" if is_dark else "light")
         ui.query("html").props(f"lang={'zh-CN' if language == 'zh' else 'en'}")
-        ui.html(self._head(request, language, searched, is_dark=is_dark), sanitize=False)
+        ui.html(self._head(request, guest, language, searched, is_dark=is_dark), sanitize=False)
         with ui.element("div").classes("board"):
             return ui.element("div").classes("pieces")
 
-    def _head(self, request: Request, language: Language, searched: str, *, is_dark: bool) -> Markup:
+    def _head(self, request: Request, guest: Guest, language: Language, searched: str, *, is_dark: bool) -> Markup:
         here = request.url.path
         back = quote(f"{here}?{request.url.query}" if request.url.query else here, safe="")
         ways = join(
@@ -237,12 +254,20 @@ class Board:
             '<header class="top"><a class="title" href="/">{}</a>{}<nav>{}</nav>'
             '<form action="/search" role="search"><input name="q" value="{}" placeholder="{}" aria-label="{}"></form>'
             '<span class="switches"><a id="language" href="/lang/{}?back={}">{}</a>'
-            '<a id="theme" href="/theme/{}?back={}">{}</a></span></header>'
+            '<a id="theme" href="/theme/{}?back={}">{}</a>{}</span></header>'
         ).format(
             word("board_title", language), pretended if self.settings.is_pretended else "", ways, searched,
             word("search_what", language), word("search", language), other, back, LANGUAGES[other],
-            theme, back, word(THEMES[theme], language),
+            theme, back, word(THEMES[theme], language), _way_out(guest, language) if self.settings.may_leave else "",
         )  # fmt: skip
+
+
+def _way_out(guest: Guest, language: Language) -> Markup:
+    """Return who is logged in, and the button that logs them out."""
+    return H(
+        '<form class="out" action="/logout" method="post"><input type="hidden" name="token" value="{}">'
+        '<span class="who">{}</span><button id="log-out">{}</button></form>'
+    ).format(guest.token, guest.who.name, word("log_out", language))
 
 
 def _second(at_ns: int, view: View) -> str:
@@ -259,6 +284,14 @@ def _for(client: Client, take: Callable[[Sections], None]) -> Callable[[Sections
             take(sections)
 
     return taken
+
+
+def _leaving(client: Client) -> Callable[[], None]:
+    def leave() -> None:
+        with client:
+            ui.navigate.reload()  # the door says what is to be done
+
+    return leave
 
 
 def _language(request: Request, name: str) -> Response:
@@ -279,13 +312,13 @@ def _back(request: Request, name: str, value: str) -> Response:
     return answer
 
 
-def application(source: Source, settings: Settings, who_of: WhoOf = local) -> FastAPI:
+def application(source: Source, desk: Desk, settings: Settings, guest_of: GuestOf) -> FastAPI:
     """
-    Return the board as an application: to be served as it is, or behind a door that lets people in.
+    Return the board as an application, to be served behind a door that lets people in.
 
-    `who_of` tells who asks. NiceGUI has one set of pages a process, so this can be called once.
+    `guest_of` tells who asks. NiceGUI has one set of pages a process, so this can be called once.
     """
-    board = Board(source, settings, who_of)
+    board = Board(source, desk, settings, guest_of)
     board.routes()
     outer = FastAPI(title="Santong", docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -297,9 +330,6 @@ def application(source: Source, settings: Settings, who_of: WhoOf = local) -> Fa
         answer.headers["Referrer-Policy"] = "same-origin"
         return answer
 
-    if settings.host in LOOPBACK:
-        # Nobody logs in here: a page of somebody else's must not reach it under a name of its own.
-        outer.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
     tasks: list[asyncio.Task[None]] = []
     app.on_startup(lambda: tasks.append(asyncio.get_running_loop().create_task(board.hub.run())))
     ui.run_with(
@@ -311,16 +341,3 @@ def application(source: Source, settings: Settings, who_of: WhoOf = local) -> Fa
         language="zh-CN" if settings.language == "zh" else "en-US",
     )
     return outer
-
-
-def serve(source: Source, settings: Settings) -> None:
-    """Serve until the process is told to stop."""
-    uvicorn.run(
-        application(source, settings),
-        host=settings.host,
-        port=settings.port,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=3,
-    )

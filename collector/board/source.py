@@ -1,13 +1,14 @@
 """What the board needs from the rest of the centre: `collector.boarding` has it."""
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
+from collector.access.types import Who
 from collector.board.detail import SiteDetail
 from collector.board.model import Picture, Rest
 from collector.disputes.schema import Claim, Dispute, Happened
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+from collector.watch.types import Handling, Incident
 
 
 class Filing(NamedTuple):
@@ -44,15 +45,39 @@ class Source(Protocol):
         """Record something; SantongError says why it may not be."""
 
 
+class Desk(Protocol):
+    """What people do about incidents; SantongError says why something cannot be done. May take a while."""
+
+    def incident(self, name: str) -> Incident:
+        """Return an incident by its number."""
+
+    def handle(self, name: str, what: Handling, by: str, text: str = "") -> Incident:
+        """Acknowledge, note or close it."""
+
+
+class Guest(NamedTuple):
+    """
+    Somebody before the board.
+
+    `still` tells whether they are still who they were; `note(what, on, text)` writes down what they do, before it is
+    done. Both may take a while. `token` is what a form that ends their session carries.
+    """
+
+    who: Who
+    still: Callable[[], bool]
+    note: Callable[[str, str, str], None]
+    token: str = ""
+
+
 class Settings(NamedTuple):
     """
     How the board is served.
 
     `every_s` is the least time between two looks. `is_pretended`: what is shown is simulated, and every page says so.
+    `may_leave`: people log in, and can log out.
     """
 
-    host: str
-    port: int
     every_s: float
     language: str
     is_pretended: bool = False
+    may_leave: bool = False

@@ -55,10 +55,16 @@ class View(NamedTuple):
 
     def incidents(self) -> list[Incident]:
         """Return the open incidents that somebody sees, the newest first."""
-        found = [one for one in self.picture.incidents if one.closed_ns is None and self._touches(one)]
+        found = [one for one in self.picture.incidents if one.closed_ns is None and self.touches(one)]
         return sorted(found, key=lambda one: one.opened_ns, reverse=True)
 
-    def _touches(self, incident: Incident) -> bool:
+    def ended(self) -> list[Incident]:
+        """Return the incidents that ended lately that somebody sees, the last that ended first."""
+        found = [one for one in self.picture.incidents if one.closed_ns is not None and self.touches(one)]
+        return sorted(found, key=lambda one: one.closed_ns or 0, reverse=True)
+
+    def touches(self, incident: Incident) -> bool:
+        """Tell whether anything of an incident is within what somebody sees."""
         if self.is_whole:
             return True
         places = [incident.site or incident.county, *incident.devices]

@@ -1,11 +1,10 @@
-"""`santong board`: the live page."""
+"""`santong board`: the live page, with the API beside it."""
 
-import logging
-import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from collector.access.listener import listener_of
 from collector.commands.common import (
     DEFAULT_DATA,
     DEFAULT_ZONE,
@@ -17,35 +16,68 @@ from collector.commands.common import (
     open_for_reading,
     zone_of,
 )
+from collector.commands.listening import For, Listen, Login, Port, Proxy, ProxyUser, serve, stopping_by_signals
 from contract.command_line import fail, one_line_errors
 
-PORT = 8080
+if TYPE_CHECKING:
+    from pathlib import Path
+    from threading import Event
+    from zoneinfo import ZoneInfo
+
+    from collector.access.listener import Listener
+    from collector.board.source import Settings
 
 
 def board(
-    host: Annotated[str, typer.Option(help="Address to listen on; this machine alone by default.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = PORT,
+    listen: Listen = "127.0.0.1:8080",
+    port: Port = None,
+    proxy: Proxy = None,
+    proxy_user: ProxyUser = "",
+    login: Login = False,
     every: Annotated[float, typer.Option(min=1, max=600, help="Seconds between two looks at the evidence.")] = 5,
     pretended: Annotated[bool, typer.Option("--pretended", help="Say on every page that it is simulated.")] = False,
+    seconds: For = None,
     data: Data = DEFAULT_DATA,
     store: StoreOption = None,
     lang: Lang = None,
     zone: Zone = DEFAULT_ZONE,
 ) -> None:
-    """Show what works now, as pages that update themselves, until stopped. It reads, and records disputes alone."""
-    language, place = language_of(lang), zone_of(zone)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
-    with one_line_errors():
-        from collector.board.source import LOOPBACK, Settings  # noqa: PLC0415
-        from collector.boarding import Centre, is_free, serve  # noqa: PLC0415  brings a web server
+    """
+    Show what works now, as pages that update themselves, until stopped; the API is beside them, at /api/docs.
 
-        if host not in LOOPBACK:
-            fail(f"--host: {host} is not this machine alone, and nobody would be asked for a login")
-        if not is_free(host, port):
-            fail(f"--port: {host}:{port} is taken: name another one")
+    It reads, and records disputes, closures and what people do about incidents.
+    """
+    language, place, stopping = language_of(lang), zone_of(zone), stopping_by_signals()
+    with one_line_errors():
+        from collector.board.source import Settings  # noqa: PLC0415  brings a web server
+
+        listener = listener_of(str(port) if port is not None else listen, proxy or (), proxy_user, login=login)
         if not data.is_dir():
             fail(f"--data: {data} is not there: name the folder of the centre")
-        opened = open_for_reading(data, store)
-        typer.echo(f"http://{host}:{port}")
-        serve(Centre(opened, data, place), Settings(host, port, every, language, pretended))
-        opened.close()
+        settings = Settings(every, language, pretended, may_leave=not listener.asks_nobody and not listener.header)
+        _serve(data, store, place, (listener, settings), stopping, seconds)
+
+
+def _serve(
+    data: "Path",
+    store: str | None,
+    place: "ZoneInfo",
+    how: "tuple[Listener, Settings]",
+    stopping: "Event",
+    seconds: float | None,
+) -> None:
+    from collector import serving  # noqa: PLC0415
+    from collector.board.server import application  # noqa: PLC0415
+    from collector.boarding import Centre  # noqa: PLC0415
+    from collector.centre import LiveCentre  # noqa: PLC0415
+    from collector.desk import Desk  # noqa: PLC0415
+
+    listener, settings = how
+    gate = serving.gate_of(data, listener)
+    opened = open_for_reading(data, store)
+    centre = LiveCentre(data, opened)
+    pages = application(Centre(opened, data, place), Desk(data), settings, serving.guest_of(gate))
+    page = serving.Page(serving.Beside(pages, serving.application(centre, gate)), gate, listener)
+    serve(page, stopping, seconds, page.url)
+    centre.close()
+    opened.close()

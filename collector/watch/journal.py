@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from collector.watch.memory import Case, Link, Memory, Place, Said, Swing, Track
-from collector.watch.types import Incident, Note, Now, State
+from collector.watch.types import Handling, Incident, Note, Now, State
 from contract.errors import SantongError
 
 FILE = "watch.sqlite"
-ACKNOWLEDGE, NOTE, CLOSE = "ack", "note", "close"
 _BUSY_S = 10.0
 _VERSION = 1
 _SCHEMA = """
@@ -125,24 +124,25 @@ class Journal:
 
     def acknowledge(self, name: str, by: str) -> None:
         """Write down that somebody looks after an incident: nobody else is told of it any more."""
-        self._say(name, ACKNOWLEDGE, by, "")
+        self.handle(name, Handling.ACKNOWLEDGE, by)
 
     def note(self, name: str, by: str, text: str) -> None:
         """Write something to an incident."""
-        self._say(name, NOTE, by, text)
+        self.handle(name, Handling.NOTE, by, text)
 
     def close(self, name: str, by: str, text: str) -> None:
         """Close an incident by hand; nothing more is opened about it until it was good again."""
-        self._say(name, CLOSE, by, text)
+        self.handle(name, Handling.CLOSE, by, text)
 
-    def _say(self, name: str, what: str, by: str, text: str) -> None:
+    def handle(self, name: str, what: Handling, by: str, text: str = "") -> None:
+        """Write down what somebody does; JournalError where there is no such incident, or it is closed already."""
         with self._transaction() as connection:
             found = _with(self._case_of(connection, name), self._said(connection, name))
-            if what != NOTE and found.closed_ns is not None:
+            if what is not Handling.NOTE and found.closed_ns is not None:
                 raise JournalError(f"incident {name} is closed already")
             connection.execute(
                 "INSERT INTO said(at_ns, incident, what, by, text) VALUES(?, ?, ?, ?, ?)",
-                (time.time_ns(), int(name), what, by, text),
+                (time.time_ns(), int(name), str(what), by, text),
             )
 
     def _case_of(self, connection: sqlite3.Connection, name: str) -> Case:
@@ -321,9 +321,9 @@ def _with(case: Case, said: Iterable[Said]) -> Incident:
     """Return an incident as it is with what people did, whether watch has taken it up or not."""
     found = case.incident()
     for one in said:
-        if one.what == ACKNOWLEDGE and not found.acknowledged_by:
+        if one.what == Handling.ACKNOWLEDGE and not found.acknowledged_by:
             found = found._replace(acknowledged_by=one.by)
-        elif one.what == CLOSE and found.closed_ns is None:
+        elif one.what == Handling.CLOSE and found.closed_ns is None:
             found = found._replace(closed_ns=one.at_ns)
         if one.text:
             found = found._replace(notes=(*found.notes, Note(one.at_ns, one.by, one.text)))

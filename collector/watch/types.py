@@ -26,6 +26,14 @@ class Now(NamedTuple):
     incident: str = ""  # id of the open incident that it is part of
 
 
+class Handling(StrEnum):
+    """What somebody does about an incident."""
+
+    ACKNOWLEDGE = "ack"  # looks after it: it is not escalated any more
+    NOTE = "note"
+    CLOSE = "close"  # it is over; nothing more is opened about it until it was good again
+
+
 class Note(NamedTuple):
     """What somebody wrote to an incident."""
 

@@ -1,5 +1,6 @@
 """One glossary: every screen and report calls a thing by one name, in words of the field, in Chinese and English."""
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import pytest
 import typer
 
 from agent.cli import app as agent_app
+from collector.board_words import BOARD
 from collector.cli import app as centre_app
 from collector.glossary import GLOSSARY, Language, misnamed
 from collector.report.phrases import PHRASES
@@ -71,6 +73,15 @@ def helps(app: typer.Typer) -> Iterator[tuple[str, str]]:
             yield from walk(inner, (*words, name))
 
     return walk(typer.main.get_command(app), ())
+
+
+def test_no_word_hides_another() -> None:
+    """The board's words and those of all other screens have keys of their own."""
+    tree = ast.parse((ROOT / "collector/words.py").read_text(encoding="utf-8"))
+    table = next(one for one in ast.walk(tree) if isinstance(one, ast.Dict))
+    others = [key.value for key in table.keys if isinstance(key, ast.Constant)]
+    assert len(others) > 300
+    assert not set(others) & BOARD.keys()
 
 
 def test_nothing_has_two_names() -> None:

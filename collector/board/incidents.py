@@ -1,0 +1,121 @@
+"""Incidents: those that are open, those of the last days, and one of them with all that was done about it."""
+
+from datetime import datetime
+
+from markupsafe import Markup
+
+from collector.board.draw import H, card, join, link, site_link, table, why_text
+from collector.board.names import KINDS
+from collector.board.view import Sections, View
+from collector.watch.types import Incident
+
+_MOST, _MOST_LISTED, _MOST_DEVICES = 20, 200, 60
+
+
+def open_ones(view: View, found: list[Incident]) -> Markup:
+    """Return open incidents, the newest first, as a card among others."""
+    eyes = view.eyes
+    heads = [eyes.say(key) for key in ("since_when", "where", "why", "devices", "minutes_lost", "taken_on_by")]
+    rows = [
+        (
+            _way(one, eyes.clock(one.opened_ns)), where(view, one), why_text(one.why, eyes), f"{len(one.devices):,}",
+            f"{one.minutes:,}", one.acknowledged_by or "–",
+        )
+        for one in found[:_MOST]
+    ]  # fmt: skip
+    note = eyes.say("of_sites").format(shown=len(rows), all=len(found)) if found else ""
+    body = table("incident-table", heads, rows, eyes.say("no_open_incidents"))
+    return card("incidents", eyes.say("open_incidents"), body, note=note)
+
+
+def listing(view: View) -> Sections:
+    """Return the incidents that are open, and those that ended lately."""
+    eyes = view.eyes
+    found = view.incidents()
+    heads = [eyes.say(key) for key in
+             ("incident", "kind", "since_when", "where", "why", "devices", "minutes_lost", "taken_on_by")]  # fmt: skip
+    rows = [_row(view, one, eyes.clock(one.opened_ns)) for one in found[:_MOST_LISTED]]
+    body = table("open-table", heads, rows, eyes.say("no_open_incidents"))
+    ended = view.ended()
+    past = [
+        _row(view, one, f"{eyes.clock(one.opened_ns)} – {eyes.clock(one.closed_ns or 0)}")
+        for one in ended[:_MOST_LISTED]
+    ]
+    heads = [eyes.say("period") if head == eyes.say("since_when") else head for head in heads]
+    return [
+        ("open", card("open", eyes.say("open_incidents"), body, "wide", f"{len(found):,}")),
+        ("ended", card("ended", eyes.say("ended_incidents"), table("ended-table", heads, past, eyes.say("none_ended")),
+                       "wide", f"{len(ended):,}")),
+    ]  # fmt: skip
+
+
+def _row(view: View, one: Incident, when: str) -> tuple[object, ...]:
+    return (
+        _way(one, one.id), view.eyes.say(KINDS[one.kind]), when, where(view, one), why_text(one.why, view.eyes),
+        f"{len(one.devices):,}", f"{one.minutes:,}", one.acknowledged_by or "–",
+    )  # fmt: skip
+
+
+def incident(view: View, one: Incident) -> Sections:
+    """Return one incident; what of it is beyond somebody's scope is left out."""
+    if not view.touches(one):
+        return [("nothing", H('<p class="empty big">{}</p>').format(view.eyes.say("no_such_place")))]
+    eyes = view.eyes
+    facts = [
+        ("where", where(view, one)),
+        ("operator", one.operator),
+        ("why", why_text(one.why, eyes)),
+        ("since_when", eyes.clock(one.opened_ns)),
+        ("until_when", eyes.say("goes_on") if one.closed_ns is None else eyes.clock(one.closed_ns)),
+        ("minutes_lost", f"{one.minutes:,}"),
+        ("taken_on_by", one.acknowledged_by or "–"),
+        ("contact", _contact(view, one)),
+    ]
+    body = H('<dl class="facts">{}</dl>').format(
+        join(H("<div><dt>{}</dt><dd>{}</dd></div>").format(eyes.say(key), value) for key, value in facts if value)
+    )
+    title = f"{eyes.say('incident')} {one.id} · {eyes.say(KINDS[one.kind])}"
+    return [
+        ("incident", card("incident", title, body, "wide")),
+        ("notes", _notes(view, one)),
+        ("devices", _devices(view, one)),
+    ]
+
+
+def _contact(view: View, one: Incident) -> str:
+    site = view.picture.roster.sites.get(one.site)
+    return " ".join(filter(None, (site.contact, site.phone))) if site else ""
+
+
+def _notes(view: View, one: Incident) -> Markup:
+    eyes = view.eyes
+    rows = [(_instant(view, note.at_ns), note.by, note.text) for note in one.notes]
+    heads = [eyes.say(key) for key in ("time", "who", "text")]
+    return card("notes", eyes.say("notes"), table("note-table", heads, rows, eyes.say("no_notes")), "wide")
+
+
+def _devices(view: View, one: Incident) -> Markup:
+    seen = [device for device in one.devices if view.sees(device)]
+    body = H('<ul class="places">{}</ul>').format(
+        join(H("<li>{}</li>").format(view.place(device)) for device in seen[:_MOST_DEVICES])
+    )
+    note = view.eyes.say("of_sites").format(shown=min(len(seen), _MOST_DEVICES), all=len(one.devices))
+    return card("devices", view.eyes.say("devices"), body, "wide", note)
+
+
+def where(view: View, one: Incident) -> object:
+    """Return where an incident is: a site, a device, an operator, or the centre itself."""
+    site = view.picture.roster.sites.get(one.site)
+    if len(one.devices) == 1 and one.kind != "operator":
+        return view.place(one.devices[0])
+    if site:
+        return site_link(site.id, site.name or site.id)
+    return one.operator or view.county(one.county) or view.eyes.say("the_centre")
+
+
+def _way(one: Incident, text: str) -> Markup:
+    return link(f"/incident/{one.id}", text)
+
+
+def _instant(view: View, time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns / 1e9, view.eyes.zone).strftime("%Y-%m-%d %H:%M")
