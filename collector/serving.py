@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 
 from collector.access.door import App, Door, Receive, Scope, Send, asked_of
+from collector.access.files import BadFile
 from collector.access.gate import Gate
 from collector.access.listener import Listener, refusal
 from collector.access.users import Users
@@ -66,7 +67,13 @@ def guest_of(gate: Gate) -> Callable[[Request], Guest]:
         def note(what: str, on: str, text: str) -> None:
             gate.note(who, found.address, what, on, text)
 
-        return Guest(who, lambda: gate.holds(found, asked), note, gate.form_token(found))
+        def still() -> bool:
+            try:
+                return gate.holds(found, asked)
+            except (BadFile, OSError):  # users that cannot be read let nobody in, nor stay; the door says why
+                return False
+
+        return Guest(who, still, note, gate.form_token(found))
 
     return guest
 

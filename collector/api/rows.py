@@ -180,8 +180,11 @@ def page_of(row: Row) -> Row:
 
 def answer_of(row: Row) -> dict[int | str, dict[str, Any]]:
     """Return what a route may answer that has one row, and may find that something cannot be done."""
-    no = {"model": Error, "description": "that cannot be done as things are"}
-    return answers() | {200: {"model": row, "description": "one of them"}, 409: no}
+    wrong = {400: "the body is not JSON", 409: "that cannot be done as things are"}
+    said: dict[int | str, dict[str, Any]] = {
+        status: {"model": Error, "description": text} for status, text in wrong.items()
+    }
+    return answers() | said | {200: {"model": row, "description": "one of them"}}
 
 
 def answers(row: Row | None = None) -> dict[int | str, dict[str, Any]]:

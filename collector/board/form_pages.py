@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from nicegui import ui
 
-from collector.access.types import LOCAL
-from collector.board.forms import BadForm, Decided, Written, decision_of, filing_of, reasons_of
+from collector.access.types import LOCAL, TABLE, Action
+from collector.board.forms import BadForm, Decided, Written, decision_of, filing_of, may_decide, reasons_of
 from collector.board.hub import Hub
 from collector.board.source import Desk, Filing, Guest, Source
 from collector.disputes.schema import ADJUDICATIONS, FINDINGS, LEVELS, Dispute, Happened, Kind
@@ -65,6 +65,10 @@ def filing_form(counter: Counter, given: tuple[str, str, str]) -> None:
     """Put the form down; `given` are kind, site and device that it begins with."""
     kind, site, device = given
     kind = kind if kind in set(Kind) else Kind.CLOSURE
+    if (Action.CLOSE if kind == Kind.CLOSURE else Action.PROPOSE) not in TABLE[counter.guest.who.role]:
+        with ui.element("div").classes("board"):
+            ui.label(counter.say("not_allowed")).classes("empty big")
+        return
     level, place = ("device", device) if device else ("site", site)
     say = counter.say
     with ui.element("div").classes("board form"), ui.element("section").classes("card"):
@@ -118,10 +122,12 @@ def decision_form(counter: Counter, number: int) -> None:
         decided = Decided(happened, by, why)
         await counter.record(decision_of(known, decided, counter.guest.who, counter.login, counter.language))
 
-    _buttons(
-        counter, "why_decided", decide,
-        {"approve": Happened.APPROVED, "reject": Happened.REJECTED, "withdraw": Happened.WITHDRAWN},
-    )  # fmt: skip
+    known = next((one for one in counter.source.rest.disputes if one.number == number), None)
+    ways = {"approve": Happened.APPROVED, "reject": Happened.REJECTED, "withdraw": Happened.WITHDRAWN}
+    if known:
+        allowed = {key: way for key, way in ways.items() if may_decide(counter.guest.who, way, known)}
+        if allowed:
+            _buttons(counter, "why_decided", decide, allowed)
 
 
 def incident_form(counter: Counter, desk: Desk, incident: Incident) -> None:

@@ -65,10 +65,15 @@ def filing_of(written: Written, who: Who, login: str, roster: Roster, zone: Zone
 def decision_of(dispute: Dispute, decided: Decided, who: Who, login: str, language: Language) -> Filing:
     """Return a decision on a dispute; BadForm where that is not somebody's to make."""
     happened, by, text = decided
-    action = Action.PROPOSE if happened is Happened.WITHDRAWN else Action.APPROVE
-    if not is_allowed(who, action, dispute.claim.scope):
+    if not may_decide(who, happened, dispute):
         raise BadForm(word("not_allowed", language))
     return Filing(happened, _name(by, who), login, _paragraph(text), dispute.number)
+
+
+def may_decide(who: Who, happened: Happened, dispute: Dispute) -> bool:
+    """Tell whether a decision is of somebody's role and scope; that it is another person's is for the records to say."""
+    action = Action.PROPOSE if happened is Happened.WITHDRAWN else Action.APPROVE
+    return is_allowed(who, action, dispute.claim.scope)
 
 
 def is_allowed(who: Who, action: Action, scope: Scope) -> bool:

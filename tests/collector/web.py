@@ -41,13 +41,16 @@ def ask(
     headers: Mapping[str, str] | None = None,
     *,
     form: Mapping[str, str] | None = None,
+    json_body: Mapping[str, str] | None = None,
     method: str | None = None,
 ) -> Answer:
-    """Send one request; no redirect is followed."""
+    """Send one request, with a form or JSON as its body; no redirect is followed."""
     port = urllib.parse.urlsplit(url).port
     connection = http.client.HTTPConnection(HOST, port, timeout=30)
     body = urllib.parse.urlencode(form) if form is not None else None
     sent = {"Content-Type": "application/x-www-form-urlencoded"} if form is not None else {}
+    if json_body is not None:
+        body, sent = json.dumps(json_body), {"Content-Type": "application/json"}
     try:
         connection.request(method or ("POST" if form is not None else "GET"), path, body, {**sent, **(headers or {})})
         answer = connection.getresponse()

@@ -18,6 +18,7 @@ from collector.access.listener import Listener
 from collector.access.passwords import hashed
 from collector.access.types import Role, Who
 from collector.access.users import User, Users, added
+from collector.api.centre import Missing
 from collector.calendars.zone import day_window
 from collector.centre import LiveCentre
 from collector.quarantine import Entry, Quarantine
@@ -88,6 +89,13 @@ class WatchedCentre(LiveCentre):
             opened = NOW_NS - number * 10**10
             found.append(Incident(str(number), opened, None, "site", county_of(site), site, "", some, "wan_down", 5))
         return [one for one in found if one.opened_ns >= since_ns and (not open_only or one.closed_ns is None)]
+
+    def incident(self, name: str) -> Incident:
+        """Return one of them."""
+        found = next((one for one in self.incidents(0, open_only=False) if one.id == name), None)
+        if found is None:
+            raise Missing(f"there is no incident {name}")
+        return found
 
 
 @pytest.fixture(scope="session")

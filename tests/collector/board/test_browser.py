@@ -1,9 +1,7 @@
 """The board in a real Chromium, over `santong board` as its user runs it."""
 
-import contextlib
 import http.client
-import os
-import socket
+import json
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,9 +10,10 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from collector.board.state import FRESH_NS
+from tests.collector.board.browser import BoardProcess, Tab, watched
 from tests.collector.board.town import (
     CLASSES,
     GATEWAY,
@@ -27,12 +26,10 @@ from tests.collector.board.town import (
     Town,
     last_minute,
 )
-from tests.processes import BIN, Process
-from tests.services import find_program, free_port
+from tests.processes import BIN
+from tests.services import free_port
 
 WIDTHS = {"phone": (390, 844), "desktop": (1280, 800), "wall": (1920, 1080)}
-SOON_MS = 20_000
-expect.set_options(timeout=SOON_MS)
 
 
 class Board(NamedTuple):
@@ -58,53 +55,6 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
     assert "Traceback" not in said, said
 
 
-class BoardProcess(Process):
-    """`santong board`, which looks every second."""
-
-    def __init__(self, data: Path, port: int) -> None:
-        super().__init__(data / "board.log")
-        self._data, self._port = data, port
-
-    def command(self) -> list[str]:
-        """Return the command line."""
-        words = ["board", "--data", str(self._data), "--port", str(self._port), "--every", "1", "--lang", "en"]
-        return [str(BIN / "santong"), *words]
-
-    def environment(self) -> dict[str, str]:
-        """Return the environment: NiceGUI would take pytest's for a test of its own."""
-        return {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
-        super().start()
-        until = time.monotonic() + 60
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._port), 1):
-                return
-            assert self.is_running(), self.log.read_text()
-            assert time.monotonic() < until, "the board does not answer"
-            time.sleep(0.1)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Start Debian's Chromium, which finds no host but this machine."""
-    program = find_program("chromium", "chromium")
-    with sync_playwright() as play:
-        nowhere = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-        browser = play.chromium.launch(executable_path=program, args=["--no-sandbox", nowhere])
-        yield browser
-        browser.close()
-
-
-class Tab(NamedTuple):
-    """A tab, and what its browser complained of or asked elsewhere."""
-
-    page: Page
-    complaints: list[str]
-    hosts: set[str]
-
-
 @pytest.fixture
 def tab(board: Board, chromium: Browser) -> Iterator[Tab]:
     """Open a tab; afterwards nothing was complained of, and nothing loaded from anywhere but the board."""
@@ -114,16 +64,6 @@ def tab(board: Board, chromium: Browser) -> Iterator[Tab]:
     context.close()
     assert opened.complaints == []
     assert opened.hosts <= {board.url.removeprefix("http://")}
-
-
-def watched(context: BrowserContext) -> Tab:
-    """Return a tab whose complaints and requests are written down."""
-    page, complaints, hosts = context.new_page(), list[str](), set[str]()
-    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda asked: hosts.add(asked.url.split("/")[2]) if "//" in asked.url else None)
-    page.on("websocket", lambda socket: hosts.add(socket.url.split("/")[2]))
-    return Tab(page, complaints, hosts)
 
 
 def all_heard(board: Board) -> None:
@@ -299,24 +239,38 @@ def test_a_switch_leads_back_and_nowhere_else(board: Board, back: str, to: str) 
 
 def test_another_name_than_this_machine_s_is_refused(board: Board) -> None:
     """Nobody logs in on localhost, so a page of somebody else's cannot reach the board by a name of its own."""
-    assert ask(board, "/", "elsewhere.example").status == 400
+    assert ask(board, "/", "elsewhere.example").status == 403
+
+
+def test_the_api_is_beside_the_pages(board: Board) -> None:
+    """The same address answers programs: the API, its page, what Prometheus reads, whether all is well."""
+    all_heard(board)
+    for path in ("/api/v1/status", "/api/docs", "/metrics"):
+        assert ask(board, path).status == 200, path
+    states = json.loads(ask(board, "/api/v1/status").body)  # type: ignore[attr-defined]
+    assert {one["device"] for one in states["items"]} >= set(CLASSES)
+    health = json.loads(ask(board, "/healthz").body)  # type: ignore[attr-defined]
+    assert health["parts"]["store"]["ok"]
+
+
+def refused(*words: str) -> str:
+    """Return the one line in which `santong board` says why it does not start."""
+    command = [str(BIN / "santong"), "board", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2, done
+    assert "Traceback" not in done.stderr
+    return done.stderr.strip()
 
 
 def test_a_taken_port_is_one_line(tmp_path: Path, board: Board) -> None:
     """The error names the port; there is no traceback."""
     Town(tmp_path / "data").close()
     port = board.url.rpartition(":")[2]
-    done = subprocess.run([str(BIN / "santong"), "board", "--data", str(tmp_path / "data"), "--port", port],
-                          capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
-    assert done.returncode == 2, done
-    assert done.stderr.strip().endswith(f"127.0.0.1:{port} is taken: name another one")
+    assert f"127.0.0.1:{port}: Address already in use" in refused("--data", str(tmp_path / "data"), "--port", port)
 
 
-def test_it_listens_to_this_machine_alone(tmp_path: Path) -> None:
-    """Where nobody is asked for a login nobody else may come in: another address is refused in one line."""
+def test_elsewhere_it_listens_only_where_people_can_log_in(tmp_path: Path) -> None:
+    """Where nobody could log in it does not start on another address, and says how users are added."""
     Town(tmp_path / "data").close()
-    words = ["board", "--data", str(tmp_path / "data"), "--host", "0.0.0.0", "--port", str(free_port())]  # noqa: S104
-    done = subprocess.run([str(BIN / "santong"), *words], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 2, done
-    assert "nobody would be asked for a login" in done.stderr
-    assert "Traceback" not in done.stderr
+    said = refused("--data", str(tmp_path / "data"), "--listen", f"0.0.0.0:{free_port()}")
+    assert "santong user add" in said
