@@ -71,7 +71,7 @@ def decision_of(dispute: Dispute, decided: Decided, who: Who, login: str, langua
 
 
 def may_decide(who: Who, happened: Happened, dispute: Dispute) -> bool:
-    """Tell whether a decision is of somebody's role and scope; that it is another person's is for the records to say."""
+    """Tell whether a decision is of somebody's role and scope; that it is another person's the records say."""
     action = Action.PROPOSE if happened is Happened.WITHDRAWN else Action.APPROVE
     return is_allowed(who, action, dispute.claim.scope)
 
