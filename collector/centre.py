@@ -230,7 +230,7 @@ class LiveCentre(Centre):
         to ask about all of a city takes seconds.
         """
         now_ns = self._now_ns()
-        some = sorted(self.places())
+        some = self._devices_to_ask()
         newest = self._newest_of(some[:: max(1, len(some) // _SAMPLE)], now_ns) if some else 0
         if now_ns - newest <= STALE_S * 10**9:
             return newest
@@ -239,6 +239,13 @@ class LiveCentre(Centre):
             if found := max((_received_ns(row.fields.get("received", 0)) for row in rows), default=0):
                 return max(found, newest)
         return newest or None
+
+    def _devices_to_ask(self) -> Sequence[str]:
+        """Return the devices of the roster; none where it cannot be read, which is said of the roster alone."""
+        try:
+            return sorted(self.places())
+        except Unavailable:
+            return ()
 
     def _newest_of(self, devices: Sequence[str], now_ns: int) -> int:
         reach = REPORTING_DAYS * DAY_NS
@@ -271,9 +278,13 @@ class LiveCentre(Centre):
 
     def _is_service_owed(self) -> bool:
         """Tell whether any site of the roster owes service now, and did so when evidence became too old."""
-        roster, today, now_ns = self._roster(), self._today(), self._now_ns()
+        today, now_ns = self._today(), self._now_ns()
+        try:
+            roster = self._roster()
+        except Unavailable:
+            roster = None
         if roster is None:
-            return True  # nobody wrote down when: always
+            return True  # nobody wrote down when, or nobody can read it: always
         names = {self._calendars.name_of(site) for site in roster.sites.values()}
         try:
             windows = [window for name in names for window in self._calendars.day_of(name, today).service]

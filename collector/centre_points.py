@@ -65,7 +65,7 @@ def _rss_bytes() -> int | None:
         return None
 
 
-class Centre:
+class CentrePoints:
     """Writes what there is to write every `every_s` seconds, until `stop`."""
 
     def __init__(

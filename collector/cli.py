@@ -3,14 +3,12 @@
 import json
 import logging
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -18,7 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from collector import up as up_room
-from collector.centre_points import Centre
+from collector.centre_points import CentrePoints
 from collector.commands import calendar as calendar_commands
 from collector.commands import dispute as dispute_commands
 from collector.commands import evidence as evidence_commands
@@ -42,6 +40,7 @@ from collector.commands.common import (
     StoreOption,
     Zone,
     language_of,
+    on_stop_signals,
     open_for_reading,
     zone_of,
 )
@@ -111,18 +110,6 @@ def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
 
 
-def _on_stop_signals() -> threading.Event:
-    """Return an event that SIGINT and SIGTERM set."""
-    stopping = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
-    return stopping
-
-
 @app.command()
 def up(
     seconds: Annotated[float | None, typer.Option("--for", help="Stop after so many seconds.")] = None,
@@ -137,7 +124,7 @@ def up(
     zone: Zone = DEFAULT_ZONE,
 ) -> None:
     """Run everything here: broker, collector, store, board, and an agent that measures this machine. Ctrl-C ends it."""
-    stopping = _on_stop_signals()
+    stopping = on_stop_signals()
     is_url = "://" in broker
     if is_url:
         try:
@@ -189,7 +176,7 @@ def collect(
         "metrics": metrics,
     }
     _log_to_stderr()
-    stopping = _on_stop_signals()
+    stopping = on_stop_signals()
     with one_line_errors():
         settings = load(CollectSettings, config, os.environ, flags)
         rules = _foreign_rules(settings, str(config or "settings"))
@@ -199,7 +186,7 @@ def collect(
         zone = zone_of(os.environ.get("SANTONG_ZONE", DEFAULT_ZONE))
         speakers = RosterSpeakers(settings.data, zone)
         collector = Collector(settings.broker, opened, quarantine, foreign=rules, speakers=speakers)
-        centre = Centre(collector, quarantine, opened, RosterPoints(settings.data, zone))
+        centre = CentrePoints(collector, quarantine, opened, RosterPoints(settings.data, zone))
         meter = Meter(settings.metrics, lambda: families_of(collector)) if settings.metrics else None
     collector.start()
     centre.start()

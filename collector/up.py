@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.live import Live
 
 from collector.broker import HOST, LocalBroker
-from collector.centre_points import Centre
+from collector.centre_points import CentrePoints
 from collector.child import start_tied, stop
 from collector.daily import DailyRoots
 from collector.keeper import Kept
@@ -155,7 +155,7 @@ def run(plan: Plan, screen: Console, is_stopping: Callable[[], bool]) -> None:
         collector = Collector(BrokerSettings(BrokerUrl.parse(url)), store, quarantine, speakers=speakers)
         collector.start()
         parts.callback(collector.stop)
-        centre = Centre(collector, quarantine, store, RosterPoints(plan.data, plan.zone))
+        centre = CentrePoints(collector, quarantine, store, RosterPoints(plan.data, plan.zone))
         centre.start()
         parts.callback(centre.stop)
         agent = AgentProcess(device, url, plan.data / "agent")

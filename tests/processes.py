@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 
 BIN = Path(sys.executable).parent
@@ -117,3 +118,11 @@ class CollectProcess(Process):
         while "receiving from" not in self.words():
             assert self.is_running() and time.monotonic() < deadline, self.words()
             time.sleep(0.05)
+
+
+def wait_until(is_so: Callable[[], object], timeout_s: float = 40, why: Callable[[], object] = str) -> None:
+    """Return when something is so."""
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline, why()
+        time.sleep(0.05)

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from collector.board.detail import DayShare, Test, Today
 from collector.board.looks import FILLS, shape
 from collector.board.model import SHOWN, Counts
-from collector.board.names import PROBES, STATES, WHYS
+from collector.board.names import PROBES, WHYS
 from collector.report.looks import CAUSES
 from collector.verify.causes import Cause
 from collector.watch.types import Now, State
@@ -99,7 +99,7 @@ def table(name: str, heads: Sequence[str], rows: Iterable[Sequence[object]], emp
 
 def state_name(state: State, eyes: Eyes) -> str:
     """Return what a state is called."""
-    return eyes.say(STATES[state])
+    return eyes.say(f"state_{state}")
 
 
 def why_text(why: str, eyes: Eyes) -> str:
@@ -118,10 +118,8 @@ def badge(now: Now, eyes: Eyes, *, is_long: bool = True) -> Markup:
     if not is_long:
         return H('<span class="badge s-{}">{}{}</span>').format(now.state, shape(now.state), said)
     reason = why_text(now.why, eyes)
-    since = (
-        eyes.say("since_ago").format(time=eyes.clock(now.since_ns), ago=eyes.ago(now.since_ns)) if now.since_ns else ""
-    )
-    rest = eyes.say("and").join(filter(None, (reason, since)))
+    since = eyes.say("since_ago").format(time=eyes.clock(now.since_ns), ago=eyes.ago(now.since_ns))
+    rest = eyes.say("and").join(filter(None, (reason, since if now.since_ns else "")))
     return H('<span class="badge s-{}">{}{}<span class="why">{}</span></span>').format(
         now.state, shape(now.state), said, rest
     )
@@ -300,6 +298,6 @@ def _dot(test: Test, x: float, y: float, eyes: Eyes) -> Markup:
 def colours() -> str:
     """Return the style of states and causes: the colours of reports."""
     hatch = "repeating-linear-gradient(45deg, var(--hatchback) 0 3px, var(--hatchline) 3px 4px)"
-    rules = [f".f-{state}{{background:{FILLS[state] or hatch}}}" for state in STATES]
+    rules = [f".f-{state}{{background:{FILLS[state] or hatch}}}" for state in State]
     rules += [f".c-{cause}{{background:{hatch if look.hatch else look.fill}}}" for cause, look in CAUSES.items()]
     return "\n".join(rules)

@@ -75,7 +75,7 @@ def filing_form(counter: Counter, given: tuple[str, str, str]) -> None:
         ui.html(f"<h2>{say('file_closure' if kind == Kind.CLOSURE else 'file_dispute')}</h2>", sanitize=False)
         levels = {one: say(f"scope_{one}") for one in LEVELS}
         fields: dict[str, Any] = {
-            "level": ui.select(levels, value=level, label=say("level")),
+            "level": ui.select(levels, value=level, label=say("scope")),
             "place": ui.input(say("which"), value=place),
             "first_day": ui.input(say("from_when")).props("type=date stack-label"),
             "first_time": ui.input(say("from_when"), value="00:00").props("type=time stack-label"),

@@ -15,7 +15,7 @@ _MOST, _MOST_LISTED, _MOST_DEVICES = 20, 200, 60
 def open_ones(view: View, found: list[Incident]) -> Markup:
     """Return open incidents, the newest first, as a card among others."""
     eyes = view.eyes
-    heads = [eyes.say(key) for key in ("since_when", "where", "why", "devices", "minutes_lost", "taken_on_by")]
+    heads = [eyes.say(key) for key in ("since_when", "where", "reason", "devices", "minutes_lost", "taken_on_by")]
     rows = [
         (
             _way(one, eyes.clock(one.opened_ns)), where(view, one), why_text(one.why, eyes), f"{len(one.devices):,}",
@@ -24,7 +24,7 @@ def open_ones(view: View, found: list[Incident]) -> Markup:
         for one in found[:_MOST]
     ]  # fmt: skip
     note = eyes.say("of_sites").format(shown=len(rows), all=len(found)) if found else ""
-    body = table("incident-table", heads, rows, eyes.say("no_open_incidents"))
+    body = table("incident-table", heads, rows, eyes.say("none_open"))
     return card("incidents", eyes.say("open_incidents"), body, note=note)
 
 
@@ -32,10 +32,10 @@ def listing(view: View) -> Sections:
     """Return the incidents that are open, and those that ended lately."""
     eyes = view.eyes
     found = view.incidents()
-    heads = [eyes.say(key) for key in
-             ("incident", "kind", "since_when", "where", "why", "devices", "minutes_lost", "taken_on_by")]  # fmt: skip
+    keys = ("incident", "kind", "since_when", "where", "reason", "devices", "minutes_lost", "taken_on_by")
+    heads = [eyes.say(key) for key in keys]
     rows = [_row(view, one, eyes.clock(one.opened_ns)) for one in found[:_MOST_LISTED]]
-    body = table("open-table", heads, rows, eyes.say("no_open_incidents"))
+    body = table("open-table", heads, rows, eyes.say("none_open"))
     ended = view.ended()
     past = [
         _row(view, one, f"{eyes.clock(one.opened_ns)} – {eyes.clock(one.closed_ns or 0)}")
@@ -64,7 +64,7 @@ def incident(view: View, one: Incident) -> Sections:
     facts = [
         ("where", where(view, one)),
         ("operator", one.operator),
-        ("why", why_text(one.why, eyes)),
+        ("reason", why_text(one.why, eyes)),
         ("since_when", eyes.clock(one.opened_ns)),
         ("until_when", eyes.say("goes_on") if one.closed_ns is None else eyes.clock(one.closed_ns)),
         ("minutes_lost", f"{one.minutes:,}"),

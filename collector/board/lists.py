@@ -133,7 +133,7 @@ def _findings(view: View) -> Markup:
     rows = [
         (eyes.say(f"finding_{one.kind}"), join(_named(view, one)), eyes.clock(one.since_ns),
          eyes.clock(one.until_ns) if one.until_ns else eyes.say("goes_on"),
-         eyes.say("not_counted") if one.doubted else eyes.say("a_notice"), ", ".join(one.seen[:4]))
+         eyes.say("not_counted") if one.doubted else eyes.say("info"), ", ".join(one.seen[:4]))
         for one in sorted(found, key=lambda one: one.since_ns, reverse=True)[:_MOST]
     ]  # fmt: skip
     heads = [eyes.say(key) for key in ("what", "devices", "since_when", "until_when", "meanwhile", "seen_there")]
@@ -198,7 +198,7 @@ def disputes(view: View) -> Sections:
         )
         for one in found[:_MOST]
     ]  # fmt: skip
-    heads = [eyes.say(key) for key in ("number_of", "kind", "where", "period", "reason", "filed_by", "state")]
+    heads = [eyes.say(key) for key in ("number", "kind", "where", "period", "reason", "proposed_by", "state")]
     body = table("dispute-table", heads, rows, eyes.say("no_disputes"))
     actions = H('<p class="actions">{}{}</p>').format(
         link("/file?kind=closure", eyes.say("file_closure"), "button"),

@@ -1,21 +1,12 @@
-"""Which word stands for what: states, reasons, probes, stages."""
+"""Which word stands for what: reasons, probes, stages, uplinks."""
 
 from collections.abc import Mapping
 
 from collector.watch.types import State
 
-STATES: Mapping[State, str] = {
-    State.WORKING: "state_working",
-    State.FAILING: "state_failing",
-    State.OFFLINE: "state_offline",
-    State.SILENT: "state_silent",
-    State.OFF: "state_off",
-    State.UNKNOWN: "state_unknown",
-    State.QUIET: "state_quiet",
-}
 # Causes of minutes, stages of probes, and what the board says itself of a state.
 WHYS: Mapping[str, str] = {
-    "never_reported": "why_state_never_reported",
+    "never_reported": "why_never_reported",
     "not_heard": "why_state_not_heard",
     "observer": "why_state_observer",
     "no_answer": "why_state_no_answer",
@@ -61,12 +52,12 @@ PROBES: Mapping[str, str] = {
     "icmp": "probe_icmp",
     "tcp": "probe_tcp",
     "arp": "probe_arp",
-    "dns": "probe_dns",
-    "dhcp": "probe_dhcp",
-    "http": "probe_http",
-    "portal": "probe_portal",
+    "dns": "stage_dns",
+    "dhcp": "stage_dhcp",
+    "http": "stage_http",
+    "portal": "stage_portal",
     "wifi_join": "probe_wifi_join",
-    "wifi_scan": "probe_wifi_scan",
+    "wifi_scan": "stage_scan",
     "pjlink": "probe_pjlink",
 }
 UPLINKS: Mapping[State, str] = {

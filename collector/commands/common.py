@@ -1,8 +1,11 @@
 """What the commands at the centre share: options, and the store that is there already."""
 
 import os
+import signal
+import threading
 from datetime import date
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -59,6 +62,18 @@ def zone_of(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         fail(f"--zone: {name!r} is not a time zone such as Asia/Shanghai")
+
+
+def on_stop_signals() -> threading.Event:
+    """Return an event that SIGINT and SIGTERM set."""
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    return stopping
 
 
 def calendars_of(file: Path | None, data: Path) -> "Calendars":

@@ -147,11 +147,11 @@ def show_log(
 
 def _table(users: list[User], language: Language) -> Table:
     table = Table(box=None)
-    for key in ("user", "role", "scope_of_user", "password", "user_changed"):
+    for key in ("user", "role", "in_charge_of", "password", "user_changed"):
         table.add_column(word(key, language), overflow="fold")
     for one in users:
         password = "✓" if one.password else word("by_proxy_alone", language)
-        place = one.who.site or one.who.county or word("whole_city", language)
+        place = one.who.site or one.who.county or word("city", language)
         table.add_row(one.who.name, word(_ROLES[one.who.role], language), place, password, one.changed[:10])
     return table
 

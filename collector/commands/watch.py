@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import shutil
-import signal
 import sqlite3
 import sys
 import tempfile
@@ -13,12 +12,19 @@ import time
 from collections import Counter
 from contextlib import ExitStack, closing
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from collector.commands.common import DEFAULT_DATA, AsJson, CalendarsOption, Lang, StoreOption, language_of
+from collector.commands.common import (
+    DEFAULT_DATA,
+    AsJson,
+    CalendarsOption,
+    Lang,
+    StoreOption,
+    language_of,
+    on_stop_signals,
+)
 from collector.commands.notify import Notify, addresses_of
 from collector.foreign import Foreign
 from collector.store.open import StoreUrl, open_store
@@ -80,7 +86,7 @@ def watch(
     }
     language_of(lang)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
-    stopping = _on_stop_signals()
+    stopping = on_stop_signals()
     with ExitStack() as parts, one_line_errors():
         settings = load(_Connections, config, os.environ, flags)
         folder = _copied(settings.data, parts) if dry_run else settings.data
@@ -97,17 +103,6 @@ def watch(
     else:
         _print(watching, summary, lang, dry_run=dry_run)
     raise typer.Exit(1 if summary["incidents"] else 0)
-
-
-def _on_stop_signals() -> threading.Event:
-    stopping = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
-    return stopping
 
 
 def _made(

@@ -19,15 +19,6 @@ _KINDS = {
     "silent": "incident_silent",
     "centre": "incident_centre",
 }
-_STATES = {
-    State.WORKING: "state_working",
-    State.FAILING: "state_failing",
-    State.OFF: "state_off",
-    State.OFFLINE: "state_offline",
-    State.SILENT: "state_silent",
-    State.UNKNOWN: "state_unknown",
-    State.QUIET: "state_quiet",
-}
 _WHYS = {
     "unreachable": "why_unreachable",
     "no_evidence": "why_no_evidence",
@@ -66,7 +57,7 @@ class Voice(NamedTuple):
 
     def state(self, state: State) -> str:
         """Return what a state is called."""
-        return self.word(_STATES[state])
+        return self.word(f"state_{state}")
 
     def kind(self, kind: str) -> str:
         """Return what a kind of incident is called."""
@@ -170,7 +161,7 @@ class Voice(NamedTuple):
             quiet = sum(_county(device) == county for device in silent)
             lines.append(self.word("digest_county", county=county, open=number, silent=quiet))
         lines += [self.line(News(OPENED, case, at_ns)) for case in some]
-        return lines if some else [*lines, self.word("digest_nothing")]
+        return lines if some else [*lines, self.word("none_open")]
 
 
 def _county(device: str) -> str:

@@ -54,7 +54,11 @@ def build(language: Language, promised: Promises) -> builders.Dashboard:
         *sources(language),
         choice("county", text("county", language), q.entries("county", '"hotspot" = 1'), many=True, names=True),
         choice(
-            "site", text("site", language), q.entries("site", f'{q.COUNTIES} AND "hotspot" = 1'), many=True, names=True
+            "site",
+            text("site", language).capitalize(),
+            q.entries("site", f'{q.COUNTIES} AND "hotspot" = 1'),
+            many=True,
+            names=True,
         ),
         criterion("hotspots", language, promised),
     ):

@@ -92,7 +92,7 @@ def test_a_systemd_that_does_not_answer_costs_two_seconds_and_no_mark(
     _program(systemctl, "exec sleep 60")
     before = time.monotonic()
     assert stopmark.reason_from_systemd(os.environ) == "success"
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 20
     systemctl.unlink()
     monkeypatch.setenv("PATH", str(systemctl.parent))
     assert stopmark.reason_from_systemd(os.environ) == "success"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.check import BadLine, Checked, check, delivery_line, explain
@@ -515,7 +515,7 @@ def read_value(text: str) -> float | int | str:
 randoms = st.randoms(use_true_random=False)
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 @given(chance=randoms, size=st.integers(1, 5))
 def test_every_line_of_the_grammar_is_accepted_on_both_ways(chance: random.Random, size: int) -> None:
     """Good lines are tagged alike whether a bad neighbour sends them the slow way or not, and nothing else changes."""
@@ -529,7 +529,7 @@ def test_every_line_of_the_grammar_is_accepted_on_both_ways(chance: random.Rando
     assert result.newest_ns == max(read(line).time_ns for line in lines)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(chance=randoms, size=st.integers(1, 6))
 def test_mutated_lines_never_fail_and_are_judged_one_by_one(chance: random.Random, size: int) -> None:
     """No accident raises; a line's fate does not depend on its neighbours, so both ways of the check agree."""
@@ -547,7 +547,7 @@ def test_mutated_lines_never_fail_and_are_judged_one_by_one(chance: random.Rando
     assert together.lines + together.expired + len(together.refused) == size
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(content=st.binary(max_size=300) | st.text(max_size=200).map(str.encode))
 def test_arbitrary_bytes_never_fail(content: bytes) -> None:
     """Whatever stands behind a header is stored, counted or refused with a reason, line by line."""

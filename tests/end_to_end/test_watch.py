@@ -9,8 +9,8 @@ from pathlib import Path
 from collector.watch.journal import Journal, JournalError
 from collector.watch.types import Now, State
 from tests.collector.channels.receivers import web
-from tests.collector.watch.district import District, WatchProcess, wait_until
-from tests.processes import BIN, LOCAL_ONLY, AgentProcess, CollectProcess
+from tests.collector.watch.district import District, WatchProcess
+from tests.processes import BIN, LOCAL_ONLY, AgentProcess, CollectProcess, wait_until
 from tests.services import Mosquitto, free_port
 
 

@@ -133,7 +133,7 @@ def test_a_mistake_in_the_agent_s_file(tmp_path: Path, case: str) -> None:
         parts.callback(process.wait)
         parts.callback(process.kill)
         try:
-            code: int | None = process.wait(8)
+            code: int | None = process.wait(30)
         except subprocess.TimeoutExpired:
             code = None
         said = (tmp_path / "log").read_text(encoding="utf-8")

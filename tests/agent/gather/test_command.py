@@ -155,10 +155,10 @@ def test_a_program_that_hangs(tmp_path: Path) -> None:
     begun = time.monotonic()
     with pytest.raises(Unable, match=r"sh did not end within 0\.5 s"):
         _read(f"echo $$ > {pids}; sleep 60 & echo $! >> {pids}; trap '' TERM; wait", 0.5)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 20
     first, second = map(int, pids.read_text().split())
-    assert _is_gone_within(first, 2)
-    assert _is_gone_within(second, 2)
+    assert _is_gone_within(first, 10)
+    assert _is_gone_within(second, 10)
 
 
 def test_a_program_that_closes_its_output_and_hangs() -> None:
@@ -172,8 +172,8 @@ def test_what_a_program_leaves_behind(tmp_path: Path) -> None:
     begun = time.monotonic()
     found = _read(f"sleep 60 & echo $! > {tmp_path}/pid; echo 42")
     assert found.rows[0].values == {"text": "42"}
-    assert time.monotonic() - begun < 2
-    assert _is_gone_within(int((tmp_path / "pid").read_text()), 2)
+    assert time.monotonic() - begun < 20
+    assert _is_gone_within(int((tmp_path / "pid").read_text()), 10)
 
 
 @pytest.mark.parametrize("to", ["1", "2"])
@@ -182,7 +182,7 @@ def test_a_program_that_never_stops_talking(to: str) -> None:
     begun = time.monotonic()
     with pytest.raises(Unable, match=r"more than 1 MiB" if to == "1" else r"did not end within 1 s"):
         _read(f"exec yes >&{to}", 1.0)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 10
 
 
 def test_all_that_is_allowed_is_read() -> None:
@@ -217,4 +217,4 @@ def test_a_program_ends_with_the_one_who_asked(tmp_path: Path) -> None:
         time.sleep(0.01)
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    assert _is_gone_within(int((tmp_path / "pid").read_text()), 5)
+    assert _is_gone_within(int((tmp_path / "pid").read_text()), 10)

@@ -100,7 +100,7 @@ def test_only_files_are_read(tmp_path: Path) -> None:
     (tmp_path / "null").symlink_to("/dev/null")
     begun = time.monotonic()
     found = _read(tmp_path, {"pipe": "/pipe", "folder": "/folder", "null": "/null"})
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 10
     assert found.rows == ()
     assert set(found.details["absent"].values()) == {"is not a file"}  # type: ignore[attr-defined]
 

@@ -95,7 +95,7 @@ def test_a_silent_reference_is_asked_three_times(silent: str) -> None:
     """One lost packet is no outage: a silent target is asked up to three times, and then the way out is down."""
     began = time.monotonic()
     assert _read("none", silent).fields["wan"] == 0
-    assert 3 * SILENT_S <= time.monotonic() - began < 3 * SILENT_S + 2
+    assert 3 * SILENT_S <= time.monotonic() - began < 10
 
 
 def test_a_target_that_cannot_be_asked_costs_only_itself() -> None:

@@ -181,7 +181,7 @@ def test_version_3_walks(controller: int, tmp_path: Path) -> None:
 )
 def test_version_3_refuses(controller: int, tmp_path: Path, user: tuple[str, str, str], code: int, reason: str) -> None:
     """What is wrong with a user is said, as the device reports it."""
-    outcome = ask(as_user(tmp_path, *user), controller, timeout=1, get={"ticks": f"{SCALAR}.1.0"})
+    outcome = ask(as_user(tmp_path, *user), controller, timeout=5, get={"ticks": f"{SCALAR}.1.0"})
     assert (outcome.success, outcome.stage, outcome.code, outcome.reason) == (False, "auth", code, reason)
 
 
@@ -198,7 +198,7 @@ def test_another_community_is_silence(controller: int, way: Way, tmp_path: Path)
     (tmp_path / "community").write_text("guessed")
     begun = time.monotonic()
     outcome = ask(way, controller, timeout=0.5, get={"ticks": f"{SCALAR}.1.0"})
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 4
     assert (outcome.success, outcome.stage) == (False, "timeout")
     assert outcome.reason == "no answer: not there, or it is silent to this community"
 
@@ -228,7 +228,7 @@ def test_a_closed_port(way: Way) -> None:
     begun = time.monotonic()
     outcome = ask(way, port, timeout=20, get={"a": f"{SCALAR}.1.0"})
     assert (outcome.success, outcome.stage, outcome.reason) == (False, "connect", "Connection refused")
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 10
 
 
 def test_a_name_that_is_none(way: Way) -> None:

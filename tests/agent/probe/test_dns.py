@@ -54,7 +54,7 @@ def test_an_honest_server() -> None:
         assert server.asked[0] == "www.lab."
         assert [name.split(".", 1)[1] for name in server.asked[1:]] == ["invalid.", "example.com."]
     assert outcome.success
-    assert 0 < float(outcome.fields["rtt_ms"]) < 400
+    assert 0 < float(outcome.fields["rtt_ms"]) < 4000
     assert outcome.details == {"resolver": server.address, "addresses": ["192.0.2.80"]}
 
 

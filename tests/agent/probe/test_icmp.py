@@ -230,11 +230,11 @@ RUN = icmp._run
 
 @pytest.mark.parametrize("target", ["127.0.0.1", "::1"])
 def test_loopback_answers_everything(target: str) -> None:
-    """Ten packets to this machine itself come back within milliseconds, IPv4 and IPv6."""
+    """Ten packets to this machine itself come back within a second, IPv4 and IPv6."""
     outcome = icmp.probe(ask(target=Host(target)), Via())
     assert outcome.success
     assert outcome.fields["loss_percent"] == 0.0
-    assert 0 < float(outcome.fields["rtt_ms"]) < 100
+    assert 0 < float(outcome.fields["rtt_ms"]) < 1000
     assert outcome.details["answered"] == 10
 
 

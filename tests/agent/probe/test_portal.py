@@ -160,8 +160,8 @@ def test_the_furthest_stage_is_told_when_all_fail() -> None:
 def test_silent_endpoints_end_in_time() -> None:
     """All are asked at once, and none is waited for longer than the probe may last."""
     begun = time.monotonic()
-    outcome = look(silent, *["/generate_204"] * 5, timeout=Seconds(0.6))
-    assert time.monotonic() - begun < 1.5
+    outcome = look(silent, *["/generate_204"] * 5, timeout=Seconds(2))
+    assert time.monotonic() - begun < 8, "less than one after the other"
     assert (outcome.success, outcome.stage) == (False, "request")
 
 

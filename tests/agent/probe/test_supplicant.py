@@ -204,7 +204,9 @@ def test_escaped_ssid(ssid: bytes) -> None:
     assert from_printf(written) == ssid
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=50, deadline=None
+)
 @given(st.sampled_from(["SCAN", "BSS", "STATUS", "LIST_NETWORKS", "ADD_NETWORK", "SET_NETWORK"]), st.text(max_size=50))
 def test_any_answer_in_a_dialogue(tmp_path_factory: pytest.TempPathFactory, word: str, reply: str) -> None:
     """Whatever a supplicant answers, the dialogue ends in a result or says that it could not be asked."""

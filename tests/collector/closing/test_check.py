@@ -5,7 +5,6 @@ import gzip
 import hashlib
 import json
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -396,7 +395,6 @@ def test_a_report_of_days_whose_end_is_explained_later_is_the_same(county: Count
     """Evidence after a report was made explains the end of its days: the report is judged by what was known then."""
     out = county.data / "early.json"
     run("report", "--from", MONDAY, "--to", TUESDAY, *county.options, "--out", out)
-    time.sleep(2)
     world = World()
     world.add("presence", CLASS_1, now_ns(), {"boot": "later", "uptime_s": 5.0, "lan": 1, "wan": 1})
     world.add("stop", CLASS_1, now_ns(), {"boot": "later", "uptime_s": 5.0, "reason": "shutdown"})

@@ -141,16 +141,19 @@ def test_the_folder_is_looked_at_once_a_second_and_read_when_it_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hundred thousand batches cost a hundred thousand looks at a clock, not at a disk."""
+    now_s = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
     give(tmp_path, GATEWAY)
     told = RosterSpeakers(tmp_path, ZONE, lambda _: DAY)
     assert told() == {PANEL: GATEWAY}
     looked: list[object] = []
     monkeypatch.setattr(Versions, "in_force", lambda *_: looked.append(1))
-    moments = iter([time.monotonic() + 0.1, time.monotonic() + 5, time.monotonic() + 10])
-    monkeypatch.setattr(time, "monotonic", lambda: next(moments))
+    now_s = 1000.1
     told()
+    now_s = 1005.0
     told()
     assert not looked
     os.utime(tmp_path / "roster", ns=(1, 1))
+    now_s = 1010.0
     told()
     assert looked == [1]

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from collector.calendars.zone import day_window
-from collector.centre_points import Centre, name_of_this_centre
+from collector.centre_points import CentrePoints, name_of_this_centre
 from collector.pipeline import Collector
 from collector.quarantine import Entry, Quarantine
 from collector.roster.read import read
@@ -84,7 +84,7 @@ def test_a_collector_says_what_it_did(
     agent.send(batch(1), batch(2), batch(3, b"presence lan=2.5 1764000000000000000"))
     assert until(lambda: collector.counters().stored_batches == 3)
     quarantine.add([Entry(1, "a", "a", "", -1, 0, "bad_gzip", "", 0, b"")])
-    Centre(collector, quarantine, store, RosterPoints(tmp_path, ZONE)).look()
+    CentrePoints(collector, quarantine, store, RosterPoints(tmp_path, ZONE)).look()
     (point,) = points(store)
     assert point.fields.keys() == {field.name for field in TABLE["centre"].fields}
     said = {
@@ -107,7 +107,7 @@ def test_it_writes_on_its_own_until_it_is_stopped(
     store: Store, collector: Collector, quarantine: Quarantine, tmp_path: Path
 ) -> None:
     """A point at once, then one each time that is due; none after the stop."""
-    centre = Centre(collector, quarantine, store, RosterPoints(tmp_path, ZONE), every_s=0.05)
+    centre = CentrePoints(collector, quarantine, store, RosterPoints(tmp_path, ZONE), every_s=0.05)
     centre.start()
     assert until(lambda: len(points(store)) >= 3)
     centre.stop()
@@ -122,7 +122,7 @@ def test_a_store_that_is_away_costs_nothing_but_the_point(
     today = date(2025, 11, 24)
     imported(tmp_path, today)
     away = Away(store)
-    centre = Centre(collector, quarantine, away, RosterPoints(tmp_path, ZONE, lambda _zone: today))  # type: ignore[arg-type]
+    centre = CentrePoints(collector, quarantine, away, RosterPoints(tmp_path, ZONE, lambda _zone: today))  # type: ignore[arg-type]
     with caplog.at_level(logging.WARNING, "santong.centre"):
         for _ in range(3):
             centre.look()
@@ -150,7 +150,7 @@ def test_the_roster_is_written_each_day_and_with_each_version(
             return store.write(retention, lines)
 
     counted: Store = Counting(store)  # type: ignore[assignment]
-    centre = Centre(collector, quarantine, counted, RosterPoints(tmp_path, ZONE, lambda _zone: days[-1]))
+    centre = CentrePoints(collector, quarantine, counted, RosterPoints(tmp_path, ZONE, lambda _zone: days[-1]))
     centre.look()
     assert Retention.EVIDENCE not in writes, "without a roster there is nothing to say of it"
     versions = imported(tmp_path, monday)

@@ -80,7 +80,9 @@ def measured(draw: st.DrawFn) -> tuple[str, Row]:
     return measurement.name, row(0, fields, tags={tag: draw(clean) for tag in measurement.tags})
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(points=st.lists(measured(), min_size=1, max_size=20))
 def test_any_sample_of_an_agent_comes_back(store: Store, points: list[tuple[str, Row]]) -> None:
     """Whatever an agent can encode is stored without loss."""

@@ -103,7 +103,9 @@ causes = st.sampled_from(Cause)
 stages = st.sampled_from(["", "dns", "http", "connect-2"])
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(pieces=st.lists(st.tuples(st.integers(0, 60), st.integers(1, 90), causes, stages), max_size=20))
 def test_any_day_comes_back(store: Store, pieces: list[tuple[int, int, Cause, str]]) -> None:
     """Whatever causes a day has in whatever order, its minutes are the same after the store."""

@@ -10,7 +10,7 @@ A roster, a store with evidence of this minute, agents' words in a real broker, 
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -176,11 +176,3 @@ class WatchProcess(Process):
     def command(self) -> list[str]:
         """Return the command line."""
         return [str(BIN / "santong"), "watch", *self._more]
-
-
-def wait_until(is_so: Callable[[], object], timeout_s: float = 40, why: Callable[[], object] = str) -> None:
-    """Return when something is so."""
-    deadline = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < deadline, why()
-        time.sleep(0.05)

@@ -17,7 +17,8 @@ from collector.watch.types import State
 from tests.collector.channels.receivers import Web, web
 from tests.collector.commands import run
 from tests.collector.watch import killed
-from tests.collector.watch.district import SETTINGS, District, WatchProcess, wait_until
+from tests.collector.watch.district import SETTINGS, District, WatchProcess
+from tests.processes import wait_until
 from tests.services import Mosquitto
 
 
@@ -114,6 +115,11 @@ def is_told(district: District, receiver: Web, site: str) -> bool:
     return is_taken and any(site in line for line in lines(receiver))
 
 
+def looked_ns(district: District) -> int:
+    """Return when watch looked last, unix ns: it has heard by then what the broker retains."""
+    return int(Journal(district.data).known("looked_ns") or 0)
+
+
 class DyingWatch(WatchProcess):
     """A watch that kills itself at a point."""
 
@@ -140,9 +146,9 @@ def test_killed_at_any_point_watch_loses_no_message_and_doubles_none(
     with watched(district, receiver) as watch:
         for site, point in zip(district.sites, killed.POINTS, strict=True):
             watch.stop()
-            deadly = DyingWatch(district, point)
+            deadly, begun_ns = DyingWatch(district, point), time.time_ns()
             deadly.start()
-            time.sleep(1)
+            wait_until(lambda begun_ns=begun_ns: looked_ns(district) > begun_ns, why=deadly.words)  # type: ignore[misc]
             district.cut(site)
             wait_until(lambda deadly=deadly: not deadly.is_running(), why=deadly.words)  # type: ignore[misc]
             watch.start()
