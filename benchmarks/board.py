@@ -1,9 +1,9 @@
 """
 How fast the board answers with a city's devices, and how much memory it takes.
 
-A roster of the simulator's city, the last two hours of presence and of journeys in the store, and new evidence of all
-devices every minute while pages are asked for. A page is timed from the request to the last byte, and for some in a
-real Chromium until its first piece is on the screen.
+A roster of the simulator's city, twenty minutes of presence and of journeys in the store, new evidence of all devices
+every minute while pages are asked for, and a watch beside it whose journal of all devices the board reads. A page is
+timed from the request to the last byte, and for some in a real Chromium until its first piece is on the screen.
 
     python -m benchmarks.board [--devices 22000] [--seconds 180] [--influxd]
 """
@@ -33,6 +33,8 @@ from collector.roster.versions import Versions
 from collector.store.base import Store
 from collector.store.open import open_store
 from collector.up import store_url
+from collector.watch.journal import FILE, Journal
+from collector.watched import Watcher
 from contract.measurements import Retention
 from simulator import paper
 from simulator.places import Place, Role
@@ -189,7 +191,11 @@ def measure(data: Path, url: str, devices: int, seconds: float) -> None:
     print(f"{devices:,} devices at {len(world.places):,} sites; store ready", flush=True)
     port, log = free_port(), (data / "board.log").open("wb")
     command = [sys.executable, "-P", "-m", "collector.cli", "board", "--data", str(data), "--port", str(port)]
-    process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"SANTONG_STORE": url})
+    environment = os.environ | {"SANTONG_STORE": url}
+    watching = [sys.executable, "-P", "-m", "collector.cli", "watch", "--data", str(data)]
+    watch = subprocess.Popen(watching, stdout=log, stderr=log, env=environment)
+    wait_for_watch(data, watch)
+    process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     stopping = threading.Event()
     writer = threading.Thread(target=keep_writing, args=(store, world.places, stopping))
     writer.start()
@@ -198,12 +204,31 @@ def measure(data: Path, url: str, devices: int, seconds: float) -> None:
     finally:
         stopping.set()
         writer.join()
-        process.terminate()
-        process.wait(30)
+        for one in (process, watch):
+            one.terminate()
+            one.wait(60)
         log.close()
         store.close()
+    print(f"reading the journal of watch: {read_journal_s(data):.3f} s")
     print_figures(f"The board with {devices:,} devices, {url.partition(':')[0]}", figures)
     print((data / "board.log").read_text()[-1000:])
+
+
+def wait_for_watch(data: Path, watch: subprocess.Popen[bytes]) -> None:
+    """Wait until watch has looked at all devices."""
+    until = time.monotonic() + 180
+    while not (data / FILE).is_file() or not Journal(data).now():
+        assert watch.poll() is None
+        if time.monotonic() > until:
+            raise SystemExit("watch does not look")
+        time.sleep(0.5)
+
+
+def read_journal_s(data: Path) -> float:
+    """Return how long it takes to read what watch says of all devices, as the board does."""
+    began = time.monotonic()
+    assert Watcher(data).look(time.time_ns()).now
+    return time.monotonic() - began
 
 
 def keep_writing(store: Store, places: tuple[Place, ...], stopping: threading.Event) -> None:

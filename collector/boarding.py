@@ -11,24 +11,21 @@ Everything is read; nothing of the store is written.
 import logging
 import sqlite3
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from collector.around import Around
-from collector.asked import Asked, Questions
-from collector.board.detail import SiteDetail, Test, Today, share_of
-from collector.board.model import NOBODY, NOT_WATCHED, Model, Paper, Picture, Rest, Watched
+from collector.board.detail import SiteDetail
+from collector.board.model import NOBODY, NOT_WATCHED, Model, Paper, Picture, Rest
 from collector.board.source import Filing
-from collector.board.state import CLASSROOM, FRESH_NS, Hours
+from collector.board.state import FRESH_NS, Hours
 from collector.calendars.calendar import Calendars
 from collector.calendars.load import file_in
 from collector.calendars.load import load as load_calendars
 from collector.calendars.schedule import DayKind, DaySchedule, Window
-from collector.calendars.zone import day_window
-from collector.days import read_days
+from collector.closeup import Basis, CloseUp
 from collector.disputes.ledger import FOLDER as DISPUTES
 from collector.disputes.ledger import RECORDS, Ledger
 from collector.disputes.schema import Dispute, Entry
@@ -42,12 +39,9 @@ from collector.store.base import DAY_NS, Row, Store, Track
 from collector.targets.load import SHIPPED
 from collector.targets.load import load as load_targets
 from collector.targets.schema import Target
-from collector.verification import only, promise_of
-from collector.verify.causes import MINUTE_NS, Cause, Run
-from collector.verify.conclude import Period
-from collector.verify.day import judge
-from collector.verify.integrity import doubted
+from collector.verify.causes import MINUTE_NS
 from collector.watch.types import Now, State
+from collector.watched import Watcher
 from contract.errors import SantongError
 
 log = logging.getLogger("santong.board")
@@ -60,11 +54,9 @@ _MISSING_S = 15.0
 _MOST_FAILING = 500
 _WEEK = 7
 _PAST_DAYS = 14
-_REMEMBERED = 2000  # days of sites
-_TESTS_NS = 30 * DAY_NS
 _OFTEN = ("presence", "probe", "display", "stop", "fault")
 _SELDOM = ("identity", "throughput")
-_FIRST_NS = {"probe": DAY_NS, "stop": 7 * DAY_NS, "fault": 7 * DAY_NS, "throughput": _TESTS_NS}
+_FIRST_NS = {"probe": DAY_NS, "stop": 7 * DAY_NS, "fault": 7 * DAY_NS, "throughput": 30 * DAY_NS}
 _LAST = {
     "presence": ("lan", "wan", "uptime_s"),
     "display": ("power",),
@@ -72,21 +64,18 @@ _LAST = {
 }
 _NOTHING_MEANT = DaySchedule(date.min, DayKind.BREAK, "", 0, 0)
 
-_Days = dict[date, dict[str, tuple[Asked, Sequence[Run]]]]
 
-
-class Centre:
+class LiveSource:
     """
     What the board reads. `look` and `slow` are for one task; `detail` may be asked for beside them, in any thread.
 
-    `watched` gives what watch says.
+    Where watch runs beside it, its word on states counts.
     """
 
-    def __init__(
-        self, store: Store, data: Path, zone: ZoneInfo, watched: Callable[[], Watched] = lambda: NOT_WATCHED
-    ) -> None:
+    def __init__(self, store: Store, data: Path, zone: ZoneInfo) -> None:
         self._store, self.data = store, data
-        self._watched = watched
+        self._watcher = Watcher(data)
+        self._watched = NOT_WATCHED
         self._model = Model()
         self._looked_ns = self._seldom_ns = 0
         self._slow_at = self._missing_at = 0.0
@@ -95,7 +84,7 @@ class Centre:
         self._today: tuple[date, list[Device]] = (date.min, [])
         self._calendars: Calendars | None = None
         self._targets: tuple[Target, ...] = ()
-        self._judged_days: dict[tuple[str, date], tuple[int, list[tuple[Asked, Sequence[Run]]]]] = {}
+        self._closeup = CloseUp(store)
         self._flaws: dict[str, str] = {}
         self._hours: dict[tuple[str, date], Hours] = {}
         self._zone = zone
@@ -119,9 +108,11 @@ class Centre:
             self._slow_at = time.monotonic() + _SLOW_S
             self._try("findings", lambda: self._read_slowly(now_ns))
         self._try("quarantine", self._read_quarantine)
+        self._watched = NOT_WATCHED
+        self._try("watch", lambda: self._read_watch(now_ns))
         before, found = self.picture.now, self._picture(now_ns)
         # What was seen working just now fails since just now; of all others it is to be looked up.
-        new = [name for name, now in found.now.items() if _fails(now) and not _was_watched(before.get(name))]
+        new = [name for name, now in found.now.items() if self._is_new(now, before.get(name))]
         if new:
             self._try("store", lambda: self._failing_since({name: found.now[name] for name in new}, now_ns))
             found = self._picture(now_ns)
@@ -132,7 +123,15 @@ class Centre:
         paper = Paper(
             self._roster, self._today[1], lambda site: self._hours_of(site, now_ns), _closed(self.rest.disputes)
         )
-        return self._model.picture(paper, now_ns, self._watched(), "; ".join(self._flaws.values()))
+        return self._model.picture(paper, now_ns, self._watched, "; ".join(self._flaws.values()))
+
+    def _read_watch(self, now_ns: int) -> None:
+        self._watched = self._watcher.look(now_ns)
+
+    def _is_new(self, now: Now, before: Now | None) -> bool:
+        """Tell whether a device fails since nobody knows when: what was seen working fails since just now."""
+        is_known = now.device in self._watched.now or (before and before.state in (State.FAILING, State.WORKING))
+        return now.state is State.FAILING and not is_known
 
     def _try(self, what: str, read: Callable[[], None]) -> None:
         try:
@@ -154,7 +153,7 @@ class Centre:
         if self._has_changed("calendars", calendars):
             self._calendars = load_calendars(calendars)
             self._hours.clear()
-            self._judged_days.clear()
+            self._closeup.forget()
         if self._has_changed("targets", targets if targets.is_file() else SHIPPED):
             self._targets = load_targets(targets if targets.is_file() else SHIPPED).targets
         today = datetime.now(self.zone).date()
@@ -284,109 +283,9 @@ class Centre:
         roster, calendars = self._roster, self._calendars
         if site not in roster.sites or calendars is None:
             return SiteDetail(site, now_ns)
-        today = _day(now_ns, calendars.zone)
-        schedule = self._schedule(roster.sites[site], today)
-        devices = sorted(one.id for one in roster.devices.values() if one.site == site)
-        try:
-            days = self._days(roster, calendars, site, today, now_ns)
-        except SantongError as error:
-            return SiteDetail(site, now_ns, schedule, tests=self._tests(devices, now_ns), flaw=str(error))
-        hours = {
-            name: Today(asked.schedule.windows(asked.criterion.hours), _until_known(runs, now_ns))
-            for name, (asked, runs) in days.get(today, {}).items()
-        }
-        week = defaultdict(list)
-        for day, found in sorted(days.items()):
-            for name, (asked, runs) in found.items():
-                week[name].append(share_of(day, runs, is_neutral=asked.device.role == CLASSROOM))
-        return SiteDetail(site, now_ns, schedule, hours, week, self._tests(devices, now_ns))
-
-    def _days(self, roster: Roster, calendars: Calendars, site: str, today: date, now_ns: int) -> _Days:
-        """
-        Return the days of the week until now, of each device by one criterion.
-
-        Of those that its targets have it is the one that its evidence of today says most about.
-        """
-        first = today - timedelta(days=_WEEK - 1)
-        period = Period(first, today, only([(date.min, roster)], site=site))
-        promise = promise_of(period, calendars.zone, calendars.day, self._targets)
-        questions = Questions(promise, doubted(self.rest.findings))
-        asked: dict[date, list[Asked]] = defaultdict(list)
-        for device in questions.devices():
-            for one in questions.of(device):
-                asked[one.schedule.day].append(one)
-        start_ns = day_window(first, calendars.zone).start_ns
-        stored = {
-            (day.device, day.criterion, day.day_start_ns): day.record().runs
-            for day in read_days(self._store, start_ns, now_ns, questions.devices())
-        }
-        judged: list[tuple[Asked, Sequence[Run]]] = []
-        for day, some in asked.items():
-            keys = [(one.device.id, one.criterion.id, one.schedule.start_ns) for one in some]
-            judged += [(one, stored[key]) for one, key in zip(some, keys, strict=True) if day < today and key in stored]
-            rest = [one for one, key in zip(some, keys, strict=True) if day >= today or key not in stored]
-            judged += self._judged(site, day, rest, now_ns, is_over=day < today)
-        return _told_most(judged)
-
-    def _judged(
-        self, site: str, day: date, asked: Sequence[Asked], now_ns: int, *, is_over: bool
-    ) -> list[tuple[Asked, Sequence[Run]]]:
-        """Judge device-days as verification does, and write nothing; days that are over are remembered for a while."""
-        key = site, day
-        if is_over and key in self._judged_days and now_ns - self._judged_days[key][0] < 30 * MINUTE_NS:
-            return self._judged_days[key][1]
-        if not asked:
-            return []
-        around = Around(self._store, asked, {})
-        found: list[tuple[Asked, Sequence[Run]]] = [
-            (one, judge(one.device, one.schedule, one.criterion, around.evidence(one), now_ns).runs) for one in asked
-        ]
-        if is_over:
-            while len(self._judged_days) >= _REMEMBERED:
-                self._judged_days.pop(next(iter(self._judged_days)))
-            self._judged_days[key] = now_ns, found
-        return found
-
-    def _tests(self, devices: Sequence[str], now_ns: int) -> list[Test]:
-        tracks = self._store.tracks(
-            "throughput", ("goodput_mbps", "limited_by"), now_ns - _TESTS_NS, now_ns + MINUTE_NS, devices
-        )
-        found = [
-            Test(track.device, time_ns, dict(track.tags)["direction"], float(mbps), limited_by or "")
-            for track in tracks
-            for time_ns, mbps, limited_by in track.points
-            if mbps is not None
-        ]
-        return sorted(found, key=lambda one: one.time_ns)
-
-
-def _until_known(runs: Sequence[Run], now_ns: int) -> Sequence[Run]:
-    """Return runs without the last minutes where nothing is known of them yet: their evidence is under way."""
-    last = runs[-1] if runs else None
-    is_under_way = last and last.cause is Cause.UNKNOWN and now_ns - last.start_ns < FRESH_NS
-    return runs[:-1] if is_under_way else runs
-
-
-def _fails(now: Now) -> bool:
-    return now.state is State.FAILING
-
-
-def _was_watched(before: Now | None) -> bool:
-    return before is not None and before.state in (State.FAILING, State.WORKING)
-
-
-def _told_most(judged: Iterable[tuple[Asked, Sequence[Run]]]) -> _Days:
-    """Return the days of each device by the criterion that most of its minutes are known by."""
-    known: dict[str, Counter[str]] = defaultdict(Counter)
-    for one, runs in judged:
-        minutes = sum(run.minutes for run in runs if run.cause is not Cause.UNKNOWN)
-        known[one.device.id][one.criterion.id] += minutes
-    chosen = {device: max(sorted(some), key=some.__getitem__) for device, some in known.items()}
-    found: _Days = defaultdict(dict)
-    for one, runs in judged:
-        if chosen[one.device.id] == one.criterion.id:
-            found[one.schedule.day][one.device.id] = one, runs
-    return found
+        schedule = self._schedule(roster.sites[site], _day(now_ns, calendars.zone))
+        basis = Basis(roster, calendars, self._targets, self.rest.findings, schedule)
+        return self._closeup.detail(site, basis, now_ns)
 
 
 def _day(now_ns: int, zone: ZoneInfo) -> date:

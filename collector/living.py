@@ -65,10 +65,15 @@ def prepare(data: Path, devices: int, now_ms: int) -> None:
     Versions(data).add(reading, first, BY)
 
 
-def begin_ms(store: Store, now_ns: int) -> int:
-    """Return since when it lives, unix ms: some hours ago, or since after what an earlier start left."""
+def begin_ms(store: Store, devices: int, now_ns: int) -> int:
+    """
+    Return since when it lives, unix ms: some hours ago, or since after what an earlier start left.
+
+    What the real device of `santong up` says is none of the district.
+    """
     since_ns = now_ns - HOURS * 3600 * 10**9
-    last = [row.time_ns for row in store.latest("presence", since_ns, now_ns)]
+    names = [thing.id for place in world_of(devices, since_ns // 10**6).places for thing in place.things]
+    last = [row.time_ns for row in store.latest("presence", since_ns, now_ns, names)]
     return max([since_ns, *(time_ns + _MINUTE_NS for time_ns in last)]) // 10**6
 
 
@@ -109,7 +114,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     devices = int(sys.argv[1])
     store = open_store(os.environ["SANTONG_STORE"])
-    since = begin_ms(store, time.time_ns())
+    since = begin_ms(store, devices, time.time_ns())
     publisher = Publisher(BrokerSettings(BrokerUrl.parse(os.environ["SANTONG_BROKER_URL"])))
     log.info("%s devices since %s", devices, datetime.fromtimestamp(since / 1000, _LOCAL))
     live(store, publisher, events(world_of(devices, since), lean=True))

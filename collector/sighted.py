@@ -86,9 +86,9 @@ class Sighted:
             for proof in proofs:
                 for number in proof.readings:
                     condition = proof.proof.all[number]
-                    row = readings.newest(device.id, condition, now_ns)
+                    row = readings.newest(device.id, condition, now_ns, self._holding_ns(condition))
                     outcomes[proof.number, number] = _outcome(condition, row) if row else None
-                    times += [(row.time_ns, row.time_ns + holding_ns(condition))] if row else []
+                    times += [(row.time_ns, row.time_ns + self._holding_ns(condition))] if row else []
             cause, stage = decide(proofs, outcomes, network)
             causes.setdefault(cause, stage)
         if presence is not None and not is_observed:
@@ -106,6 +106,10 @@ class Sighted:
             self._criteria[key] = tuple(found.values())
         return self._criteria[key]
 
+    def _holding_ns(self, condition: Condition) -> int:
+        """Return how long a reading says how it is now: what is asked every minute comes as late as all evidence."""
+        return max(holding_ns(condition), ns(self._rules.fresh))
+
     def _readings(self, store: Reads, now_ns: int) -> "_Readings":
         longest: dict[str, int] = {}
         for target in self._targets:
@@ -113,7 +117,7 @@ class Sighted:
                 for condition in proof.all:
                     if not is_presence(condition):
                         known = longest.get(condition.measurement, 0)
-                        longest[condition.measurement] = max(known, holding_ns(condition))
+                        longest[condition.measurement] = max(known, self._holding_ns(condition))
         return _Readings(
             {
                 measurement: store.latest(measurement, now_ns - reach_ns, now_ns + _AHEAD_NS)
@@ -131,12 +135,12 @@ class _Readings:
             for row in some:
                 self._rows[measurement, row.device].append(row)
 
-    def newest(self, device: str, condition: Condition, now_ns: int) -> Row | None:
+    def newest(self, device: str, condition: Condition, now_ns: int, holding_ns: int) -> Row | None:
         """Return the newest reading that a condition is about, if it still holds."""
         rows = self._rows.get((condition.measurement, device), ())
         fitting = [row for row in rows if condition.field in row.fields and _fits(condition, row)]
         newest = max(fitting, key=lambda row: row.time_ns, default=None)
-        return newest if newest and now_ns - newest.time_ns <= holding_ns(condition) else None
+        return newest if newest and now_ns - newest.time_ns <= holding_ns else None
 
 
 def _fits(condition: Condition, row: Row) -> bool:

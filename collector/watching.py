@@ -12,7 +12,7 @@ What is killed in between is looked at again at the next start, from the journal
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,12 +25,12 @@ from collector.store.base import Reads, StoreError
 from collector.targets.schema import Target
 from collector.telling import Beats, Sender, by_name, paper
 from collector.watch.core import Core
-from collector.watch.journal import Entry, Journal
+from collector.watch.journal import CENTRE, EVERY, JUDGED, LOOKED, Entry, Journal
 from collector.watch.memory import Moment, News
 from collector.watch.outbox import DIGEST, Outbox
 from collector.watch.routes import FILE as SETTINGS_FILE
 from collector.watch.routes import Routing, WatchSettings
-from collector.watch.rules import SECOND_NS, ns
+from collector.watch.rules import ns
 from collector.watch.texts import Voice
 from contract.broker import BrokerSettings
 from contract.errors import ConfigError, Problem, SantongError
@@ -41,7 +41,7 @@ _BACK_NS = ns(30 * 86_400)
 _LATE_DIGEST_NS = ns(3 * 3600)
 _FORGET_NS = ns(86_400)
 _TICK_S = 0.2
-_LOOKED, _DIGEST_DAY = "looked_ns", "digest_day"
+_DIGEST_DAY = "digest_day"
 BROKER_DOWN, STORE_DOWN, COLLECTOR_DOWN = "broker_down", "store_down", "collector_down"
 
 
@@ -96,7 +96,7 @@ class Watching:
     def _begin(self) -> None:
         """Go on from the journal."""
         self.core = Core(self.settings.rules, self.journal.load())
-        self._away_ns = time.time_ns() - int(self.journal.known(_LOOKED) or 0)
+        self._away_ns = time.time_ns() - int(self.journal.known(LOOKED) or 0)
         self.planned.refresh(time.time_ns())
         self.planned.is_new = True
         self.outbox = Outbox(self.journal, paper(self.voice, self._addresses), self.settings.per_minute)
@@ -166,7 +166,9 @@ class Watching:
         moment = self._moment(now_ns)
         news = self.core.step(moment)
         entries = [entry for one in news for entry in self._entries(one)]
-        remember = {_LOOKED: str(now_ns)}
+        remember = {LOOKED: str(now_ns), EVERY: str(ns(self.settings.every)), CENTRE: moment.centre}
+        if not moment.centre:
+            remember[JUDGED] = str(now_ns)
         entries += self._digest(now_ns, remember)
         self.journal.commit(self.core.memory, entries, remember)
         if not moment.centre:
@@ -195,7 +197,7 @@ class Watching:
     def _subscribed(self, event: Subscribed) -> None:
         away_ns = self._away_ns if event.away_s is None else ns(event.away_s)
         self.core.subscribed(away_ns)
-        if away_ns > ns(self.settings.rules.together) and int(self.journal.known(_LOOKED) or 0):
+        if away_ns > ns(self.settings.rules.together) and int(self.journal.known(LOOKED) or 0):
             self._settle_until_ns = time.time_ns() + ns(self.settings.rules.settle)
 
     def _read(self, now_ns: int) -> None:
@@ -295,9 +297,3 @@ class Watching:
                 lines.append(f"{self.voice.word('trouble')}: {self.trouble}")
             found.append(Entry(address, "", DIGEST, "info", "\n".join([title, *lines]), now_ns))
         return found
-
-
-def last_looked(journal: Journal) -> timedelta | None:
-    """Return how long ago watch looked; None: never."""
-    looked_ns = int(journal.known(_LOOKED) or 0)
-    return timedelta(seconds=(time.time_ns() - looked_ns) / SECOND_NS) if looked_ns else None

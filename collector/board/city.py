@@ -1,6 +1,7 @@
 """The first page: the whole city, or one county of it."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 from markupsafe import Markup
 
@@ -10,6 +11,7 @@ from collector.board.looks import shape
 from collector.board.model import SHOWN, Rollout, SiteNow, is_hotspot
 from collector.board.view import Sections, View
 from collector.watch.types import Incident, State
+from contract.names import county_of
 
 _WORST = 8
 
@@ -26,7 +28,7 @@ def city(view: View, county: str = "", page: int = 0) -> Sections:
         *pieces,
         ("worst", _worst(view, sites)),
         ("incidents", open_ones(view, view.incidents() if not county else _of(view, county))),
-        ("more", _more(view, sites)),
+        ("more", _more(view, sites, county)),
         *([("all", _all_sites(view, sites, county, page))] if county else []),
     ]
 
@@ -102,23 +104,34 @@ def _worst(view: View, sites: list[SiteNow]) -> Markup:
         )
         for one in some[:_WORST]
     ]
-    note = eyes.say("of_sites").format(shown=len(rows), all=len(some))
+    note = _of_all(view, len(rows), len(some))
     return card("worst", eyes.say("worst_sites"), table("worst-table", heads, rows, eyes.say("nothing_to_look_at")),
                 note=note)  # fmt: skip
 
 
-def _more(view: View, sites: list[SiteNow]) -> Markup:
-    """Return what else waits for somebody, each a number that leads to its page."""
+def _of_all(view: View, shown: int, total: int) -> str:
+    """Return how many are shown, where these are not all."""
+    return view.eyes.say("of_sites").format(shown=shown, all=total) if shown < total else ""
+
+
+def _more(view: View, sites: list[SiteNow], county: str) -> Markup:
+    """Return what else waits for somebody, each a number that leads to its page; all that is known to be a county's."""
     eyes, rest = view.eyes, view.rest
+
+    def counted(devices: Iterable[str]) -> bool:
+        return any(county in ("", county_of(device)) and view.sees(device) for device in devices)
+
     rollout = Rollout()
     for one in sites:
         rollout = rollout.plus(view.picture.rollout.get(one.site.id, Rollout()))
-    waiting = [one for one in rest.disputes if one.state == "proposed"]
+    waiting = [one for one in rest.disputes if one.state == "proposed" and counted([one.claim.scope.id])]
+    findings = [one for one in rest.findings if counted(one.devices)]
+    unregistered = [name for name, _ in view.picture.unregistered if counted([name])]
     figures = [
         ("/rollout", "rollout", f"{rollout.proven:,} / {rollout.roster:,}"),
-        ("/check#findings", "to_check", f"{len(rest.findings):,}"),
-        ("/check#unregistered", "unregistered", f"{len(view.picture.unregistered):,}"),
-        ("/check#quarantine", "quarantine_title", f"{rest.quarantined_ever:,}"),
+        ("/check#findings", "to_check", f"{len(findings):,}"),
+        ("/check#unregistered", "unregistered", f"{len(unregistered):,}"),
+        *([] if county else [("/check#quarantine", "quarantine_title", f"{rest.quarantined_ever:,}")]),
         ("/disputes", "disputes_waiting", f"{len(waiting):,}"),
     ]
     body = join(

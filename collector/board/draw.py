@@ -1,7 +1,7 @@
 """Pieces of pages as HTML and SVG: states, bars, strips of minutes, charts. Whatever is put in is escaped."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -44,6 +44,10 @@ class Eyes(NamedTuple):
         at = datetime.fromtimestamp(time_ns / 1e9, self.zone)
         today = datetime.fromtimestamp(self.now_ns / 1e9, self.zone)
         return at.strftime("%H:%M" if at.date() == today.date() else "%Y-%m-%d %H:%M")
+
+    def since(self, time_ns: int) -> str:
+        """Return since when something is so, "" where nobody knows."""
+        return self.say("since_ago").format(time=self.clock(time_ns), ago=self.ago(time_ns)) if time_ns else ""
 
     def ago(self, time_ns: int) -> str:
         """Return how long ago something was."""
@@ -211,10 +215,14 @@ def key_of_causes(eyes: Eyes) -> Markup:
 
 
 def week(days: Sequence[DayShare], eyes: Eyes) -> Markup:
-    """Return the days of the week, each with its share that is proven, and what is unknown above it."""
+    """Return the last seven days, each with its share that is proven, and what is unknown above it."""
     if not any(day.counted for day in days):
         return H('<p class="empty">{}</p>').format(eyes.say("no_minutes_this_week"))
-    columns = [_day(day, eyes) for day in days]
+    known = {day.day: day for day in days}
+    last = max(known)
+    columns = [
+        _day(known.get(day, DayShare(day)), eyes) for day in (last - timedelta(back) for back in range(6, -1, -1))
+    ]
     return H('<div class="week">{}</div>').format(join(columns))
 
 

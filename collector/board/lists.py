@@ -5,8 +5,9 @@ from collections import Counter, defaultdict
 from markupsafe import Markup
 
 from collector.board.city import pager
-from collector.board.draw import H, badge, bar, card, device_link, join, link, numbers, site_link, table
-from collector.board.model import NOBODY, Rollout, is_hotspot
+from collector.board.draw import Eyes, H, badge, bar, card, device_link, join, link, site_link, state_name, table
+from collector.board.looks import shape
+from collector.board.model import NOBODY, SHOWN, Rollout, is_hotspot
 from collector.board.names import WHYS
 from collector.board.view import Sections, View
 from collector.disputes.schema import Dispute, Happened, person
@@ -33,14 +34,6 @@ def hotspots(view: View, page: int = 0, size: int = 50) -> Sections:
         for (kind, _target), one in view.picture.newest.get(device.id, NOBODY).probes.items():
             if kind == "wifi_join" and one.success is not None:
                 stages["done" if one.success else one.stage] += 1
-    asked = sum(stages.values())
-    rows = [
-        (eyes.say(WHYS[stage]), f"{stages[stage]:,}", _share(stages[stage], asked))
-        for stage in STAGES
-        if stages[stage] or stage != "signal"
-    ]
-    heads = [eyes.say(key) for key in ("stage", "fail_here", "share")]
-    note = eyes.say("journeys_now").format(done=f"{stages['done']:,}", asked=f"{asked:,}")
     ranked = sorted(some, key=lambda one: (_rank(view, one[0].id), one[0].id))
     listed = [
         (view.place(device), view.county(site.county), badge(view.picture.now[device.id], eyes))
@@ -51,11 +44,51 @@ def hotspots(view: View, page: int = 0, size: int = 50) -> Sections:
         view, "/hotspots?", page, size, len(some)
     )
     return [
-        ("states", card("states", eyes.say("hotspots"), H("{}{}").format(bar(counts, eyes), numbers(counts, eyes,
-                        is_all=True)), "", f"{len(some):,}")),
-        ("journey", card("journey", eyes.say("journey_by_stage"), table("journey-table", heads, rows), note=note)),
+        ("states", card("states", eyes.say("hotspots"), bar(counts, eyes) + _named(counts, eyes), "",
+                        f"{len(some):,}")),
+        ("journey", _journey(stages, eyes)),
         ("list", card("list", eyes.say("worst_first"), body, "wide")),
     ]  # fmt: skip
+
+
+def _named(counts: Counter[State], eyes: Eyes) -> Markup:
+    """Return how many are in which state, a line each, which leads to their list."""
+    return H('<ul class="legend">{}</ul>').format(
+        join(
+            H('<li class="s-{}">{}<span>{}</span><b>{:,}</b></li>').format(
+                state, shape(state), state_name(state, eyes), counts.get(state, 0)
+            )
+            for state in SHOWN
+        )
+    )
+
+
+def _journey(stages: Counter[str], eyes: Eyes) -> Markup:
+    """Return the way into the network stage by stage: of those that came so far, how many passed, and who failed."""
+    left = asked = sum(stages.values())
+    rows = []
+    for stage in STAGES:
+        if stage == "signal" and not stages[stage]:
+            continue
+        failed = stages[stage]
+        passed = left - failed
+        rows.append((eyes.say(WHYS[stage]), _passed(passed, failed, asked), f"{passed:,}",
+                     f"{failed:,}" + (f" ({_share(failed, asked)})" if failed else "")))  # fmt: skip
+        left = passed
+    heads = [eyes.say(key) for key in ("stage", "progress", "passed_here", "fail_here")]
+    note = eyes.say("journeys_now").format(done=f"{stages['done']:,}", asked=f"{asked:,}")
+    if not asked:
+        return card("journey", eyes.say("journey_by_stage"), H('<p class="empty">{}</p>').format(eyes.say("no_probes")))
+    key = H('<p class="key">{}</p>').format(eyes.say("journey_key"))
+    return card("journey", eyes.say("journey_by_stage"), table("journey-table", heads, rows) + key, note=note)
+
+
+def _passed(passed: int, failed: int, asked: int) -> Markup:
+    pieces = [(State.WORKING, passed), (State.FAILING, failed)]
+    return H('<div class="bar" aria-hidden="true">{}</div>').format(
+        join(H('<i class="f-{}" style="width:{}%"></i>').format(state, round(100 * number / asked, 3))
+             for state, number in pieces if number)
+    )  # fmt: skip
 
 
 def _share(part: int, whole: int) -> str:
@@ -131,7 +164,7 @@ def _findings(view: View) -> Markup:
     eyes = view.eyes
     found = [one for one in view.rest.findings if any(view.sees(device) for device in one.devices)]
     rows = [
-        (eyes.say(f"finding_{one.kind}"), join(_named(view, one)), eyes.clock(one.since_ns),
+        (eyes.say(f"finding_{one.kind}"), join(_devices_of(view, one)), eyes.clock(one.since_ns),
          eyes.clock(one.until_ns) if one.until_ns else eyes.say("goes_on"),
          eyes.say("not_counted") if one.doubted else eyes.say("info"), ", ".join(one.seen[:4]))
         for one in sorted(found, key=lambda one: one.since_ns, reverse=True)[:_MOST]
@@ -141,7 +174,7 @@ def _findings(view: View) -> Markup:
     return card("findings", eyes.say("to_check"), body, "wide", f"{len(found):,}")
 
 
-def _named(view: View, one: Finding) -> list[Markup]:
+def _devices_of(view: View, one: Finding) -> list[Markup]:
     pieces = [H("<div>{}</div>").format(view.place(device)) for device in one.devices[:4]]
     return [*pieces, H("<div>… {}</div>").format(len(one.devices))] if len(one.devices) > 4 else pieces
 

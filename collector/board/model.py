@@ -36,6 +36,7 @@ _RANK = {state: number for number, state in enumerate(WORST_FIRST)}
 TROUBLE = (State.FAILING, State.OFFLINE, State.SILENT)
 NOBODY = Newest()
 _NO_ROSTER = Roster({}, {})
+_KNOWS_NOTHING = ("", "never_reported")  # of watch: connected, and nothing of it is stored; or never heard
 _REPORTS_NS = 3 * 86_400_000_000_000
 
 Counts = Mapping[State, int]
@@ -68,6 +69,24 @@ class Rollout(NamedTuple):
         return Rollout(*(a + b for a, b in zip(self, other, strict=True)))
 
 
+class Watched(NamedTuple):
+    """
+    What watch says, where it runs: states of devices, and incidents, those that ended within some days, too.
+
+    Where it stands still it says nothing, and `ended_ns` is when it looked last. While `centre` fails ("" nothing does)
+    its states are those of `judged_ns`.
+    """
+
+    now: Mapping[str, Now] = {}
+    incidents: Sequence[Incident] = ()
+    ended_ns: int = 0
+    centre: str = ""
+    judged_ns: int = 0
+
+
+NOT_WATCHED = Watched()
+
+
 class Picture(NamedTuple):
     """Everything at an instant. `trouble` says what could not be read; `version` goes up with each picture."""
 
@@ -80,8 +99,13 @@ class Picture(NamedTuple):
     places: Mapping[str, Sequence[Device]] = {}  # the devices of each site that should exist now, by their ids
     rollout: Mapping[str, Rollout] = {}  # by site
     unregistered: Sequence[tuple[str, int]] = ()  # device, last heard
-    incidents: Sequence[Incident] = ()
+    watched: Watched = NOT_WATCHED
     trouble: str = ""
+
+    @property
+    def incidents(self) -> Sequence[Incident]:
+        """Incidents as watch has them: those that are open, and those of the last days."""
+        return self.watched.incidents
 
     def counts(self, sites: Iterable[SiteNow]) -> Counter[State]:
         """Return the sum over some sites."""
@@ -145,16 +169,6 @@ class Paper(NamedTuple):
     closed: Mapping[str, Sequence[Window]] = {}
 
 
-class Watched(NamedTuple):
-    """What watch says, where it runs."""
-
-    now: Mapping[str, Now] = {}
-    incidents: Sequence[Incident] = ()
-
-
-NOT_WATCHED = Watched()
-
-
 class Model:
     """The newest of all devices and how they were: takes rows, makes pictures. Not thread-safe: one task has it."""
 
@@ -213,7 +227,7 @@ class Model:
             places=places,
             rollout=rollout,
             unregistered=unregistered,
-            incidents=watched.incidents,
+            watched=watched,
             trouble=trouble,
         )
 
@@ -225,10 +239,15 @@ class Model:
         watched: Mapping[str, Now],
         now_ns: int,
     ) -> Now:
-        if device.id in watched:
-            return watched[device.id]
+        said = watched.get(device.id)
+        if said is not None and not (said.state is State.UNKNOWN and said.why in _KNOWS_NOTHING):
+            return said
         own, speaker = self.newest.get(device.id), self.newest.get(device.speaker)
-        return since(self._now.get(device.id), derive(device, own, speaker, hours, closed, now_ns))
+        found = since(self._now.get(device.id), derive(device, own, speaker, hours, closed, now_ns))
+        # Watch asks the store once a minute: until then what is fresh there is news.
+        if said is None or said.why or found.state in (State.WORKING, State.FAILING):
+            return found
+        return said
 
     def _stage(self, device: str, now: Now, now_ns: int) -> Rollout:
         """Return how far one device has come."""

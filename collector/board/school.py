@@ -85,7 +85,7 @@ def _head(view: View, site: Site, rooms: list[Rooms]) -> Markup:
         (eyes.say("contract"), f"{site.contracted_mbps:g} Mbit/s" if site.contracted_mbps else ""),
         (eyes.say("contact"), " ".join(filter(None, (site.contact, site.phone)))),
         (eyes.say("address"), site.address),
-        (eyes.say("today"), " ".join(filter(None, (kind, title)))),
+        (eyes.say("today"), " · ".join(filter(None, (kind, title)))),
         (eyes.say("service_hours"), hours or eyes.say("none_today")),
     ))  # fmt: skip
     actions = H('<p class="actions">{}{}</p>').format(
@@ -196,7 +196,7 @@ def _device_head(view: View, known: Device, at: Site, newest: Newest) -> Markup:
         (eyes.say("seen_by"), device_link(known.speaker, known.speaker.rpartition(".")[2])
          if known.speaker != known.id else ""),
         (eyes.say("last_seen"), _heard(newest, eyes)),
-        (eyes.say("uptime"), f"{newest.uptime_s / 3600:.1f} h" if now.state is State.WORKING else ""),
+        (eyes.say("uptime"), _uptime(newest, eyes) if now.state is State.WORKING else ""),
     ))  # fmt: skip
     actions = H('<p class="actions">{}{}</p>').format(
         link(f"/file?kind=closure&device={known.id}", eyes.say("file_closure"), "button"),
@@ -204,6 +204,10 @@ def _device_head(view: View, known: Device, at: Site, newest: Newest) -> Markup:
     )
     state = H('<div class="bigstate" id="device-state">{}</div>').format(badge(now, eyes))
     return card("head", title, H("{}{}{}").format(state, facts, actions), "wide")
+
+
+def _uptime(newest: Newest, eyes: Eyes) -> str:
+    return eyes.ago(eyes.now_ns - round(newest.uptime_s * 1e9)) if newest.uptime_s else ""
 
 
 def _heard(newest: Newest, eyes: Eyes) -> str:

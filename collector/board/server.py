@@ -26,6 +26,7 @@ from collector.board.form_pages import Counter, decision_form, filing_form, inci
 from collector.board.hub import Draw, Hub, Page
 from collector.board.model import SHOWN
 from collector.board.names import LANGUAGES, THEMES
+from collector.board.notices import notices
 from collector.board.source import Desk, Guest, Settings, Source
 from collector.board.view import Sections, View
 from collector.words import Language, word
@@ -220,9 +221,8 @@ class Board:
         at_ns = view.picture.at_ns
         said = f"{view.eyes.say('as_of')} {_second(at_ns, view)}" if at_ns else "…"
         clock = H('<span id="as-of" data-at="{}">{}</span>').format(at_ns // 10**9, said)
-        trouble = H('<p class="trouble">{}</p>').format(view.picture.trouble) if view.picture.trouble else H("")
         stale = H('<p class="trouble" id="stale" hidden>{}</p>').format(view.eyes.say("stands_still"))
-        return [("clock", join([clock, trouble, stale]))]
+        return [("clock", join([clock, notices(view), stale]))]
 
     # ---- the frame
 

@@ -21,7 +21,7 @@ MINUTE_NS = 60_000_000_000
 FRESH_NS = 4 * MINUTE_NS
 HOLDS_NS = 15 * MINUTE_NS  # the outcome of a probe; most are asked every minute to every ten
 SILENT_DAYS = 2
-CLASSROOM = "classroom"
+CLASSROOM, GATEWAY = "classroom", "gateway"
 
 
 class Hours(NamedTuple):

@@ -68,7 +68,7 @@ def _serve(
 ) -> None:
     from collector import serving  # noqa: PLC0415
     from collector.board.server import application  # noqa: PLC0415
-    from collector.boarding import Centre  # noqa: PLC0415
+    from collector.boarding import LiveSource  # noqa: PLC0415
     from collector.centre import LiveCentre  # noqa: PLC0415
     from collector.desk import Desk  # noqa: PLC0415
 
@@ -76,7 +76,7 @@ def _serve(
     gate = serving.gate_of(data, listener)
     opened = open_for_reading(data, store)
     centre = LiveCentre(data, opened)
-    pages = application(Centre(opened, data, place), Desk(data), settings, serving.guest_of(gate))
+    pages = application(LiveSource(opened, data, place), Desk(data), settings, serving.guest_of(gate))
     page = serving.Page(serving.Beside(pages, serving.application(centre, gate)), gate, listener)
     serve(page, stopping, seconds, page.url)
     centre.close()

@@ -25,6 +25,7 @@ from collector.watch.types import Handling, Incident, Note, Now, State
 from contract.errors import SantongError
 
 FILE = "watch.sqlite"
+LOOKED, EVERY, CENTRE, JUDGED = _PULSE = "looked_ns", "every_ns", "centre", "judged_ns"
 _BUSY_S = 10.0
 _VERSION = 1
 _SCHEMA = """
@@ -64,6 +65,19 @@ class Entry(NamedTuple):
     number: int = 0
 
 
+class Pulse(NamedTuple):
+    """
+    When watch looked last (unix ns), and how often it does.
+
+    `centre` is what of the centre itself fails, "" nothing: while it does devices are as they were at `judged_ns`.
+    """
+
+    looked_ns: int
+    every_ns: int
+    centre: str
+    judged_ns: int
+
+
 class Journal:
     """The journal of a data folder; with `create` it is made where it is not there."""
 
@@ -86,6 +100,18 @@ class Journal:
         with self._read() as connection:
             rows = connection.execute("SELECT device, state, since_ns, why, incident FROM track")
             return {row[0]: Now(row[0], State(row[1]), *row[2:]) for row in rows}
+
+    def pulse(self) -> Pulse | None:
+        """Return when watch looked last, None where it never did."""
+        with self._read() as connection:
+            looked, every, centre, judged = (self._known(connection, name) for name in _PULSE)
+        return Pulse(int(looked), int(every or 0), centre, int(judged or looked)) if looked else None
+
+    def last_said(self) -> int:
+        """Return a number that goes up with everything that people do about incidents."""
+        with self._read() as connection:
+            (number,) = connection.execute("SELECT coalesce(max(number), 0) FROM said").fetchone()
+            return int(number)
 
     def incidents(self, *, open_only: bool = False, since_ns: int = 0) -> list[Incident]:
         """Return incidents, the newest first: those that are open, and those that were at `since_ns` or later."""

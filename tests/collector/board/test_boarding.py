@@ -17,7 +17,7 @@ from collector.board.forms import BadForm, Decided, Written, decision_of, filing
 from collector.board.model import Rollout, Watched
 from collector.board.source import Filing
 from collector.board.view import Sections, View
-from collector.boarding import Centre
+from collector.boarding import LiveSource
 from collector.calendars.load import file_in
 from collector.calendars.load import load as load_calendars
 from collector.disputes.ledger import Refused
@@ -56,17 +56,17 @@ def town(tmp_path: Path) -> Iterator[Town]:
 
 
 @pytest.fixture
-def centre(town: Town) -> Centre:
+def centre(town: Town) -> LiveSource:
     """Return what the board reads of the town."""
-    return Centre(town.store, town.data, ZONE)
+    return LiveSource(town.store, town.data, ZONE)
 
 
-def look(centre: Centre) -> dict[str, State]:
+def look(centre: LiveSource) -> dict[str, State]:
     """Look, and return the states."""
     return {name: now.state for name, now in centre.look(time.time_ns()).now.items()}
 
 
-def view(centre: Centre, who: Who = LOCAL, *details: SiteDetail) -> View:
+def view(centre: LiveSource, who: Who = LOCAL, *details: SiteDetail) -> View:
     """Return what somebody sees, in English."""
     known = {one.site: one for one in details}
     return View(centre.picture, centre.rest, who, Eyes("en", ZONE, centre.picture.at_ns), known)
@@ -77,7 +77,7 @@ def html(sections: Sections) -> str:
     return "".join(content for _, content in sections)
 
 
-def test_every_device_has_a_state_and_is_counted_once(town: Town, centre: Centre) -> None:
+def test_every_device_has_a_state_and_is_counted_once(town: Town, centre: LiveSource) -> None:
     """Of thirteen devices eleven work, two never reported; sites and city add up."""
     town.all_well(last_minute())
     found = look(centre)
@@ -88,7 +88,7 @@ def test_every_device_has_a_state_and_is_counted_once(town: Town, centre: Centre
     assert sum(one.total for one in centre.picture.sites.values()) == len(found) == 13
 
 
-def test_a_look_sees_what_came_since(town: Town, centre: Centre) -> None:
+def test_a_look_sees_what_came_since(town: Town, centre: LiveSource) -> None:
     """Failures, recoveries and devices that nobody knows appear with the next look."""
     at = last_minute()
     town.all_well(at - MINUTE_NS)
@@ -103,7 +103,7 @@ def test_a_look_sees_what_came_since(town: Town, centre: Centre) -> None:
     assert look(centre)[CLASSES[0]] is State.WORKING
 
 
-def test_what_waited_is_seen_though_it_is_old(town: Town, centre: Centre, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_waited_is_seen_though_it_is_old(town: Town, centre: LiveSource, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device whose data comes an hour late has reported, though no look at the last minutes can see it."""
     monkeypatch.setattr("collector.boarding._MISSING_S", 0.0)
     town.all_well(last_minute())
@@ -112,7 +112,7 @@ def test_what_waited_is_seen_though_it_is_old(town: Town, centre: Centre, monkey
     assert look(centre)[NEVER] is State.OFF
 
 
-def test_since_when_it_fails_is_looked_up(town: Town, centre: Centre) -> None:
+def test_since_when_it_fails_is_looked_up(town: Town, centre: LiveSource) -> None:
     """Whoever starts the board in the middle of a failure learns when it began."""
     at = last_minute()
     town.all_well(at - 30 * MINUTE_NS)
@@ -123,7 +123,7 @@ def test_since_when_it_fails_is_looked_up(town: Town, centre: Centre) -> None:
     assert (now.state, now.why, now.since_ns) == (State.FAILING, "wan_down", at - 29 * MINUTE_NS)
 
 
-def test_rollout_counts_how_far_each_device_has_come(town: Town, centre: Centre) -> None:
+def test_rollout_counts_how_far_each_device_has_come(town: Town, centre: LiveSource) -> None:
     """On the roster, installed, reporting, proven: each a part of the one before."""
     town.all_well(last_minute())
     town.presence(NEVER, last_minute() - 20 * MINUTE_NS)
@@ -132,7 +132,7 @@ def test_rollout_counts_how_far_each_device_has_come(town: Town, centre: Centre)
     assert centre.picture.rollout[SQUARE] == Rollout(3, 2, 2, 2)
 
 
-def test_the_strip_is_what_verification_says(town: Town, centre: Centre) -> None:
+def test_the_strip_is_what_verification_says(town: Town, centre: LiveSource) -> None:
     """Yesterday on the board is, minute by minute, what santong verify judges; and looking writes nothing."""
     at = last_minute()
     town.all_well(at, minutes=36 * 60)
@@ -160,7 +160,7 @@ def test_what_watch_says_counts(town: Town) -> None:
     town.all_well(last_minute())
     said = Now(HOTSPOT, State.OFFLINE, last_minute(), "not_heard", "i1")
     incident = Incident("i1", last_minute(), None, "device", "441802", SQUARE, "联通", (HOTSPOT,), "power_off", 7)
-    centre = Centre(town.store, town.data, ZONE, lambda: Watched({HOTSPOT: said}, [incident]))
+    centre = LiveSource(town.store, town.data, ZONE, lambda: Watched({HOTSPOT: said}, [incident]))
     assert look(centre)[HOTSPOT] is State.OFFLINE
     page = html(city.city(view(centre)))
     assert "人民广场" in page
@@ -168,7 +168,7 @@ def test_what_watch_says_counts(town: Town) -> None:
     assert ">7<" in page
 
 
-def test_a_closure_makes_quiet_at_once(town: Town, centre: Centre) -> None:
+def test_a_closure_makes_quiet_at_once(town: Town, centre: LiveSource) -> None:
     """Proposed on the board it stops alerts; approved by another it is in force; by the same person it is refused."""
     town.all_well(last_minute() - 30 * MINUTE_NS)
     assert look(centre)[HOTSPOT] is State.OFFLINE
@@ -182,7 +182,7 @@ def test_a_closure_makes_quiet_at_once(town: Town, centre: Centre) -> None:
     assert centre.file(Filing(Happened.APPROVED, "B", "login", "", 1)).state is Happened.APPROVED
 
 
-def test_a_broken_roster_is_said_and_the_rest_goes_on(town: Town, centre: Centre) -> None:
+def test_a_broken_roster_is_said_and_the_rest_goes_on(town: Town, centre: LiveSource) -> None:
     """What cannot be read is named on every page; evidence is shown as before."""
     town.all_well(last_minute())
     look(centre)
@@ -197,7 +197,7 @@ def test_a_broken_roster_is_said_and_the_rest_goes_on(town: Town, centre: Centre
 # ---- pages
 
 
-def test_names_of_people_are_text(town: Town, centre: Centre) -> None:
+def test_names_of_people_are_text(town: Town, centre: LiveSource) -> None:
     """What somebody wrote into a roster is shown as they wrote it, never run."""
     town.all_well(last_minute())
     town.presence(CLASSES[0], last_minute() + MINUTE_NS // 2, lan=0)
@@ -218,7 +218,7 @@ def test_names_of_people_are_text(town: Town, centre: Centre) -> None:
     ],
     ids=["county", "site"],
 )
-def test_nobody_sees_beyond_their_scope(town: Town, centre: Centre, who: Who, sees: str, does_not: str) -> None:
+def test_nobody_sees_beyond_their_scope(town: Town, centre: LiveSource, who: Who, sees: str, does_not: str) -> None:
     """Counts, lists, searches and single pages are those of somebody's county or site alone."""
     town.all_well(last_minute() - 30 * MINUTE_NS)
     centre.look(time.time_ns())
@@ -229,7 +229,7 @@ def test_nobody_sees_beyond_their_scope(town: Town, centre: Centre, who: Who, se
     assert does_not not in "".join(map(html, pages))
 
 
-def test_a_page_of_a_list_holds_so_many_rows(town: Town, centre: Centre) -> None:
+def test_a_page_of_a_list_holds_so_many_rows(town: Town, centre: LiveSource) -> None:
     """However many devices there are, a page sends fifty at most, and leads to the others."""
     town.all_well(last_minute())
     centre.look(time.time_ns())
@@ -241,7 +241,7 @@ def test_a_page_of_a_list_holds_so_many_rows(town: Town, centre: Centre) -> None
     assert html(city.devices(view(centre), "failing", "", 9)).count("badge") == 0
 
 
-def test_a_panel_says_who_sees_it_and_a_hotspot_its_journey(town: Town, centre: Centre) -> None:
+def test_a_panel_says_who_sees_it_and_a_hotspot_its_journey(town: Town, centre: LiveSource) -> None:
     """A device's page has its observer, its newest probes and the stage at which a guest fails."""
     at = last_minute()
     town.all_well(at)
@@ -263,7 +263,7 @@ def written(**fields: str) -> Written:
     return form._replace(**fields)
 
 
-def test_a_form_becomes_a_claim(centre: Centre) -> None:
+def test_a_form_becomes_a_claim(centre: LiveSource) -> None:
     """Days without a time are whole, in the programme's zone; names and texts are one paragraph."""
     centre.look(time.time_ns())
     filing = filing_of(written(), LOCAL, "root", centre.picture.roster, ZONE, "en")
@@ -285,14 +285,14 @@ def test_a_form_becomes_a_claim(centre: Centre) -> None:
         ({"last_time": "25:00"}, "'25:00' is no day or time"),
     ],
 )
-def test_a_form_that_is_wrong_says_what(centre: Centre, fields: dict[str, str], said: str) -> None:
+def test_a_form_that_is_wrong_says_what(centre: LiveSource, fields: dict[str, str], said: str) -> None:
     """In one sentence, with what was written."""
     centre.look(time.time_ns())
     with pytest.raises(BadForm, match=said):
         filing_of(written(**fields), LOCAL, "root", centre.picture.roster, ZONE, "en")
 
 
-def test_who_may_not_cannot(town: Town, centre: Centre) -> None:
+def test_who_may_not_cannot(town: Town, centre: LiveSource) -> None:
     """A viewer files nothing, a technician decides nothing, and nobody does either beyond their scope."""
     centre.look(time.time_ns())
     roster = centre.picture.roster

@@ -1,6 +1,7 @@
 """The board with a login, in a real Chromium: everybody sees and does what is theirs, while they are let in."""
 
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from collector.access.log import Log
 from collector.access.passwords import hashed
 from collector.access.types import Role, Who
 from collector.access.users import User, Users, added
-from collector.watch.journal import Journal
+from collector.watch.journal import EVERY, LOOKED, Journal
 from collector.watch.memory import Case, Memory
 from tests.collector.board.browser import BoardProcess, Tab, watched
 from tests.collector.board.town import CLASSES, OTHER, SCHOOL, SQUARE, Town, last_minute
@@ -24,6 +25,7 @@ TECHNICIAN = Who("wang", Role.TECHNICIAN, "", SCHOOL)
 COUNTY = Who("li", Role.COUNTY, "441803")
 VIEWER = Who("zhao", Role.VIEWER)
 INCIDENT = "7"
+HOUR_NS = 3600 * 10**9  # watch looks so seldom that it lives all the time
 
 
 class Board(NamedTuple):
@@ -46,7 +48,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
     memory.case(
         Case(INCIDENT, "device", f"device:{CLASSES[0]}", "441802", SCHOOL, "", CLASSES[:1], "wan_down", now_ns, now_ns)
     )
-    journal.commit(memory)
+    journal.commit(memory, remember={LOOKED: str(time.time_ns()), EVERY: str(HOUR_NS)})
     journal.shut()
     port = free_port()
     running = BoardProcess(town.data, port, "--login")
