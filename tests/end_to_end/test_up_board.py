@@ -9,14 +9,22 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import expect, sync_playwright
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.processes import BIN, LOCAL_ONLY
+from contract import topics
+from tests.collector.board.town import HOTSPOT, SQUARE, Town
+from tests.processes import BIN, LOCAL_ONLY, AgentProcess
 from tests.services import find_program, free_port
 
 LIVING_S = 20.0
+# A will comes 30 s after the connection ended, watch looks every 15 s, the board every two seconds.
+NOTICED_MS = 75_000
 
 
 def environment() -> dict[str, str]:
@@ -44,44 +52,154 @@ def working(text: str) -> int:
     return int(found[1].replace(",", "")) if found else 0
 
 
+class Up:
+    """`santong up` with its ports."""
+
+    def __init__(self, folder: Path, data: Path, *words: str) -> None:
+        self.port, self.broker_port, self.log = free_port(), free_port(), folder / "up.log"
+        command = [str(BIN / "santong"), "up", "--data", str(data), "--port", str(self.broker_port), *words]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*command, "--board-port", str(self.port)], env=environment(), stdout=log, stderr=log
+            )
+
+    @property
+    def url(self) -> str:
+        """Where the board is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def child(self, module: str) -> int:
+        """Return the process id of a program that it looks after."""
+        (found,) = [
+            int(folder.name)
+            for folder in Path("/proc").glob("[0-9]*")
+            if f"PPid:\t{self.process.pid}\n" in _read(folder / "status") and module in _read(folder / "cmdline")
+        ]
+        return found
+
+    def stop(self) -> None:
+        """End it; it must do so in good order."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(60) == 0
+
+
+def _read(file: Path) -> str:
+    """Return a file of a process, empty when it has ended."""
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+@contextmanager
+def tab() -> Iterator[Page]:
+    """Open a tab of a real Chromium."""
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=find_program("chromium", "chromium"), args=["--no-sandbox"])
+        yield browser.new_page()
+        browser.close()
+
+
+def connected(device: str, port: int) -> mqtt.Client:
+    """Return the connection of an agent, whose will is that of a real one, but without delay; its state is online."""
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, f"pretend-{device}", protocol=mqtt.MQTTv5)
+    client.will_set(topics.state(device), topics.encode_state("offline", "b", "1"), qos=1, retain=True)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    client.publish(topics.state(device), topics.encode_state("online", "b", "1"), 1, retain=True).wait_for_publish(20)
+    return client
+
+
+def break_off(client: mqtt.Client) -> None:
+    """End a connection as a killed process does: without a word."""
+    client.loop_stop()
+    connection = client.socket()
+    assert connection is not None
+    connection.close()
+
+
 def test_a_pretend_district_lives_within_20_seconds(tmp_path: Path) -> None:
     """Most of 300 devices work on the board 20 s after the command, it goes on living, and this machine is to check."""
-    port = free_port()
-    words = ["up", "--simulate", "300", "--data", str(tmp_path / "data"), "--port", str(free_port())]
-    log = (tmp_path / "up.log").open("wb")
     began = time.monotonic()
-    process = subprocess.Popen([str(BIN / "santong"), *words, "--board-port", str(port)], env=environment(),
-                               stdout=log, stderr=log)  # fmt: skip
+    up = Up(tmp_path, tmp_path / "data", "--simulate", "300")
     try:
-        while working(page(port, "/")) < 200:
-            assert process.poll() is None, (tmp_path / "up.log").read_text()
-            assert time.monotonic() - began < LIVING_S, f"{working(page(port, '/'))} work after {LIVING_S:.0f} s"
+        while working(page(up.port, "/")) < 200:
+            assert up.process.poll() is None, up.log.read_text()
+            assert time.monotonic() - began < LIVING_S, f"{working(page(up.port, '/'))} work after {LIVING_S:.0f} s"
             time.sleep(0.2)
-        with sync_playwright() as play:
-            program = find_program("chromium", "chromium")
-            browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
-            tab = browser.new_page()
-            tab.goto(f"http://127.0.0.1:{port}/")
-            expect(tab.locator(".pretended")).to_have_text("simulated")
-            first = tab.locator("#as-of").get_attribute("data-at")
-            expect(tab.locator("#as-of")).not_to_have_attribute("data-at", str(first), timeout=40_000)
-            tab.locator("#county-table a").first.click()
-            tab.locator("#site-table a").first.click()
-            tab.locator(".room.s-working").first.click()
-            expect(tab.locator("#today .c-working").first).to_be_visible(timeout=40_000)
-            tab.goto(f"http://127.0.0.1:{port}/check")
-            expect(tab.locator("#unregistered-table")).to_contain_text("local-pilot.", timeout=90_000)
-            browser.close()
+        with tab() as seen:
+            it_lives(seen, up)
+            a_pretend_agent_is_killed_and_comes_back(seen, up)
     finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
-        log.close()
-    said = (tmp_path / "up.log").read_text()
-    assert f"board: http://127.0.0.1:{port}" in said
+        up.stop()
+    said = up.log.read_text()
+    assert f"board: {up.url}" in said
     assert "trouble" not in said
     with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", port)) != 0, "the board outlives santong up"
+        assert probe.connect_ex(("127.0.0.1", up.port)) != 0, "the board outlives santong up"
     assert json.loads(_status(tmp_path / "data"))
+
+
+def it_lives(seen: Page, up: Up) -> None:
+    """See the city, a county, a school, a class with its minutes, and this very machine among the unregistered."""
+    seen.goto(up.url)
+    expect(seen.locator(".pretended")).to_have_text("simulated")
+    first = seen.locator("#as-of").get_attribute("data-at")
+    expect(seen.locator("#as-of")).not_to_have_attribute("data-at", str(first), timeout=40_000)
+    seen.locator("#county-table a").first.click()
+    seen.locator("#site-table a").first.click()
+    seen.locator(".room.s-working").first.click()
+    expect(seen.locator("#today .c-working").first).to_be_visible(timeout=40_000)
+    seen.goto(f"{up.url}/check")
+    expect(seen.locator("#unregistered-table")).to_contain_text("local-pilot.", timeout=90_000)
+    expect(seen.locator(".trouble")).to_have_count(1)  # the sentence for a page that stands still, which is hidden
+
+
+def a_pretend_agent_is_killed_and_comes_back(seen: Page, up: Up) -> None:
+    """
+    See a hotspot whose connection ends without a word turn offline on its open page, and work again when it is back.
+
+    The district holds its breath meanwhile: its other connection would go on to send evidence of the hotspot.
+    """
+    seen.goto(f"{up.url}/hotspots")
+    row = seen.locator("#hotspot-table tr", has=seen.locator(".s-working")).last
+    device = str(row.locator("a").last.get_attribute("href")).removeprefix("/device/")
+    seen.goto(f"{up.url}/device/{device}")
+    state = seen.locator("#device-state .badge")
+    expect(state).to_have_class("badge s-working")
+    district = up.child("collector.living")
+    os.kill(district, signal.SIGSTOP)
+    break_off(connected(device, up.broker_port))
+    expect(state).to_have_class("badge s-offline", timeout=NOTICED_MS)
+    os.kill(district, signal.SIGCONT)
+    client = connected(device, up.broker_port)
+    expect(state).to_have_class("badge s-working", timeout=NOTICED_MS)
+    client.disconnect()
+    client.loop_stop()
+
+
+def test_a_killed_agent_turns_offline_and_comes_back(tmp_path: Path) -> None:
+    """A real agent of the roster, killed with -9: offline within a minute on a page that nobody reloads, then back."""
+    Town(tmp_path / "data").close()
+    up = Up(tmp_path, tmp_path / "data")
+    agent = AgentProcess(tmp_path, HOTSPOT, f"mqtt://127.0.0.1:{up.broker_port}")
+    try:
+        while not page(up.port, "/"):
+            assert up.process.poll() is None, up.log.read_text()
+            time.sleep(0.2)
+        agent.start()
+        with tab() as seen:
+            seen.goto(f"{up.url}/site/{SQUARE}")
+            room = seen.locator(f"#room-{HOTSPOT.replace('.', '-')}")
+            expect(room).to_have_class("room s-working", timeout=90_000)
+            agent.kill()
+            expect(room).to_have_class("room s-offline", timeout=NOTICED_MS)
+            expect(room).to_contain_text("nothing is heard")
+            agent.start()
+            expect(room).to_have_class("room s-working", timeout=NOTICED_MS)
+    finally:
+        agent.stop()
+        up.stop()
 
 
 def _status(data: Path) -> str:

@@ -14,7 +14,7 @@ from collector.board import city, lists, school
 from collector.board.detail import SiteDetail
 from collector.board.draw import Eyes
 from collector.board.forms import BadForm, Decided, Written, decision_of, filing_of
-from collector.board.model import Rollout, Watched
+from collector.board.model import Rollout
 from collector.board.source import Filing
 from collector.board.view import Sections, View
 from collector.boarding import LiveSource
@@ -27,7 +27,7 @@ from collector.targets.load import load
 from collector.verification import only, promise_of
 from collector.verify.causes import Cause
 from collector.verify.conclude import Period
-from collector.watch.types import Incident, Now, State
+from collector.watch.types import State
 from tests.collector.board.town import (
     CLASSES,
     GATEWAY,
@@ -153,19 +153,6 @@ def test_the_strip_is_what_verification_says(town: Town, centre: LiveSource) -> 
     assert detail.today[CLASSES[0]].runs[-1].end_ns <= time.time_ns()
     again = centre.detail(SCHOOL, time.time_ns())  # from what was stored by now
     assert again.week == detail.week
-
-
-def test_what_watch_says_counts(town: Town) -> None:
-    """A state of watch takes the place of the store's, and its incidents are shown with names and minutes."""
-    town.all_well(last_minute())
-    said = Now(HOTSPOT, State.OFFLINE, last_minute(), "not_heard", "i1")
-    incident = Incident("i1", last_minute(), None, "device", "441802", SQUARE, "联通", (HOTSPOT,), "power_off", 7)
-    centre = LiveSource(town.store, town.data, ZONE, lambda: Watched({HOTSPOT: said}, [incident]))
-    assert look(centre)[HOTSPOT] is State.OFFLINE
-    page = html(city.city(view(centre)))
-    assert "人民广场" in page
-    assert "Open incidents".lower() in page
-    assert ">7<" in page
 
 
 def test_a_closure_makes_quiet_at_once(town: Town, centre: LiveSource) -> None:
