@@ -24,6 +24,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from benchmarks.report import Figure, print_figures
 from collector.check import identity_tags
+from collector.instructed import Instructions
 from collector.listen import Listener, Word
 from collector.roster.read import read
 from collector.roster.schema import Device, Roster, Site
@@ -235,7 +236,7 @@ def whole(devices: int) -> dict[str, float]:
         store = open_store(f"sqlite://{folder}/santong.sqlite")
         fill(store, city, time.time_ns())
         with timed(seconds, "start and first look"):
-            watching = Watching(folder, WatchSettings(), Sources(store, None, load().targets), [])
+            watching = Watching(folder, Sources(store, None, load().targets), Instructions(folder, list))
             watching.look(time.time_ns())
         with timed(seconds, "one more look"):
             watching.look(time.time_ns())

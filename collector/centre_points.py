@@ -37,11 +37,11 @@ def name_of_this_centre() -> str:
     return f"centre-{suggest(socket.gethostname())}.collector"
 
 
-def centre_line(collector: Collector, quarantine: Quarantine, name: str, now_ns: int) -> bytes:
-    """Return the point of a collector, with its line feed."""
+def figures(collector: Collector, quarantine: Quarantine) -> dict[str, float]:
+    """Return what a collector says of itself, by fields of `centre`; sqlite3.Error where quarantine is unreadable."""
     counters = collector.counters()
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    fields = {
+    found = {
         "received": counters.received,
         "dropped": counters.dropped,
         "stored_batches": counters.stored_batches,
@@ -53,8 +53,13 @@ def centre_line(collector: Collector, quarantine: Quarantine, name: str, now_ns:
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
     }
     if (rss := _rss_bytes()) is not None:
-        fields["rss_bytes"] = rss
-    line = encode_line("centre", {}, fields, now_ns)
+        found["rss_bytes"] = rss
+    return found
+
+
+def centre_line(collector: Collector, quarantine: Quarantine, name: str, now_ns: int) -> bytes:
+    """Return the point of a collector, with its line feed."""
+    line = encode_line("centre", {}, figures(collector, quarantine), now_ns)
     return _NAME + identity_tags(name, name) + line[len(_NAME) :] + b"\n"
 
 

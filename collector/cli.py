@@ -187,7 +187,7 @@ def collect(
         speakers = RosterSpeakers(settings.data, zone)
         collector = Collector(settings.broker, opened, quarantine, foreign=rules, speakers=speakers)
         centre = CentrePoints(collector, quarantine, opened, RosterPoints(settings.data, zone))
-        meter = Meter(settings.metrics, lambda: families_of(collector)) if settings.metrics else None
+        meter = Meter(settings.metrics, lambda: families_of(collector, quarantine)) if settings.metrics else None
     collector.start()
     centre.start()
     _report_progress(collector, stopping)

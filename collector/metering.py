@@ -1,37 +1,44 @@
 """What a running collector counts, for Prometheus: `santong collect --metrics` listens with the standard library."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
+from collector.centre_points import figures
 from collector.metrics import TYPE, Family, as_text, single
 from collector.pipeline import Collector
+from collector.quarantine import Quarantine
 from contract.errors import ConfigError, Problem
 
-_TEXTS = {
-    "received": "Batches that came from the broker.",
-    "dropped": "Batches for which there was no room; their agents send them again.",
-    "stored_batches": "Batches that were stored.",
-    "stored_lines": "Lines that were stored.",
-    "refused": "Batches and lines that were refused, and are in quarantine.",
-    "foreign_stored": "Lines of others that were stored.",
-    "foreign_refused": "Lines of others that were refused.",
-    "foreign_dropped": "Messages of others for which there was no room.",
+# Fields of the `centre` points and of Counters: the metric without `santong_collector_`, what it counts.
+METRICS = {
+    "received": ("received_total", "Batches that came from the broker."),
+    "dropped": ("dropped_total", "Batches for which there was no room; their agents send them again."),
+    "stored_batches": ("stored_batches_total", "Batches that were stored."),
+    "stored_lines": ("stored_lines_total", "Lines that were stored."),
+    "refused": ("refused_total", "Batches and lines that were refused, and are in quarantine."),
+    "waiting": ("waiting_batches", "Batches that wait in memory."),
+    "quarantine": ("quarantined_total", "Entries that quarantine ever took, also before this start."),
+    "trouble": ("in_trouble", "Whether the store takes no writes now, and nothing is acknowledged."),
+    "cpu_seconds": ("cpu_seconds_total", "Processor time of the collector."),
+    "rss_bytes": ("resident_memory_bytes", "Memory of the collector."),
+    "foreign_stored": ("foreign_stored_total", "Lines of others that were stored."),
+    "foreign_refused": ("foreign_refused_total", "Lines of others that were refused."),
+    "foreign_dropped": ("foreign_dropped_total", "Messages of others for which there was no room."),
 }
 
 
-def families_of(collector: Collector) -> Sequence[Family]:
-    """Return what a collector did since its start, and whether anything troubles it."""
-    return list(_families(collector))
+def families_of(collector: Collector, quarantine: Quarantine) -> Sequence[Family]:
+    """Return what a collector did since its start, what it needs, and whether anything troubles it."""
+    return list(_families({**collector.counters()._asdict(), **figures(collector, quarantine)}))
 
 
-def _families(collector: Collector) -> Iterator[Family]:
-    for name, value in collector.counters()._asdict().items():
-        yield single(f"santong_collector_{name}_total", "counter", _TEXTS[name], value)
-    about = "Whether the store takes no writes now, and nothing is acknowledged."
-    yield single("santong_collector_in_trouble", "gauge", about, float(bool(collector.trouble)))
+def _families(found: Mapping[str, float]) -> Iterator[Family]:
+    for field, value in found.items():
+        name, about = METRICS[field]
+        yield single(f"santong_collector_{name}", "counter" if name.endswith("_total") else "gauge", about, value)
 
 
 class Meter:

@@ -62,6 +62,16 @@ class Planned:
         self._adopted: tuple[str, ...] = ()
 
     @property
+    def always_on(self) -> frozenset[str]:
+        """The roles that are alerted when they are off."""
+        return self._always_on
+
+    @always_on.setter
+    def always_on(self, roles: Iterable[str]) -> None:
+        self.is_new = self.is_new or frozenset(roles) != self._always_on
+        self._always_on = frozenset(roles)
+
+    @property
     def zone(self) -> ZoneInfo:
         """The zone of the programme."""
         return self.calendars.zone if self.calendars else ZoneInfo("Asia/Shanghai")

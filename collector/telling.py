@@ -9,7 +9,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from collector.channels.service import Address, Message
 from collector.watch.outbox import Outbox, Paper
@@ -39,10 +39,10 @@ def paper(voice: Voice, addresses: Mapping[str, Address]) -> Paper:
 
 
 class Sender:
-    """Sends what the outbox has, in a thread, until `stop`; with `send_all` at once."""
+    """Sends what the outbox has to `addresses`, in a thread, until `stop`; with `send_all` at once."""
 
     def __init__(self, outbox: Outbox, addresses: Mapping[str, Address]) -> None:
-        self._outbox, self._addresses = outbox, addresses
+        self._outbox, self.addresses = outbox, addresses
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tell", daemon=True)
 
@@ -60,7 +60,7 @@ class Sender:
         """Send what is due now."""
         self._outbox.compose(time.time_ns())
         while not self._stopping.is_set() and (message := self._outbox.next(time.time_ns())):
-            address = self._addresses.get(message.address)
+            address = self.addresses.get(message.address)
             if address is None:
                 self._outbox.ended(message, _NO_ADDRESS, time.time_ns(), is_final=True)
                 continue
@@ -86,7 +86,7 @@ class Beats:
     """
 
     def __init__(self, heartbeat: Heartbeat) -> None:
-        self._heartbeat = heartbeat
+        self.heartbeat = heartbeat
         self._stopping = threading.Event()
         self._well_at = 0.0
         self.trouble = ""
@@ -94,7 +94,7 @@ class Beats:
 
     def start(self) -> None:
         """Begin, where there is a URL."""
-        if self._heartbeat.url:
+        if self.heartbeat.url:
             self._thread.start()
 
     def stop(self) -> None:
@@ -106,10 +106,10 @@ class Beats:
         self._well_at = time.monotonic()
 
     def _run(self) -> None:
-        every_s = float(self._heartbeat.every)
+        every_s = float(self.heartbeat.every)
         while not self._stopping.wait(0.2):
             if self._well_at and time.monotonic() - self._well_at < every_s:
-                self.trouble = beat(self._heartbeat)
+                self.trouble = beat(self.heartbeat)
                 if self.trouble:
                     log.warning("heartbeat: %s", self.trouble)
                 self._stopping.wait(every_s)
@@ -129,8 +129,3 @@ def beat(heartbeat: Heartbeat) -> str:
         return f"http_{error.code}"
     except (OSError, ValueError):
         return "unreachable"
-
-
-def by_name(addresses: Sequence[Address]) -> dict[str, Address]:
-    """Return addresses by their names."""
-    return {address.name: address for address in addresses}

@@ -3,7 +3,8 @@ Watch: what is wrong now, and who is told. A process of its own beside the colle
 
     MQTT state, wills ──▶ listen ──┐                              ┌──▶ journal ──▶ outbox ──▶ addresses (thread)
     store, once a minute ▶ sighted ┼──▶ core.step ──▶ news ──▶ routes        (one transaction)
-    roster, calendars, disputes ───┘   (pure)                     └──▶ board, API: read the journal
+    roster, calendars, disputes ───┘   (pure)          ▲          └──▶ board, API: read the journal
+                          watch.toml, notify.urls ─────┘
 
 Each look ends in one transaction: states, incidents and what is to be told of them are on disk together or not at all.
 What is killed in between is looked at again at the next start, from the journal, the retained words and the store.
@@ -17,23 +18,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 from collector.calendars.zone import instant_ns
-from collector.channels.service import Address
+from collector.instructed import Instructions
 from collector.listen import Listener, Subscribed, Word
 from collector.planned import Planned
 from collector.sighted import Sighted, last_heard
 from collector.store.base import Reads, StoreError
 from collector.targets.schema import Target
-from collector.telling import Beats, Sender, by_name, paper
+from collector.telling import Beats, Sender, paper
 from collector.watch.core import Core
-from collector.watch.journal import CENTRE, EVERY, JUDGED, LOOKED, Entry, Journal
+from collector.watch.journal import CENTRE, EVERY, JUDGED, LOOKED, TROUBLE, Entry, Journal
 from collector.watch.memory import Moment, News
-from collector.watch.outbox import DIGEST, Outbox
-from collector.watch.routes import FILE as SETTINGS_FILE
-from collector.watch.routes import Routing, WatchSettings
+from collector.watch.outbox import DIGEST, Outbox, Paper
+from collector.watch.routes import WatchSettings
 from collector.watch.rules import ns
 from collector.watch.texts import Voice
 from contract.broker import BrokerSettings
-from contract.errors import ConfigError, Problem, SantongError
+from contract.errors import SantongError
 
 log = logging.getLogger("santong.watch")
 
@@ -54,36 +54,19 @@ class Sources(NamedTuple):
     calendars: Path | None = None
 
 
-def settings_in(data: Path) -> WatchSettings:
-    """Return the settings of a data folder; ConfigError lists every mistake, and secrets that others can read."""
-    from contract.settings import load  # noqa: PLC0415  with tomllib
-
-    file = data / SETTINGS_FILE
-    found = load(WatchSettings, file if file.is_file() else None, {})
-    url = found.heartbeat.url
-    problems = []
-    if url and not url.startswith(("http://", "https://")):
-        problems.append(Problem("heartbeat.url", "does not begin with https:// or http://"))
-    if url and file.stat().st_mode & 0o077:
-        problems.append(Problem("heartbeat.url", f"others can read it: chmod 600 {file}"))
-    if problems:
-        raise ConfigError(str(file), problems)
-    return found
-
-
 class Watching:
     """One watch over a data folder. `run` until it is to stop, or `look` once."""
 
-    def __init__(self, data: Path, settings: WatchSettings, sources: Sources, addresses: Sequence[Address]) -> None:
-        self.settings = settings
+    def __init__(self, data: Path, sources: Sources, instructions: Instructions) -> None:
+        self._instructions = instructions
+        self._sources = sources
         self.journal = Journal(data, create=True)
-        self.planned = Planned(data, sources.calendars, settings.always_on)
+        self.planned = Planned(data, sources.calendars, self.settings.always_on)
         self._store = sources.store
-        self._sighted = Sighted(sources.targets, settings.rules, settings.faults)
-        self._routing = Routing(settings, [address.name for address in addresses], str(data / SETTINGS_FILE))
+        self._sighted = self._reader()
         self._listener = Listener(sources.broker) if sources.broker else None
-        self._addresses = by_name(addresses)
-        self._beats = Beats(settings.heartbeat)
+        self._beats = Beats(self.settings.heartbeat)
+        self._is_running = False
         self._read_ns = 0
         self._began_ns = time.time_ns()
         self._online_ns = 0
@@ -92,32 +75,45 @@ class Watching:
         self._forgot_ns = 0
         self._settle_until_ns = 0
         self._begin()
+        self.outbox = Outbox(self.journal, self._paper(), self.settings.per_minute)
+        self._sender = Sender(self.outbox, instructions.addresses)
 
     def _begin(self) -> None:
         """Go on from the journal."""
         self.core = Core(self.settings.rules, self.journal.load())
-        self._away_ns = time.time_ns() - int(self.journal.known(LOOKED) or 0)
+        self._away_ns = time.time_ns() - self.journal.looked_ns()
         self.planned.refresh(time.time_ns())
         self.planned.is_new = True
-        self.outbox = Outbox(self.journal, paper(self.voice, self._addresses), self.settings.per_minute)
+
+    @property
+    def settings(self) -> WatchSettings:
+        """Who is told of what, when, and how often; as the file has it now."""
+        return self._instructions.settings
 
     @property
     def voice(self) -> Voice:
         """How people are told."""
-        return Voice(self.settings.language, self.planned.names(), self.planned.zone)
+        return Voice(self.settings.language, self.planned.names(), self.planned.zone, self.settings.board)
 
     @property
     def trouble(self) -> str:
         """What of watch itself does not work."""
-        return "; ".join(filter(None, (self.planned.trouble, self._store_trouble, self._beats.trouble)))
+        parts = (self._instructions.trouble, self.planned.trouble, self._store_trouble, self._beats.trouble)
+        return "; ".join(filter(None, parts))
+
+    def _paper(self) -> Paper:
+        return paper(self.voice, self._instructions.addresses)
+
+    def _reader(self) -> Sighted:
+        return Sighted(self._sources.targets, self.settings.rules, self.settings.faults)
 
     # ---- the loop
 
     def run(self, is_stopping: Callable[[], bool]) -> None:
         """Look, and tell, until `is_stopping`."""
-        sender = Sender(self.outbox, self._addresses)
         self.start()
-        sender.start()
+        self._is_running = True
+        self._sender.start()
         self._beats.start()
         due = 0.0
         while not is_stopping():
@@ -125,7 +121,7 @@ class Watching:
                 due = time.monotonic() + self.settings.every
                 self._look_once()
             time.sleep(_TICK_S)
-        sender.stop()
+        self._sender.stop()
         self.stop()
 
     def _look_once(self) -> None:
@@ -156,10 +152,12 @@ class Watching:
 
     def send(self) -> None:
         """Send what is due, and return when it was tried."""
-        Sender(self.outbox, self._addresses).send_all()
+        self._sender.send_all()
 
     def look(self, now_ns: int) -> list[News]:
         """Look once; what it comes to is durable when this returns."""
+        if self._instructions.refresh():
+            self._take_up()
         self.planned.refresh(now_ns)
         self._hear()
         self._read(now_ns)
@@ -167,6 +165,7 @@ class Watching:
         news = self.core.step(moment)
         entries = [entry for one in news for entry in self._entries(one)]
         remember = {LOOKED: str(now_ns), EVERY: str(ns(self.settings.every)), CENTRE: moment.centre}
+        remember[TROUBLE] = self.trouble
         if not moment.centre:
             remember[JUDGED] = str(now_ns)
         entries += self._digest(now_ns, remember)
@@ -177,6 +176,20 @@ class Watching:
             self._forgot_ns = now_ns
             self.outbox.forget(now_ns)
         return news
+
+    def _take_up(self) -> None:
+        """Go on by what the files say now."""
+        settings, heartbeat = self.settings, self._beats.heartbeat
+        self.core.rules = settings.rules
+        self.planned.always_on = settings.always_on
+        self._sighted, self._read_ns, self._silent_day = self._reader(), 0, ""
+        self.outbox.per_minute, self.outbox.paper = settings.per_minute, self._paper()
+        self._sender.addresses = self._instructions.addresses
+        if settings.heartbeat != heartbeat:
+            self._beats.stop()
+            self._beats = Beats(settings.heartbeat)
+            if self._is_running:
+                self._beats.start()
 
     # ---- what comes in
 
@@ -191,13 +204,13 @@ class Watching:
             self.planned.adopt(self.core.memory.links)
         if self.planned.is_new:
             self.core.plan(self.planned.things())
-            self.outbox.paper = paper(self.voice, self._addresses)
+            self.outbox.paper = self._paper()
             self._read_ns = 0
 
     def _subscribed(self, event: Subscribed) -> None:
         away_ns = self._away_ns if event.away_s is None else ns(event.away_s)
         self.core.subscribed(away_ns)
-        if away_ns > ns(self.settings.rules.together) and int(self.journal.known(LOOKED) or 0):
+        if away_ns > ns(self.settings.rules.together) and self.journal.looked_ns():
             self._settle_until_ns = time.time_ns() + ns(self.settings.rules.settle)
 
     def _read(self, now_ns: int) -> None:
@@ -270,9 +283,9 @@ class Watching:
 
     def _entries(self, news: News) -> Iterable[Entry]:
         urgency = "info" if news.what == "recovered" else "warning" if news.case.kind == "device" else "critical"
-        line = self.voice.line(news)
+        line = self.voice.linked(news)
         gather_ns = ns(self.settings.gather)
-        for address, due_ns in self._routing.recipients(news, self.planned.zone):
+        for address, due_ns in self._instructions.routing.recipients(news, self.planned.zone):
             yield Entry(address, news.case.id, news.what, urgency, line, due_ns + gather_ns)
 
     def _digest(self, now_ns: int, remember: dict[str, str]) -> list[Entry]:
@@ -291,7 +304,7 @@ class Watching:
         now = {name: track.now for name, track in memory.tracks.items()}
         title = self.voice.word("digest_title", day=f"{datetime.combine(today, datetime.min.time()):%m-%d}")
         found = []
-        for address, counties in self._routing.digests().items():
+        for address, counties in self._instructions.routing.digests().items():
             lines = self.voice.digest(memory.cases.values(), now, counties, now_ns)
             if self.trouble:
                 lines.append(f"{self.voice.word('trouble')}: {self.trouble}")

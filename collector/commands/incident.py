@@ -15,7 +15,7 @@ from collector.watch.journal import Journal
 from collector.watch.texts import Names, Voice
 from collector.watch.types import Incident
 from collector.whoami import operator
-from collector.words import word
+from collector.words import Language, word
 from contract.command_line import fail, one_line_errors
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ app = typer.Typer(no_args_is_help=True, help="Incidents: what santong watch foun
 Name = Annotated[str, typer.Argument(metavar="ID", help="The incident's number, as messages have it.")]
 By = Annotated[str, typer.Option("--by", help="Your name; else that of your login.")]
 _DAY_NS = 86_400 * 10**9
+_IDLE_NS = 300 * 10**9
 
 
 @app.callback()
@@ -46,6 +47,7 @@ def list_incidents(
     with one_line_errors():
         journal = Journal(data)
         found = journal.incidents(open_only=not days, since_ns=time.time_ns() - int(days * _DAY_NS))
+        _say_trouble(journal, language, place)
     if as_json_:
         typer.echo(json.dumps([as_json(one, place) for one in found], ensure_ascii=False, indent=2))
     elif found:
@@ -53,6 +55,15 @@ def list_incidents(
     else:
         typer.echo(word("no_incidents", language))
     raise typer.Exit(1 if any(one.closed_ns is None for one in found) else 0)
+
+
+def _say_trouble(journal: Journal, language: Language, zone: ZoneInfo) -> None:
+    """Say on stderr what of watch itself does not work: what is listed may then not be all."""
+    if trouble := journal.trouble():
+        typer.echo(f"{word('trouble', language)}: {trouble}", err=True)
+    looked_ns = journal.looked_ns()
+    if time.time_ns() - looked_ns > _IDLE_NS and looked_ns:
+        typer.echo(word("watch_idle", language).format(since=_clock(looked_ns, zone)), err=True)
 
 
 @app.command()

@@ -32,10 +32,11 @@ from collector.up import store_url
 from collector.watch.types import State
 from collector.words import word
 from contract.broker import BrokerSettings, BrokerUrl
-from contract.command_line import fail, one_line_errors
+from contract.command_line import one_line_errors
 from contract.settings import load
 
 if TYPE_CHECKING:
+    from collector.channels.service import Address
     from collector.store.base import Store
     from collector.watching import Watching
 
@@ -108,21 +109,25 @@ def watch(
 def _made(
     settings: _Connections, data: Path, calendars: Path | None, targets: Path | None, notify: list[str] | None
 ) -> "tuple[Watching, Store]":
+    from collector.instructed import Instructions  # noqa: PLC0415
     from collector.targets.load import SHIPPED  # noqa: PLC0415  loads YAML
     from collector.targets.load import load as load_targets  # noqa: PLC0415
     from collector.titles import FOLDER  # noqa: PLC0415
-    from collector.watching import Sources, Watching, settings_in  # noqa: PLC0415
+    from collector.watching import Sources, Watching  # noqa: PLC0415
 
-    given = settings_in(settings.data)
-    addresses, mistakes = addresses_of(notify, settings.data)
-    if mistakes:
-        fail(mistakes)
+    def addresses() -> "list[Address]":
+        found, mistakes = addresses_of(notify, settings.data)
+        if mistakes:
+            raise mistakes
+        return found
+
+    instructions = Instructions(settings.data, addresses)
     programme = load_targets(targets or SHIPPED, [FOLDER] if FOLDER.is_dir() else [])
     opened = open_store(settings.store or store_url(settings.data))
     broker = settings.broker if settings.broker.url is not _NO_BROKER else None
     if broker is None:
         logging.getLogger("santong.watch").warning("no broker: what agents say of themselves is not heard (--broker)")
-    return Watching(data, given, Sources(opened, broker, programme.targets, calendars), addresses), opened
+    return Watching(data, Sources(opened, broker, programme.targets, calendars), instructions), opened
 
 
 def _copied(data: Path, parts: ExitStack) -> Path:

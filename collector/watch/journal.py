@@ -26,6 +26,7 @@ from contract.errors import SantongError
 
 FILE = "watch.sqlite"
 LOOKED, EVERY, CENTRE, JUDGED = _PULSE = "looked_ns", "every_ns", "centre", "judged_ns"
+TROUBLE = "trouble"  # what of watch itself did not work at its last look
 _BUSY_S = 10.0
 _VERSION = 1
 _SCHEMA = """
@@ -135,6 +136,14 @@ class Journal:
         """Return one incident; JournalError when there is none of that id."""
         with self._read() as connection:
             return _with(self._case_of(connection, name), self._said(connection, name))
+
+    def looked_ns(self) -> int:
+        """Return when watch looked last (unix ns), 0: never; what is older than some minutes is not how it is now."""
+        return int(self.known(LOOKED) or 0)
+
+    def trouble(self) -> str:
+        """Return what of watch itself did not work when it looked last, "" nothing."""
+        return self.known(TROUBLE)
 
     def messages(self, most: int = 50) -> list[dict[str, object]]:
         """Return the newest messages, with what became of them."""

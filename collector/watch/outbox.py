@@ -56,7 +56,7 @@ class Outbox:
     """The outbox of a journal. `compose` and `next` from one thread; `add` with a step, by the journal's `commit`."""
 
     def __init__(self, journal: Journal, paper: Paper, per_minute: int) -> None:
-        self._journal, self.paper, self._per_minute = journal, paper, per_minute
+        self._journal, self.paper, self.per_minute = journal, paper, per_minute
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Write down what is to be told beside any step."""
@@ -119,7 +119,7 @@ class Outbox:
                 " AND number = (SELECT min(number) FROM message WHERE address = m.address AND done_ns IS NULL)"
                 " AND (SELECT count(*) FROM message WHERE address = m.address AND begun_ns > ?) < ?"
                 " ORDER BY next_ns, number LIMIT 1",
-                (now_ns, now_ns - _MINUTE_NS, self._per_minute),
+                (now_ns, now_ns - _MINUTE_NS, self.per_minute),
             ).fetchone()
             if row is None:
                 return None

@@ -27,6 +27,7 @@ from contract.settings import POSITIVE, Seconds
 FILE = "watch.toml"
 Kind = Literal["device", "site", "operator", "fault", "silent", "centre"]
 Severity = Literal["info", "warning", "critical"]
+_LONGEST_URL = 150  # characters: the link stands below each incident
 _CLOCK = r"([01]?\d|2[0-3]):([0-5]\d)"
 
 
@@ -75,6 +76,21 @@ class Quiet(str):
         return int((over if over > now else over + timedelta(days=1)).timestamp()) * SECOND_NS
 
 
+class Board(str):
+    """Where people open the board, `https://board.example.org`; empty: messages have no links."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return it without a slash at its end; ValueError says how one is written."""
+        if text and not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s?#]*)?", text):
+            raise ValueError(f"{text!r} is no address such as https://board.example.org")
+        if len(text) > _LONGEST_URL:
+            raise ValueError(f"is longer than {_LONGEST_URL} characters")
+        return cls(text.rstrip("/"))
+
+
 class Route(NamedTuple):
     """Who is told of the incidents that fit."""
 
@@ -114,11 +130,12 @@ class WatchSettings(NamedTuple):
     """
     The file: how often watch looks, and how often it asks the store.
 
-    `always_on` are roles that are alerted when they are off, `faults` severities that are; `gather` is how long news
-    wait for others that belong into the same message.
+    `board` is where people open it: messages link to it. `always_on` are roles that are alerted when they are off,
+    `faults` severities that are; `gather` is how long news wait for others that go into the same message.
     """
 
     language: Literal["zh", "en"] = "zh"
+    board: Board = Board("")
     every: Annotated[Seconds, POSITIVE] = Seconds(15)
     read: Annotated[Seconds, POSITIVE] = Seconds(60)
     always_on: tuple[str, ...] = ("access-point", "gateway", "switch", "controller")

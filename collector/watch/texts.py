@@ -45,11 +45,12 @@ class Names(NamedTuple):
 
 
 class Voice(NamedTuple):
-    """In which language, with which names, and in whose time people are told."""
+    """In which language, with which names, in whose time people are told, and where the board is, "" nobody knows."""
 
     language: Language = "zh"
     names: Names = Names()
     zone: ZoneInfo = ZoneInfo("Asia/Shanghai")
+    board: str = ""
 
     def word(self, key: str, **parts: object) -> str:
         """Return a word of the screens, filled in."""
@@ -93,6 +94,14 @@ class Voice(NamedTuple):
             how = _ENDINGS.get(case.ended)
             text = self.word("told_ended", how=self.word(how), **parts) if how else self.word("told_over", **parts)
         return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+    def link(self, case: Case) -> str:
+        """Return where an incident is acknowledged, noted and closed on the board; "" nobody knows the board."""
+        return f"{self.board}/incident/{case.id}" if self.board else ""
+
+    def linked(self, news: News) -> str:
+        """Return what is told of an incident, with its link in a line below."""
+        return "\n".join(filter(None, (self.line(news), self.link(news.case))))
 
     def where(self, case: Case) -> str:
         """Return what an incident is about."""
@@ -160,7 +169,8 @@ class Voice(NamedTuple):
             number = sum(county in _counties(case) for case in some)
             quiet = sum(_county(device) == county for device in silent)
             lines.append(self.word("digest_county", county=county, open=number, silent=quiet))
-        lines += [self.line(News(OPENED, case, at_ns)) for case in some]
+        # The link stands in the same line: what does not fit into a message is counted by lines.
+        lines += [f"{self.line(News(OPENED, case, at_ns))} {self.link(case)}".rstrip() for case in some]
         return lines if some else [*lines, self.word("none_open")]
 
 

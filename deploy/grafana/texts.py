@@ -245,13 +245,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "stores_nothing": ("✘ 不入库", "✘ stores nothing"),
     "late_marks": ("补传的设备（每段时间）", "Devices that came late"),
     "centre_note": (
-        "本页只说数据中心自身。处理器、内存、隔离、计数由收集程序每分钟写入一次（`centre`）；另有 `/metrics` "
-        "供 Prometheus 使用。"
-        "学校与设备的告警由 santong watch 发出，不在这里。",
+        "本页只说数据中心自身。处理器、内存、隔离、计数由收集程序每分钟写入一次（`centre`）；"
+        "`santong collect --metrics` 以同样的数字供 Prometheus 使用。学校与设备的告警由 santong watch 发出，不在这里。",
         "This page is about the centre alone. Processor, memory, quarantine and counts are written by the "
-        "collector once a "
-        "minute (`centre`); `/metrics` has the same for Prometheus. Alerts about schools and devices come from "
-        "santong watch, not from here.",
+        "collector once a minute (`centre`); `santong collect --metrics` has the same for Prometheus. Alerts about "
+        "schools and devices come from santong watch, not from here.",
     ),
     "city_note": (
         "结果来自每晚判定的日（`availability`）；当天的要到次日才有。名称来自台账。正式结论以报告为准：`santong re"

@@ -10,15 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from collector.metering import Meter, families_of
+from collector.metering import METRICS, Meter, families_of
 from collector.metrics import TYPE, Family, as_text
 from collector.pipeline import Collector
 from collector.quarantine import Quarantine
 from collector.store.sqlite import SqliteStore
 from contract.broker import BrokerSettings, BrokerUrl
 from contract.errors import ConfigError
+from contract.measurements import TABLE
 from tests.collector.api.conftest import PASSWORD, Served
 from tests.collector.web import ask, basic
+from tests.deploy.grafana import dashboards, targets
 from tests.processes import CollectProcess
 from tests.services import Mosquitto, free_port
 
@@ -92,8 +94,9 @@ def test_a_collector_has_its_own(tmp_path: Path, mosquitto: Mosquitto) -> None:
     """`santong collect --metrics`: counters of this very process, over HTTP, on this machine alone; then it ends."""
     store = SqliteStore(tmp_path / "santong.sqlite")
     store.prepare()
-    collector = Collector(BrokerSettings(BrokerUrl.parse(mosquitto.url)), store, Quarantine(tmp_path))
-    meter = Meter("0", lambda: families_of(collector))
+    quarantine = Quarantine(tmp_path)
+    collector = Collector(BrokerSettings(BrokerUrl.parse(mosquitto.url)), store, quarantine)
+    meter = Meter("0", lambda: families_of(collector, quarantine))
     assert meter.url.startswith("http://127.0.0.1:")
     with urllib.request.urlopen(meter.url, timeout=10) as answer:  # noqa: S310  our own loopback address
         text = answer.read().decode()
@@ -102,12 +105,32 @@ def test_a_collector_has_its_own(tmp_path: Path, mosquitto: Mosquitto) -> None:
     found = parsed(text)
     for name in collector.counters()._fields:
         assert found[f"santong_collector_{name}_total"] == {(): 0}
+    for name in ("waiting_batches", "in_trouble", "quarantined_total"):
+        assert found[f"santong_collector_{name}"] == {(): 0}
+    assert found["santong_collector_cpu_seconds_total"][()] > 0
+    assert found["santong_collector_resident_memory_bytes"][()] > 10e6
+    assert found.keys() == {f"santong_collector_{name}" for name, _ in METRICS.values()}
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(meter.url.replace("/metrics", "/"), timeout=10)  # noqa: S310
     meter.stop()
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(meter.url, timeout=10)  # noqa: S310
     store.close()
+
+
+def test_every_figure_of_a_collector_has_its_metric() -> None:
+    """Whatever field of `centre` the dashboard asks for, and each that there is, Prometheus can read as well."""
+    fields = {field.name for field in TABLE["centre"].fields}
+    asked: set[str] = set()
+    for board in dashboards().values():
+        for target in targets("centre", board):
+            if '"centre"' in target.text:
+                asked |= {name for name in re.findall(r'"(\w+)"', target.text) if name in fields}
+    assert asked >= {"stored_lines", "quarantine", "waiting", "dropped", "cpu_seconds", "rss_bytes", "trouble"}
+    assert fields <= METRICS.keys()
+    told = (Path(__file__).parents[3] / "docs/api.md").read_text(encoding="utf-8")
+    for field in fields:
+        assert METRICS[field][0] in told, f"docs/api.md does not tell of {METRICS[field][0]}"
 
 
 def test_the_command_has_them_where_it_is_asked_to(tmp_path: Path, mosquitto: Mosquitto) -> None:

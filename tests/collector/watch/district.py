@@ -10,7 +10,7 @@ A roster, a store with evidence of this minute, agents' words in a real broker, 
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -57,21 +57,40 @@ at = ""
 """
 
 
-def presence(device: str, *, wan: int = 1) -> bytes:
-    """Return the line of a presence of this minute."""
-    now_ns = time.time_ns()
+def presence(device: str, *, wan: int = 1, ago_s: int = 0) -> bytes:
+    """Return the line of a presence of this minute, or of an earlier one."""
+    at_ns = time.time_ns() - ago_s * 10**9
     fields: dict[str, Value] = {"boot": "b", "uptime_s": 600.0, "asleep_s": 0.0, "lan": 1, "wan": wan, "broker": 1}
-    line = encode_stored("presence", {}, fields, now_ns - now_ns % (60 * 10**9))
-    return b"presence" + identity_tags(device, device, name_agent=False) + line[len("presence") :] + b"\n"
+    return stored("presence", device, {}, fields, at_ns - at_ns % (60 * 10**9))
+
+
+def fault(device: str, code: str, *, is_active: bool) -> bytes:
+    """Return the line of a critical fault that begins or ends now."""
+    fields: dict[str, Value] = {"active": int(is_active), "severity": "critical"}
+    return stored("fault", device, {"code": code}, fields, time.time_ns())
+
+
+def stored(measurement: str, device: str, tags: Mapping[str, str], fields: Mapping[str, Value], at_ns: int) -> bytes:
+    """Return a line as the centre stores it."""
+    line = encode_stored(measurement, tags, fields, at_ns)
+    identity = identity_tags(device, device, name_agent=False)
+    return measurement.encode() + identity + line[len(measurement) :] + b"\n"
 
 
 class District:
-    """Schools with a gateway and a class; all of one operator but each third, which has another."""
+    """Schools with a gateway and a class, in turn of counties; all of one operator but each third, of another."""
 
-    def __init__(self, data: Path, broker: Mosquitto, schools: int = 3, settings: str = SETTINGS) -> None:
+    def __init__(
+        self,
+        data: Path,
+        broker: Mosquitto,
+        schools: int = 3,
+        settings: str = SETTINGS,
+        counties: tuple[str, ...] = ("441802",),
+    ) -> None:
         self.data, self.broker = data, broker
         data.mkdir(parents=True, exist_ok=True)
-        self.sites = [f"441802-{3000 + number}" for number in range(schools)]
+        self.sites = [f"{counties[number % len(counties)]}-{3000 + number}" for number in range(schools)]
         self.agents = [f"{site}.{place}" for site in self.sites for place in ("gw", "c1")]
         self.cut_off: set[str] = set()
         self.no_internet: set[str] = set()
@@ -88,10 +107,10 @@ class District:
         for number, site in enumerate(self.sites):
             operator = "operator-b" if number % 3 == 2 else "operator-a"
             sites.append(f"{site},School {number},school,{operator},on duty,000")
-        devices = ["device,role,class_name,valid_from"]
+        devices = ["device,role,class_name,profile,valid_from"]
         for agent in self.agents:
             role, name = ("gateway", "") if agent.endswith("gw") else ("classroom", "Class 1")
-            devices.append(f"{agent},{role},{name},2025-09-01")
+            devices.append(f"{agent},{role},{name},generic-linux,2025-09-01")
         for file, lines in (("sites.csv", sites), ("devices.csv", devices)):
             (self.data / file).write_text("\n".join(lines) + "\n", encoding="utf-8")
         reading = read([self.data / "sites.csv", self.data / "devices.csv"])
@@ -158,6 +177,11 @@ class District:
         with self._lock:
             self.cut_off.update(self.of(*sites))
         self.say("offline", self.of(*sites))
+
+    def write(self, line: bytes) -> None:
+        """Write a line of evidence."""
+        with self._lock:
+            self.store.write(Retention.EVIDENCE, line)
 
     def mend(self, *sites: str) -> None:
         """Let their agents be back."""

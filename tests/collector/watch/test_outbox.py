@@ -118,3 +118,13 @@ def test_urgency_is_that_of_the_worst(outbox: Outbox) -> None:
     outbox.compose(NOW_NS)
     message = outbox.next(NOW_NS)
     assert message and message.urgency == "critical"
+
+
+def test_a_link_stays_with_its_incident() -> None:
+    """However many messages a flood is parted into, no incident is in one and its link in the next."""
+    found = pieces([f"[{number}] opened\nhttps://board/incident/{number}" for number in range(60)], ROOM, PAPER.rest)
+    assert len(found) > 2
+    for piece in found:
+        lines = [line for line in "\n".join(piece).split("\n") if not line.startswith("and ")]
+        assert len("\n".join(piece).encode()) <= ROOM
+        assert [line.rpartition("/")[2] for line in lines[1::2]] == [line[1:].partition("]")[0] for line in lines[::2]]

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from collector.watch.memory import ESCALATED, OPENED, Case, News
-from collector.watch.routes import Quiet, Route, Routing, WatchSettings
+from collector.watch.routes import Board, Quiet, Route, Routing, WatchSettings
 from collector.watch.rules import SECOND_NS
 from contract.errors import ConfigError
 
@@ -102,3 +102,15 @@ def test_an_address_that_there_is_not_is_a_mistake_and_all_are_named() -> None:
         Routing(WatchSettings(route=routes), ADDRESSES)
     assert [problem.path for problem in found.value.problems] == ["route[0].to", "route[1].escalate_to"]
     assert "did you mean wecombot#00000001" in str(found.value)
+
+
+def test_the_boards_address_is_one_that_a_link_can_be_made_of() -> None:
+    """Of http or https, without a user, a query or a part of a page; a slash at its end makes no difference."""
+    assert Board.parse("https://board.example.org/") == Board.parse("https://board.example.org")
+    assert Board.parse("http://10.0.0.5:8080/santong") == "http://10.0.0.5:8080/santong"
+    assert Board.parse("") == ""
+    for text in ("board.example.org", "ftp://board", "https://", "https://a b", "https://u:p@board", "https://board?x"):
+        with pytest.raises(ValueError, match="is no address such as"):
+            Board.parse(text)
+    with pytest.raises(ValueError, match="longer than"):
+        Board.parse("https://board.example.org/" + "x" * 200)

@@ -93,3 +93,21 @@ def test_no_line_is_endless() -> None:
     """A name of a thousand letters does not push everything else out of a message."""
     long = Voice("en", NAMES._replace(sites={SITE: "x" * 1000}))
     assert len(long.line(News(OPENED, case("site"), T0))) == 300
+
+
+def test_an_incident_links_to_the_board_where_one_is_known() -> None:
+    """Whoever gets it acknowledges, notes and closes with a click; without a board's address there is no link."""
+    there = EN._replace(board="https://board.example.org/santong")
+    for what in (OPENED, ESCALATED, RECOVERED):
+        news = News(what, case("site"), T0)
+        assert there.linked(news).split("\n") == [EN.line(news), "https://board.example.org/santong/incident/12"]
+        assert EN.linked(news) == EN.line(news)
+    (found,) = [line for line in there.digest([case("site")], {}, frozenset(), T0) if line.startswith("[12]")]
+    assert found.endswith(" https://board.example.org/santong/incident/12")
+
+
+def test_a_link_is_whole_however_long_the_line_is() -> None:
+    """The line is cut short, the address below it is not."""
+    long = Voice("en", NAMES._replace(sites={SITE: "x" * 1000}), board="https://board.example.org")
+    line, _, link = long.linked(News(OPENED, case("site"), T0)).partition("\n")
+    assert (len(line), link) == (300, "https://board.example.org/incident/12")

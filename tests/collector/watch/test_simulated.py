@@ -1,0 +1,79 @@
+"""What people are told of a simulated district, by the shipped rules and in hours of its own."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.collector.channels.receivers import Web, web
+from tests.collector.watch.pretended import Pretended
+from tests.collector.watch.test_properties import MEMORY
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Return a folder in memory, where there is one: thousands of looks, none of which has to survive a power cut."""
+    with TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Web]:
+    """Run somebody who gets messages."""
+    with web() as server:
+        yield server
+
+
+def test_a_school_uplink_cut_is_one_message_and_its_recovery_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, receiver: Web
+) -> None:
+    """
+    Of a school with a gateway, and of one whose classes alone are heard; a cut shorter than the hold-down is none.
+
+    Meanwhile the others live: classes are switched on and off, fall asleep, and nobody is told.
+    """
+    district = Pretended(folder, monkeypatch, receiver, schools=12, devices_each=10)
+    first, second, third = district.with_gateway[0], district.without_gateway[0], district.with_gateway[1]
+    district.cut(first, 63, 88)
+    district.cut(second, 125, 150)
+    district.cut(third, 63, 65)
+    district.live(175)
+    district.shut()
+    assert len(district.told) == 4, district.told
+    for site, opened, recovered in ((first, *district.told[:2]), (second, *district.told[2:])):
+        where = f"{district.name(site)} {site}, "
+        assert re.match(rf"\[\d\] site cut off: {where}", opened)
+        minutes = re.match(rf"\[\d\] recovered: site cut off, {where}.*, (\d+) service minutes lost", recovered)
+        assert minutes and abs(int(minutes[1]) - 25) <= 5
+
+
+def test_an_operators_cut_over_thirty_schools_is_one_message_and_its_recovery_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, receiver: Web
+) -> None:
+    """Whatever the schools are like: with a gateway or without, with most classes on or few."""
+    district = Pretended(folder, monkeypatch, receiver, schools=66)
+    for place in district.world.places[::2][:30]:
+        assert place.operator == "operator-a"
+        district.cut(place.id, 63, 88)
+    district.live(110)
+    district.shut()
+    opened, recovered = district.told
+    sites = re.match(r"\[\d+\] operator's cut: operator operator-a, (\d+) sites, ", opened)
+    assert sites and 5 <= int(sites[1]) <= 30
+    assert re.match(r"\[\d+\] recovered: operator's cut, operator operator-a, \d+ sites, .* 2\d service min", recovered)
+
+
+def test_two_thousand_flaps_are_a_bounded_number_of_messages(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, receiver: Web
+) -> None:
+    """A line that is away for 20 s of each 40 s, for 22 hours, is told as one that flaps, and not hour by hour."""
+    district = Pretended(folder, monkeypatch, receiver, schools=3)
+    site = district.with_gateway[0]
+    for number in range(2000):
+        district.cut(site, 60 + number * 40 / 60, 60 + (number * 40 + 20) / 60)
+    district.live(60 + 2000 * 40 / 60 + 150, look=60_000)
+    district.shut()
+    assert 1 <= len(district.told) <= 20, district.told
+    assert all(site in line for line in district.told)
