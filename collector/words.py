@@ -541,7 +541,7 @@ OWN: dict[str, tuple[str, str]] = {
     ),
     "watch_looked": ("{devices} 台设备，{open} 个未结束的事件", "{devices} devices, {open} incidents open"),
     "watch_idle": (
-        "watch 自 {since} 起没有运行：其后的情况未知",
+        "值守程序自 {since} 起没有运行：其后的情况未知",
         "watch has not looked since {since}: what came afterwards is not known",
     ),
     "watch_would_send": ("将发送至 {address}", "would be sent to {address}"),
