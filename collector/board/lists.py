@@ -233,12 +233,11 @@ def disputes(view: View) -> Sections:
     ]  # fmt: skip
     heads = [eyes.say(key) for key in ("number", "kind", "where", "period", "reason", "proposed_by", "state")]
     body = table("dispute-table", heads, rows, eyes.say("no_disputes"))
-    actions = H('<p class="actions">{}{}</p>').format(
-        link("/file?kind=closure", eyes.say("file_closure"), "button"),
-        link("/file?kind=dispute", eyes.say("file_dispute"), "button"),
-    )
     return [
-        ("disputes", card("disputes", eyes.say("disputes_and_closures"), actions + body, "wide", f"{len(found):,}"))
+        (
+            "disputes",
+            card("disputes", eyes.say("disputes_and_closures"), view.forms() + body, "wide", f"{len(found):,}"),
+        )
     ]
 
 

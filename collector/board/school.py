@@ -88,10 +88,7 @@ def _head(view: View, site: Site, rooms: list[Rooms]) -> Markup:
         (eyes.say("today"), " · ".join(filter(None, (kind, title)))),
         (eyes.say("service_hours"), hours or eyes.say("none_today")),
     ))  # fmt: skip
-    actions = H('<p class="actions">{}{}</p>').format(
-        link(f"/file?kind=closure&site={site.id}", eyes.say("file_closure"), "button"),
-        link(f"/file?kind=dispute&site={site.id}", eyes.say("file_dispute"), "button"),
-    )
+    actions = view.forms(f"&site={site.id}")
     return card("head", site.name or site.id, H("{}{}{}").format(numbers(counts, eyes), facts, actions), "wide")
 
 
@@ -198,10 +195,7 @@ def _device_head(view: View, known: Device, at: Site, newest: Newest) -> Markup:
         (eyes.say("last_seen"), _heard(newest, eyes)),
         (eyes.say("uptime"), _uptime(newest, eyes) if now.state is State.WORKING else ""),
     ))  # fmt: skip
-    actions = H('<p class="actions">{}{}</p>').format(
-        link(f"/file?kind=closure&device={known.id}", eyes.say("file_closure"), "button"),
-        link(f"/file?kind=dispute&device={known.id}", eyes.say("file_dispute"), "button"),
-    )
+    actions = view.forms(f"&device={known.id}")
     state = H('<div class="bigstate" id="device-state">{}</div>').format(badge(now, eyes))
     return card("head", title, H("{}{}{}").format(state, facts, actions), "wide")
 

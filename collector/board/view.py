@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from collector.access.types import Action, Who, may
+from collector.access.types import TABLE, Action, Who, may
 from collector.board.detail import NOTHING, SiteDetail
-from collector.board.draw import Eyes, H, device_link, join, site_link
+from collector.board.draw import Eyes, H, device_link, join, link, site_link
 from collector.board.model import NOBODY, Picture, Rest, SiteNow
 from collector.roster.columns import COUNTIES
 from collector.roster.schema import Device, Site
@@ -36,6 +36,16 @@ class View(NamedTuple):
         if "-" not in place:
             return may(self.who, Action.VIEW, place) or county_of(self.who.site) == place
         return may(self.who, Action.VIEW, county_of(place), site_of(place))
+
+    def forms(self, query: str = "") -> Markup:
+        """Return links to the forms that are somebody's to use, for a place that a query names."""
+        ways = ((Action.CLOSE, "closure", "file_closure"), (Action.PROPOSE, "dispute", "file_dispute"))
+        links = [
+            link(f"/file?kind={kind}{query}", self.eyes.say(key), "button")
+            for action, kind, key in ways
+            if action in TABLE[self.who.role]
+        ]
+        return H('<p class="actions">{}</p>').format(join(links)) if links else H("")
 
     @property
     def is_whole(self) -> bool:
