@@ -72,6 +72,7 @@ BOARD: dict[str, tuple[str, str]] = {
     "notes": ("处理记录", "notes"),
     "no_notes": ("尚无记录", "nothing was noted yet"),
     "the_centre": ("中心", "the centre"),
+    "what_to_do": ("处理", "what to do"),
     "take_on": ("我来处理", "I look after it"),
     "write_note": ("记录", "note"),
     "end_incident": ("关闭事件", "close it"),

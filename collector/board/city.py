@@ -104,14 +104,9 @@ def _worst(view: View, sites: list[SiteNow]) -> Markup:
         )
         for one in some[:_WORST]
     ]
-    note = _of_all(view, len(rows), len(some))
+    note = view.of_all(len(rows), len(some))
     return card("worst", eyes.say("worst_sites"), table("worst-table", heads, rows, eyes.say("nothing_to_look_at")),
                 note=note)  # fmt: skip
-
-
-def _of_all(view: View, shown: int, total: int) -> str:
-    """Return how many are shown, where these are not all."""
-    return view.eyes.say("of_sites").format(shown=shown, all=total) if shown < total else ""
 
 
 def _more(view: View, sites: list[SiteNow], county: str) -> Markup:

@@ -155,6 +155,7 @@ def incident_form(counter: Counter, desk: Desk, incident: Incident) -> None:
 def _buttons(counter: Counter, asked: str, do: Callable[[Any, str, str], Any], ways: dict[str, Any]) -> None:
     """Put down a name, a text and a button for each thing that can be done; what comes of it is said below."""
     with ui.element("div").classes("board form"), ui.element("section").classes("card"):
+        ui.html(f"<h2>{counter.say('what_to_do')}</h2>", sanitize=False)
         by = counter.name_field()
         text = ui.input(counter.say(asked)).props('outlined dense data-field="text"')
         said = ui.label().classes("said").props('id="said"')

@@ -23,7 +23,7 @@ def open_ones(view: View, found: list[Incident]) -> Markup:
         )
         for one in found[:_MOST]
     ]  # fmt: skip
-    note = eyes.say("of_sites").format(shown=len(rows), all=len(found)) if found else ""
+    note = view.of_all(len(rows), len(found))
     body = table("incident-table", heads, rows, eyes.say("none_open"))
     return card("incidents", eyes.say("open_incidents"), body, note=note)
 
@@ -99,7 +99,7 @@ def _devices(view: View, one: Incident) -> Markup:
     body = H('<ul class="places">{}</ul>').format(
         join(H("<li>{}</li>").format(view.place(device)) for device in seen[:_MOST_DEVICES])
     )
-    note = view.eyes.say("of_sites").format(shown=min(len(seen), _MOST_DEVICES), all=len(one.devices))
+    note = view.of_all(min(len(seen), _MOST_DEVICES), len(one.devices)) or f"{len(one.devices):,}"
     return card("devices", view.eyes.say("devices"), body, "wide", note)
 
 

@@ -37,6 +37,10 @@ class View(NamedTuple):
             return may(self.who, Action.VIEW, place) or county_of(self.who.site) == place
         return may(self.who, Action.VIEW, county_of(place), site_of(place))
 
+    def of_all(self, shown: int, total: int) -> str:
+        """Return how many are shown, where these are not all."""
+        return self.eyes.say("of_sites").format(shown=f"{shown:,}", all=f"{total:,}") if shown < total else ""
+
     def forms(self, query: str = "") -> Markup:
         """Return links to the forms that are somebody's to use, for a place that a query names."""
         ways = ((Action.CLOSE, "closure", "file_closure"), (Action.PROPOSE, "dispute", "file_dispute"))
