@@ -26,7 +26,7 @@ from collector.access.users import User, Users
 COOKIE = "santong_session"
 _SEEN_S = 300.0  # a password that was right is not hashed again for so long
 _MOST_SEEN = 1000
-_LOCAL, _NO_SESSION = "local", ("proxy", "password")  # what stands for a session where there is none
+_LOCAL = "local"  # what stands for a session on this machine
 _HASHES_AT_ONCE = 2  # each takes 32 MiB and a core
 
 
@@ -109,13 +109,16 @@ class Gate:
             return False
         if found.session == _LOCAL:
             return True
+        user = self.users.every().get(found.who.name)
+        if user is None or user.who != found.who:
+            return False
         way, _, name = found.session.partition(":")
-        if way in _NO_SESSION:
-            user = self.users.every().get(name)
-        else:
-            session = self.session_of(asked)
-            user = self._user_of(session) if session else None
-        return user is not None and user.who == found.who
+        if way == "proxy":
+            return True
+        if way == "password":
+            return name.partition(":")[0] == str(user.generation)
+        session = self.session_of(asked)
+        return session is not None and self._user_of(session) == user
 
     def session_of(self, asked: Asked) -> Session | None:
         """Return the session of a request's cookie, None without any that holds."""
@@ -185,7 +188,7 @@ class Gate:
         user = self.users.every().get(name)
         trace = self._sessions.trace(f"{name}:{user.password if user else ''}:{password}")
         if user and self._seen.get(trace, 0.0) > self._clock():
-            return Found(user.who, address, f"password:{name}")
+            return Found(user.who, address, f"password:{user.generation}:{name}")
         user, wait_s = self._checked(name, password, address)
         if user is None:
             return Found(
@@ -193,7 +196,7 @@ class Gate:
             )
         self._note_once(user.who, address, "by password, without a session")
         self._see(trace)
-        return Found(user.who, address, f"password:{name}")
+        return Found(user.who, address, f"password:{user.generation}:{name}")
 
     def _note_once(self, who: Who, address: str, text: str) -> None:
         """Write down who comes without a session: once in the time that a session would hold, not with each request."""
