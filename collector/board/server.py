@@ -18,7 +18,8 @@ from fastapi.responses import RedirectResponse
 from markupsafe import Markup
 from nicegui import Client, app, ui
 from nicegui.element import Element
-from starlette.middleware.base import RequestResponseEndpoint
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from collector.board import city, incidents, lists, school
 from collector.board.draw import H, colours, join
@@ -39,6 +40,12 @@ _POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' ws: wss:; "
     "frame-ancestors 'self'; base-uri 'self'; form-action 'self'"
 )
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+_LEFT = "No response returned."  # what starlette's middleware raises once a browser has gone away
 _WAYS = (
     ("/", "board_city"), ("/incidents", "board_incidents"), ("/hotspots", "board_hotspots"),
     ("/rollout", "board_rollout"), ("/check", "board_check"), ("/disputes", "board_disputes"),
@@ -312,7 +319,30 @@ def _back(request: Request, name: str, value: str) -> Response:
     return answer
 
 
-def application(source: Source, desk: Desk, settings: Settings, guest_of: GuestOf) -> FastAPI:
+class Guarded:
+    """The board with the headers of its pages, and without a word about those who left before they were answered."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand on what comes."""
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(raw=message["headers"])
+                for name, text in _HEADERS.items():
+                    headers[name] = text
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except RuntimeError as error:
+            if str(error) != _LEFT:
+                raise
+
+
+def application(source: Source, desk: Desk, settings: Settings, guest_of: GuestOf) -> ASGIApp:
     """
     Return the board as an application, to be served behind a door that lets people in.
 
@@ -321,14 +351,6 @@ def application(source: Source, desk: Desk, settings: Settings, guest_of: GuestO
     board = Board(source, desk, settings, guest_of)
     board.routes()
     outer = FastAPI(title="Santong", docs_url=None, redoc_url=None, openapi_url=None)
-
-    @outer.middleware("http")
-    async def _guard(request: Request, call_next: RequestResponseEndpoint) -> Response:
-        answer = await call_next(request)
-        answer.headers["Content-Security-Policy"] = _POLICY
-        answer.headers["X-Content-Type-Options"] = "nosniff"
-        answer.headers["Referrer-Policy"] = "same-origin"
-        return answer
 
     tasks: list[asyncio.Task[None]] = []
     app.on_startup(lambda: tasks.append(asyncio.get_running_loop().create_task(board.hub.run())))
@@ -340,4 +362,4 @@ def application(source: Source, desk: Desk, settings: Settings, guest_of: GuestO
         reconnect_timeout=30.0,
         language="zh-CN" if settings.language == "zh" else "en-US",
     )
-    return outer
+    return Guarded(outer)
