@@ -100,11 +100,15 @@ def scan(interface: str, deadline: Deadline) -> Heard:
 def _scan(interface: str, deadline: Deadline) -> tuple[Said, float]:
     """Return what iw said, and the seconds it took."""
     until = Deadline(min(deadline.left_s() * _SCANNING, _LONGEST_S))
+    was_busy = ""
     while True:
         begun = time.perf_counter()
         said = run(["iw", "dev", interface, "scan", "flush"], until)
+        if said.code is None and was_busy:  # the last try had no time of its own
+            said = said._replace(error=was_busy)
         if _BUSY not in said.error or until.left_s() <= _BUSY_S:
             return said, time.perf_counter() - begun
+        was_busy = said.error
         time.sleep(_BUSY_S)
 
 
@@ -117,6 +121,8 @@ def _heard(interface: str, said_in: tuple[Said, float], deadline: Deadline) -> H
         networks = list(iw.fresh(iw.parse(kept.out), took_s + 1))
         if networks:
             return Heard(networks, None)
+        if _BUSY in said.error:
+            raise Unable(explain(interface, said.error))
         raise Unable(f"iw does not come to the end of a scan with {interface} in {took_s:.0f} s")
     raise Unable(explain(interface, said.error))
 

@@ -159,7 +159,7 @@ def devices(view: View, state: str, county: str, page: int, size: int = 50) -> S
         if county in ("", site.county) and state in ("", view.picture.now[device.id].state)
     ]
     wanted.sort(key=lambda one: (one[0].since_ns or 1 << 62, one[1].id))
-    heads = [eyes.say(key) for key in ("where", "scope_county", "state", "model")]
+    heads = [eyes.say(key) for key in ("place", "scope_county", "state", "model")]
     rows = [
         (view.place(device), view.county(device.site.partition("-")[0]), badge(now, eyes), view.model(device.id))
         for now, device in wanted[page * size : (page + 1) * size]

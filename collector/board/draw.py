@@ -47,7 +47,7 @@ class Eyes(NamedTuple):
 
     def since(self, time_ns: int) -> str:
         """Return since when something is so, "" where nobody knows."""
-        return self.say("since_ago").format(time=self.clock(time_ns), ago=self.ago(time_ns)) if time_ns else ""
+        return self.say("since_time").format(time=self.clock(time_ns), ago=self.ago(time_ns)) if time_ns else ""
 
     def ago(self, time_ns: int) -> str:
         """Return how long ago something was."""
@@ -122,8 +122,10 @@ def badge(now: Now, eyes: Eyes, *, is_long: bool = True) -> Markup:
     if not is_long:
         return H('<span class="badge s-{}">{}{}</span>').format(now.state, shape(now.state), said)
     reason = why_text(now.why, eyes)
-    since = eyes.say("since_ago").format(time=eyes.clock(now.since_ns), ago=eyes.ago(now.since_ns))
-    rest = eyes.say("and").join(filter(None, (reason, since if now.since_ns else "")))
+    since = (
+        eyes.say("since_time").format(time=eyes.clock(now.since_ns), ago=eyes.ago(now.since_ns)) if now.since_ns else ""
+    )
+    rest = eyes.say("and").join(filter(None, (reason, since)))
     return H('<span class="badge s-{}">{}{}<span class="why">{}</span></span>').format(
         now.state, shape(now.state), said, rest
     )

@@ -15,7 +15,7 @@ _MOST, _MOST_LISTED, _MOST_DEVICES = 20, 200, 60
 def open_ones(view: View, found: list[Incident]) -> Markup:
     """Return open incidents, the newest first, as a card among others."""
     eyes = view.eyes
-    heads = [eyes.say(key) for key in ("since_when", "where", "reason", "devices", "minutes_lost", "taken_on_by")]
+    heads = [eyes.say(key) for key in ("since_when", "place", "reason", "devices", "minutes_lost", "taken_on_by")]
     rows = [
         (
             _way(one, eyes.clock(one.opened_ns)), where(view, one), why_text(one.why, eyes), f"{len(one.devices):,}",
@@ -24,7 +24,7 @@ def open_ones(view: View, found: list[Incident]) -> Markup:
         for one in found[:_MOST]
     ]  # fmt: skip
     note = view.of_all(len(rows), len(found))
-    body = table("incident-table", heads, rows, eyes.say("none_open"))
+    body = table("incident-table", heads, rows, eyes.say("no_open_incidents"))
     return card("incidents", eyes.say("open_incidents"), body, note=note)
 
 
@@ -32,10 +32,10 @@ def listing(view: View) -> Sections:
     """Return the incidents that are open, and those that ended lately."""
     eyes = view.eyes
     found = view.incidents()
-    keys = ("incident", "kind", "since_when", "where", "reason", "devices", "minutes_lost", "taken_on_by")
+    keys = ("incident", "kind", "since_when", "place", "reason", "devices", "minutes_lost", "taken_on_by")
     heads = [eyes.say(key) for key in keys]
     rows = [_row(view, one, eyes.clock(one.opened_ns)) for one in found[:_MOST_LISTED]]
-    body = table("open-table", heads, rows, eyes.say("none_open"))
+    body = table("open-table", heads, rows, eyes.say("no_open_incidents"))
     ended = view.ended()
     past = [
         _row(view, one, f"{eyes.clock(one.opened_ns)} – {eyes.clock(one.closed_ns or 0)}")
@@ -62,7 +62,7 @@ def incident(view: View, one: Incident) -> Sections:
         return [("nothing", H('<p class="empty big">{}</p>').format(view.eyes.say("no_such_place")))]
     eyes = view.eyes
     facts = [
-        ("where", where(view, one)),
+        ("place", where(view, one)),
         ("operator", one.operator),
         ("reason", why_text(one.why, eyes)),
         ("since_when", eyes.clock(one.opened_ns)),

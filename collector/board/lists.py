@@ -231,7 +231,7 @@ def disputes(view: View) -> Sections:
         )
         for one in found[:_MOST]
     ]  # fmt: skip
-    heads = [eyes.say(key) for key in ("number", "kind", "where", "period", "reason", "proposed_by", "state")]
+    heads = [eyes.say(key) for key in ("number", "kind", "place", "period", "reason", "proposed_by", "state")]
     body = table("dispute-table", heads, rows, eyes.say("no_disputes"))
     return [
         (
@@ -301,7 +301,7 @@ def search(view: View, text: str) -> Sections:
                          badge(view.picture.now[device.id], eyes, is_long=False), device.id))  # fmt: skip
         if len(rows) >= _MOST_FOUND:
             break
-    heads = [eyes.say(key) for key in ("where", "scope_county", "state", "id")]
+    heads = [eyes.say(key) for key in ("place", "scope_county", "state", "id")]
     note = eyes.say("first_ones").format(number=_MOST_FOUND) if len(rows) >= _MOST_FOUND else f"{len(rows):,}"
     body = table("found-table", heads, rows, eyes.say("found_nothing"))
     return [("found", card("found", f"{eyes.say('search')}: {text}", body, "wide", note))]

@@ -147,7 +147,7 @@ def show_log(
 
 def _table(users: list[User], language: Language) -> Table:
     table = Table(box=None)
-    for key in ("user", "role", "in_charge_of", "password", "user_changed"):
+    for key in ("user", "role", "where", "password", "user_changed"):
         table.add_column(word(key, language), overflow="fold")
     for one in users:
         password = "✓" if one.password else word("by_proxy_alone", language)

@@ -171,7 +171,7 @@ class Voice(NamedTuple):
             lines.append(self.word("digest_county", county=county, open=number, silent=quiet))
         # The link stands in the same line: what does not fit into a message is counted by lines.
         lines += [f"{self.line(News(OPENED, case, at_ns))} {self.link(case)}".rstrip() for case in some]
-        return lines if some else [*lines, self.word("none_open")]
+        return lines if some else [*lines, self.word("no_open_incidents")]
 
 
 def _county(device: str) -> str:

@@ -23,8 +23,9 @@ def santong(*words: str, timeout_s: float = 60) -> subprocess.CompletedProcess[s
 
 
 def up(data: Path, *more: str) -> list[str]:
-    """Return the command line of `santong up` over a data folder, on a port of its own."""
-    return [str(BIN / "santong"), "up", "--data", str(data), "--port", str(free_port()), *more]
+    """Return the command line of `santong up` over a data folder, on ports of its own."""
+    ports = ("--port", str(free_port()), "--board-port", str(free_port()))
+    return [str(BIN / "santong"), "up", "--data", str(data), *ports, *more]
 
 
 @contextmanager

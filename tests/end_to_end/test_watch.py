@@ -13,8 +13,9 @@ from collector.watch.types import Now, State
 from contract.topics import WILL_DELAY_S
 from tests.collector.channels.receivers import web
 from tests.collector.watch.district import District, WatchProcess
-from tests.processes import BIN, LOCAL_ONLY, AgentProcess, CollectProcess, wait_until
-from tests.services import Mosquitto, free_port
+from tests.end_to_end.newcomer import ENVIRONMENT, up
+from tests.processes import AgentProcess, CollectProcess, wait_until
+from tests.services import Mosquitto
 
 
 def devices_of(data: Path) -> dict[str, Now]:
@@ -90,11 +91,7 @@ def watch_of(up: int) -> int | None:
 
 def test_up_watches_this_machine_and_starts_a_killed_watch_again(tmp_path: Path) -> None:
     """Without a roster what reports is shown; watch is a child that is started again and ends with `santong up`."""
-    process = subprocess.Popen(
-        [str(BIN / "santong"), "up", "--data", str(tmp_path), "--port", str(free_port())],
-        env=os.environ | LOCAL_ONLY | {"SANTONG_LANG": "en"},
-        stdout=subprocess.DEVNULL,
-    )
+    process = subprocess.Popen(up(tmp_path), env=ENVIRONMENT, stdout=subprocess.DEVNULL)
     try:
         wait_until(lambda: watch_of(process.pid))
         first = watch_of(process.pid)

@@ -136,6 +136,7 @@ def test_a_network_that_is_down_holds_a_round_up_for_ten_seconds_at_most(monkeyp
 
     monkeypatch.setattr("agent.gather.presence.answers_ping", silent)
     monkeypatch.setattr("agent.gather.presence.answers_tcp", silent)
+    monkeypatch.setattr("agent.gather.presence.neighbour", lambda _address: None)  # it may be this machine's gateway
     monkeypatch.setattr("agent.gather.presence.time.monotonic", lambda: now[0])
     references = tuple(f"tcp://192.0.2.{number}:53" for number in range(1, 30))
     (sample,) = Presence("b", lambda: 0.0, lambda: False, "192.0.2.1", references).gather(0)

@@ -133,7 +133,7 @@ def test_down(programs: _Programs) -> None:
 def test_hanging_iw(programs: _Programs) -> None:
     """Where iw hangs after the scan, the kernel's list is read; the time of the scan is then unknown."""
     programs.write("iw", f"[ $4 = dump ] || exec sleep 9; sed 's/last seen: [0-9]* ms/last seen: 9 ms/' {_SCAN}")
-    outcome = wifi_scan.probe(_ask(timeout_s=1), Via())
+    outcome = wifi_scan.probe(_ask(timeout_s=4), Via())
     assert outcome.fields == {"found": 1, "rssi_dbm": -30.0, "channel": 6}
 
 
@@ -142,6 +142,14 @@ def test_hanging_for_good(programs: _Programs) -> None:
     programs.write("iw", "exec sleep 9")
     with pytest.raises(Unable, match="does not come to the end"):
         wifi_scan.probe(_ask(timeout_s=0.5), Via())
+
+
+def test_busy_to_the_end(programs: _Programs, tmp_path: Path) -> None:
+    """Where the last try finds no time any more, what is told is that the radio was busy, not that iw hangs."""
+    busy = "echo 'command failed: Device or resource busy (-16)' >&2; exit 1"
+    programs.write("iw", f"[ -e {tmp_path}/tried ] && exec sleep 9; touch {tmp_path}/tried; {busy}")
+    with pytest.raises(Unable, match="was busy all the time"):
+        wifi_scan.probe(_ask(timeout_s=4), Via())
 
 
 @pytest.mark.parametrize(
@@ -160,7 +168,7 @@ def test_unable(programs: _Programs, error: str, advice: str) -> None:
     """What is missing on our side is said with what to do; it says nothing of the network."""
     programs.write("iw", f"echo '{error}' >&2; exit 1")
     with pytest.raises(Unable, match=advice):
-        wifi_scan.probe(_ask(timeout_s=1.5), Via())
+        wifi_scan.probe(_ask(timeout_s=4), Via())
 
 
 def test_no_iw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
