@@ -18,6 +18,7 @@ BOARD: dict[str, tuple[str, str]] = {
     "since_time": ("{time} 起（{ago}）", "since {time} ({ago})"),
     "ago": ("{time}前", "{time} ago"),
     "unit_minutes": ("分钟", "min"),
+    "under_a_minute": ("不到 1 分钟", "under 1 min"),
     "unit_hours": ("小时", "h"),
     "unit_days": ("天", "days"),
     # ---- the frame
@@ -48,6 +49,7 @@ BOARD: dict[str, tuple[str, str]] = {
     "pretend_district": ("模拟数据", "simulated"),
     "before": ("上一页", "before"),
     "behind_this": ("下一页", "next"),
+    "nobody_in_state": ("目前没有这种状态的设备", "no device is in this state now"),
     "nothing_here": ("没有", "none"),
     "no_such_place": ("台账中没有，或无权查看", "the roster does not have it, or it is not yours to see"),
     # ---- city

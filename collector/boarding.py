@@ -130,7 +130,8 @@ class LiveSource:
 
     def _is_new(self, now: Now, before: Now | None) -> bool:
         """Tell whether a device fails since nobody knows when: what was seen working fails since just now."""
-        is_known = now.device in self._watched.now or (before and before.state in (State.FAILING, State.WORKING))
+        said = self._watched.now.get(now.device)
+        is_known = (said and said.state is now.state) or (before and before.state in (State.FAILING, State.WORKING))
         return now.state is State.FAILING and not is_known
 
     def _try(self, what: str, read: Callable[[], None]) -> None:

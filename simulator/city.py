@@ -15,6 +15,7 @@ from simulator.chance import Chance
 from simulator.delivery import Arrived, connected, delivered
 from simulator.places import Role
 from simulator.readings import answers
+from simulator.spans import DAY, HOUR
 from simulator.world import Body, DeviceLife, SiteLife, World
 
 
@@ -47,7 +48,8 @@ class City:
 
     def _told(self, site: SiteLife, life: DeviceLife, body: Body, observed: list[DeviceLife]) -> Iterator[Arrived]:
         world, seed = self.world, self.world.seed
-        asked = answers(seed, site.place, life, body, observed)
+        tests_every = HOUR // 3 if world.calendar.is_always else DAY  # whoever looks at a living one sees some
+        asked = answers(seed, site.place, life, body, observed, tests_every=tests_every)
         agent = Agent(seed, life, body, world.centre.broker, asked, lean=self._lean)
         chance = Chance(seed, life.thing.id, "delivery", body.serial)
         way = connected(chance, body.machine.measuring, body.network.line, world.centre.reached)

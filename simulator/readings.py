@@ -40,8 +40,14 @@ def tries(times: Times, at: int) -> bool:
     return times.has(at) or times.has(at + SECOND) or times.has(at + 2 * SECOND)
 
 
-def answers(seed: int, place: Place, life: DeviceLife, body: Body, others: list[DeviceLife]) -> Iterator[Answer]:
-    """Yield what a machine's agent is answered, in order; it says so only in rounds that it lives to see."""
+def answers(
+    seed: int, place: Place, life: DeviceLife, body: Body, others: list[DeviceLife], *, tests_every: int = DAY
+) -> Iterator[Answer]:
+    """
+    Yield what a machine's agent is answered, in order; it says so only in rounds that it lives to see.
+
+    Throughput is tested every `tests_every` ms.
+    """
     streams: list[Iterator[Answer]] = []
     thing = life.thing
     measuring = body.machine.measuring
@@ -50,7 +56,7 @@ def answers(seed: int, place: Place, life: DeviceLife, body: Body, others: list[
     if thing.role is Role.HOTSPOT:
         streams.append(_journeys(life, body, measuring))
     streams += [stream for other in others for stream in (_panel(other, measuring), _panel_identity(other, measuring))]
-    streams.append(_throughput(seed, place, life, body))
+    streams.append(_throughput(seed, place, life, body, tests_every))
     if thing.role in (Role.HOTSPOT, Role.GATEWAY):
         streams.append(_firmware(life, measuring))
     return heapq.merge(*streams)
@@ -124,8 +130,8 @@ def _firmware(life: DeviceLife, measuring: Times) -> Iterator[Answer]:
             yield Answer(at, name, lines.line("firmware", fields, at))
 
 
-def _throughput(seed: int, place: Place, life: DeviceLife, body: Body) -> Iterator[Answer]:
-    """Yield a test a day, each way: classrooms at noon, gateways and hotspots by night."""
+def _throughput(seed: int, place: Place, life: DeviceLife, body: Body, every: int) -> Iterator[Answer]:
+    """Yield a test a day or so, each way: classrooms at noon, gateways and hotspots by night."""
     thing = life.thing
     chance = Chance(seed, thing.id, "throughput")
     begins = 12 * HOUR if thing.role is Role.PLATFORM else 2 * HOUR
@@ -133,7 +139,7 @@ def _throughput(seed: int, place: Place, life: DeviceLife, body: Body) -> Iterat
     running = body.machine.running.spans
     span = Span(running[0].start, running[-1].end) if running else Span(0, 0)
     first = span.start - (span.start + 8 * HOUR) % DAY + slot
-    for at in range(first, span.end, DAY):
+    for at in range(first, span.end, every):
         noise = chance.gauss(1.0, 0.05)
         limited = "cross-traffic" if chance.happens(0.06) else "none"
         if body.machine.measuring.covers(at, at + 30 * SECOND) and body.network.line.covers(at, at + 30 * SECOND):

@@ -13,7 +13,7 @@ from collector.board.view import Sections, View
 from collector.watch.types import Incident, State
 from contract.names import county_of
 
-_WORST = 8
+_WORST = _MOST = 6  # a wall shows them all without a hand
 
 
 def city(view: View, county: str = "", page: int = 0) -> Sections:
@@ -27,14 +27,19 @@ def city(view: View, county: str = "", page: int = 0) -> Sections:
     return [
         *pieces,
         ("worst", _worst(view, sites)),
-        ("incidents", open_ones(view, view.incidents() if not county else _of(view, county))),
+        ("incidents", open_ones(view, _of(view, county)) if county else open_ones(view, _of(view, county), _MOST)),
         ("more", _more(view, sites, county)),
         *([("all", _all_sites(view, sites, county, page))] if county else []),
     ]
 
 
 def _of(view: View, county: str) -> list[Incident]:
-    return [one for one in view.incidents() if one.county == county]
+    """Return the open incidents, of a county those that any of its devices is part of."""
+    return [
+        one
+        for one in view.incidents()
+        if county in ("", one.county) or any(county_of(device) == county for device in one.devices)
+    ]
 
 
 def _states(view: View, sites: list[SiteNow], county: str) -> Markup:
@@ -166,7 +171,7 @@ def devices(view: View, state: str, county: str, page: int, size: int = 50) -> S
     ]
     title = state_name(State(state), eyes) if state else eyes.say("devices")
     way = H("{}{}").format(
-        table("device-table", heads, rows, eyes.say("nothing_here")),
+        table("device-table", heads, rows, eyes.say("nobody_in_state")),
         pager(view, f"/devices?state={state}&county={county}", page, size, len(wanted)),
     )
     return [("devices", card("devices", title, way, "wide", f"{len(wanted):,}"))]

@@ -20,6 +20,7 @@ from collector.words import Language, word
 H = Markup
 NOTHING = Markup("")
 _MINUTE_NS = 60 * 10**9
+_DAY_NS = 1440 * _MINUTE_NS
 _KEPT = 0.8  # of the contracted rate
 # Of minutes, the ones that a strip can have; those that need a word come first.
 _ORDER = (
@@ -55,7 +56,7 @@ class Eyes(NamedTuple):
         for size, unit in ((1440, "unit_days"), (60, "unit_hours")):
             if minutes >= 2 * size:
                 return f"{minutes // size:,} {self.say(unit)}"
-        return f"{minutes} {self.say('unit_minutes')}"
+        return f"{minutes} {self.say('unit_minutes')}" if minutes else self.say("under_a_minute")
 
 
 def join(pieces: Iterable[Markup]) -> Markup:
@@ -122,6 +123,7 @@ def badge(now: Now, eyes: Eyes, *, is_long: bool = True) -> Markup:
     if not is_long:
         return H('<span class="badge s-{}">{}{}</span>').format(now.state, shape(now.state), said)
     reason = why_text(now.why, eyes)
+    reason = "" if reason == state_name(now.state, eyes) else reason
     since = (
         eyes.say("since_time").format(time=eyes.clock(now.since_ns), ago=eyes.ago(now.since_ns)) if now.since_ns else ""
     )
@@ -221,9 +223,9 @@ def week(days: Sequence[DayShare], eyes: Eyes) -> Markup:
     if not any(day.counted for day in days):
         return H('<p class="empty">{}</p>').format(eyes.say("no_minutes_this_week"))
     known = {day.day: day for day in days}
-    last = max(known)
+    today = datetime.fromtimestamp(eyes.now_ns / 1e9, eyes.zone).date()
     columns = [
-        _day(known.get(day, DayShare(day)), eyes) for day in (last - timedelta(back) for back in range(6, -1, -1))
+        _day(known.get(day, DayShare(day)), eyes) for day in (today - timedelta(back) for back in range(6, -1, -1))
     ]
     return H('<div class="week">{}</div>').format(join(columns))
 
@@ -249,24 +251,27 @@ def throughput(tests: Sequence[Test], contracted: float | None, eyes: Eyes) -> M
     if not tests:
         return H('<p class="empty">{}</p>').format(eyes.say("no_tests_yet"))
     end_ns, days = eyes.now_ns, 30
-    start_ns = min(tests[0].time_ns, end_ns - days * 86_400 * 10**9)
+    start_ns = end_ns - days * _DAY_NS
+    if end_ns - tests[0].time_ns < _DAY_NS:  # the first ones would be one heap at the edge
+        start_ns = min(tests[0].time_ns, end_ns - _DAY_NS // 24)
     most = 1.1 * max([contracted or 0, *(test.mbps for test in tests)])
     pieces = [
-        H('<line x1="40" x2="700" y1="{0}" y2="{0}" class="grid"/><text x="36" y="{1}" text-anchor="end">{2}</text>')
+        H('<line x1="46" x2="412" y1="{0}" y2="{0}" class="grid"/><text x="41" y="{1}" text-anchor="end">{2}</text>')
         .format(round(_y(value, most), 1), round(_y(value, most) + 4, 1), f"{value:g}")
         for value in _ticks(most)
     ]  # fmt: skip
     if contracted:
         for share, css in ((1.0, "owed-line"), (_KEPT, "asked-line")):
             y = round(_y(contracted * share, most), 1)
-            pieces.append(H('<line x1="40" x2="700" y1="{}" y2="{}" class="{}"/>').format(y, y, css))
+            pieces.append(H('<line x1="46" x2="412" y1="{}" y2="{}" class="{}"/>').format(y, y, css))
     for test in tests:
-        x = 40 + 660 * (test.time_ns - start_ns) / max(1, end_ns - start_ns)
+        x = 46 + 366 * (test.time_ns - start_ns) / max(1, end_ns - start_ns)
         pieces.append(_dot(test, x, _y(test.mbps, most), eyes))
-    for at_ns, x, anchor in ((start_ns, 40, "start"), (end_ns, 700, "end")):
-        day = datetime.fromtimestamp(at_ns / 1e9, eyes.zone).strftime("%m-%d")
-        pieces.append(H('<text x="{}" y="196" text-anchor="{}">{}</text>').format(x, anchor, day))
-    chart = H('<svg class="chart" viewBox="0 0 710 200" role="img" aria-label="{}">{}</svg>').format(
+    for at_ns, x, anchor in ((start_ns, 46, "start"), (end_ns, 412, "end")):
+        form = "%m-%d" if end_ns - start_ns > _DAY_NS else "%H:%M"
+        day = datetime.fromtimestamp(at_ns / 1e9, eyes.zone).strftime(form)
+        pieces.append(H('<text x="{}" y="155" text-anchor="{}">{}</text>').format(x, anchor, day))
+    chart = H('<svg class="chart" viewBox="0 0 420 160" role="img" aria-label="{}">{}</svg>').format(
         eyes.say("throughput"), join(pieces)
     )
     signs = [
@@ -283,7 +288,7 @@ def throughput(tests: Sequence[Test], contracted: float | None, eyes: Eyes) -> M
 
 
 def _y(value: float, most: float) -> float:
-    return 180 - 170 * value / (most or 1)
+    return 136 - 128 * value / (most or 1)
 
 
 def _ticks(most: float) -> list[float]:
@@ -297,11 +302,11 @@ def _dot(test: Test, x: float, y: float, eyes: Eyes) -> Markup:
     title = f"{eyes.clock(test.time_ns)} {way} {test.mbps:g} Mbit/s {test.device}"
     css = "open" if is_open else "down" if test.direction == "download" else "up"
     if test.direction == "download":
-        return H('<circle cx="{}" cy="{}" r="4" class="{}"><title>{}</title></circle>').format(
+        return H('<circle cx="{}" cy="{}" r="3.2" class="{}"><title>{}</title></circle>').format(
             round(x, 1), round(y, 1), css, title
         )
-    return H('<path d="M{} {}l5 8h-10z" class="{}"><title>{}</title></path>').format(
-        round(x, 1), round(y - 4, 1), css, title
+    return H('<path d="M{} {}l4 6.4h-8z" class="{}"><title>{}</title></path>').format(
+        round(x, 1), round(y - 3.6, 1), css, title
     )
 
 

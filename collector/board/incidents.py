@@ -12,7 +12,7 @@ from collector.watch.types import Incident
 _MOST, _MOST_LISTED, _MOST_DEVICES = 20, 200, 60
 
 
-def open_ones(view: View, found: list[Incident]) -> Markup:
+def open_ones(view: View, found: list[Incident], most: int = _MOST) -> Markup:
     """Return open incidents, the newest first, as a card among others."""
     eyes = view.eyes
     heads = [eyes.say(key) for key in ("since_when", "place", "reason", "devices", "minutes_lost", "taken_on_by")]
@@ -21,7 +21,7 @@ def open_ones(view: View, found: list[Incident]) -> Markup:
             _way(one, eyes.clock(one.opened_ns)), where(view, one), why_text(one.why, eyes), f"{len(one.devices):,}",
             f"{one.minutes:,}", one.acknowledged_by or "–",
         )
-        for one in found[:_MOST]
+        for one in found[:most]
     ]  # fmt: skip
     note = view.of_all(len(rows), len(found))
     body = table("incident-table", heads, rows, eyes.say("no_open_incidents"))

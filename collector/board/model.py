@@ -36,7 +36,14 @@ _RANK = {state: number for number, state in enumerate(WORST_FIRST)}
 TROUBLE = (State.FAILING, State.OFFLINE, State.SILENT)
 NOBODY = Newest()
 _NO_ROSTER = Roster({}, {})
-_KNOWS_NOTHING = ("", "never_reported")  # of watch: connected, and nothing of it is stored; or never heard
+_GONE = (State.OFFLINE, State.OFF)
+_NEVER = "never_reported"
+# What evidence may say where watch leaves it open. Watch asks the store once a minute: until then what is fresh there
+# is news. Of what owes no service it says no more than that; here it is a difference whether it works.
+_INSTEAD = {
+    State.UNKNOWN: (State.WORKING, State.FAILING),
+    State.QUIET: (State.WORKING, State.SILENT, State.QUIET, State.UNKNOWN),
+}
 _REPORTS_NS = 3 * 86_400_000_000_000
 
 Counts = Mapping[State, int]
@@ -240,14 +247,15 @@ class Model:
         now_ns: int,
     ) -> Now:
         said = watched.get(device.id)
-        if said is not None and not (said.state is State.UNKNOWN and said.why in _KNOWS_NOTHING):
+        if said is not None and not _leaves_open(said) and said.state not in _GONE:
             return said
         own, speaker = self.newest.get(device.id), self.newest.get(device.speaker)
         found = since(self._now.get(device.id), derive(device, own, speaker, hours, closed, now_ns))
-        # Watch asks the store once a minute: until then what is fresh there is news.
-        if said is None or said.why or found.state in (State.WORKING, State.FAILING):
+        if said is None or said.why == _NEVER or found.state in _INSTEAD.get(said.state, ()):
             return found
-        return said
+        # A watch that has just begun knows that a device is gone, and the store since when.
+        is_since = said.state in _GONE and 0 < found.since_ns < said.since_ns and found.state in _GONE
+        return said._replace(since_ns=found.since_ns) if is_since else said
 
     def _stage(self, device: str, now: Now, now_ns: int) -> Rollout:
         """Return how far one device has come."""
@@ -256,6 +264,11 @@ class Model:
         heard_ns = self.newest.get(device, NOBODY).heard_ns
         is_reporting = bool(heard_ns) and now.state is not State.SILENT and now_ns - heard_ns < _REPORTS_NS
         return Rollout(1, int(heard_ns > 0), int(is_reporting), int(is_reporting and device in self.proven))
+
+
+def _leaves_open(said: Now) -> bool:
+    """Tell whether watch does not say how a device is."""
+    return said.state is State.QUIET or (said.state is State.UNKNOWN and said.why in ("", _NEVER))
 
 
 def _closures(closed: Mapping[str, Sequence[Window]], device: Device) -> Sequence[Window]:

@@ -174,9 +174,9 @@ def device(view: View, name: str) -> Sections:
         ("today", card("today", eyes.say("today_minutes"), hours, "wide")),
         ("week", card("week", eyes.say("this_week"), week(detail.week.get(name, ()), eyes),
                       note=eyes.say("week_note"))),
+        ("throughput", _throughput(view, at, name)),
         ("probes", _probes(view, newest)),
         ("faults", _faults(view, newest)),
-        ("throughput", _throughput(view, at, name)),
         *_incidents(view, [one for one in view.incidents() if name in one.devices]),
     ]  # fmt: skip
 

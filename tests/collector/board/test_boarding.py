@@ -1,5 +1,6 @@
 """What the board reads from a real store, and what pages are drawn from it."""
 
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -11,8 +12,8 @@ import pytest
 from collector.access.types import LOCAL, Role, Who
 from collector.asked import Questions
 from collector.board import city, lists, school
-from collector.board.detail import SiteDetail
-from collector.board.draw import Eyes
+from collector.board.detail import DayShare, SiteDetail
+from collector.board.draw import Eyes, week
 from collector.board.forms import BadForm, Decided, Written, decision_of, filing_of
 from collector.board.model import Rollout
 from collector.board.source import Filing
@@ -23,6 +24,7 @@ from collector.calendars.load import load as load_calendars
 from collector.disputes.ledger import Refused
 from collector.disputes.schema import Claim, Happened, Kind, Reason, Scope
 from collector.records import read_records
+from collector.store.base import DAY_NS
 from collector.targets.load import load
 from collector.verification import only, promise_of
 from collector.verify.causes import Cause
@@ -238,6 +240,68 @@ def test_a_panel_says_who_sees_it_and_a_hotspot_its_journey(town: Town, centre: 
     _, page = html(school.device(view(centre), HOTSPOT)).split('class="walk"')
     assert page.index("scan") < page.index("associate") < page.index("DNS")
     assert "900 ms" in page
+
+
+def test_journeys_are_told_stage_by_stage(town: Town, centre: LiveSource) -> None:
+    """Of two journeys one ends at DNS: two pass the stages before, one from there on, and half fail there."""
+    at = last_minute()
+    town.all_well(at, minutes=5)
+    town.journey(OTHER_HOTSPOT, at + MINUTE_NS // 2, "dns")
+    centre.look(time.time_ns())
+    table = html(lists.hotspots(view(centre))).split('id="journey-table"')[1].split("</table>")[0]
+    rows = [re.findall(r"<div>([^<]+)</div>", row) for row in table.split("<tr>")[2:]]
+    assert rows == [
+        ["scan", "2", "0"], ["associate", "2", "0"], ["DHCP", "2", "0"], ["DNS", "1", "1 (50.0 %)"],
+        ["login page", "1", "0"], ["page", "1", "0"],
+    ]  # fmt: skip
+
+
+def test_a_gateway_has_a_strip_though_no_target_measures_it(town: Town, centre: LiveSource) -> None:
+    """Minutes in which it reached the Internet are good, others are what they were."""
+    at = last_minute()
+    town.all_well(at, minutes=20)
+    town.presence(GATEWAY, at - 21 * MINUTE_NS, wan=0, minutes=5)
+    centre.look(time.time_ns())
+    runs = centre.detail(OTHER, time.time_ns()).today[GATEWAY].runs
+    assert {Cause.WORKING, Cause.WAN_DOWN} <= {run.cause for run in runs if run.minutes >= 3}
+
+
+def test_a_week_has_seven_days() -> None:
+    """Days before a device was on the roster are empty, and stand there."""
+    eyes = Eyes("en", ZONE, time.time_ns())
+    today = datetime.fromtimestamp(eyes.now_ns / 1e9, ZONE).date()
+    shown = week([DayShare(today, 30, 60, 15)], eyes)
+    assert shown.count('class="day"') == 7
+    assert shown.count("<b>–</b>") == 6
+    assert "<b>50%</b>" in shown
+    assert week([DayShare(today)], eyes).count('class="day"') == 0
+
+
+def test_a_county_counts_what_is_its_own(town: Town, centre: LiveSource) -> None:
+    """An unregistered device of another county waits for somebody there."""
+    town.all_well(last_minute())
+    town.presence("441803-3144000002.c9999", last_minute())
+    centre.look(time.time_ns())
+
+    def waiting(county: str) -> str:
+        text = html(city.city(view(centre), county)).partition("#unregistered")[2]
+        return str(re.findall(r"<b>([^<]+)</b>", text)[0])
+
+    assert (waiting(""), waiting("441803"), waiting("441802")) == ("1", "1", "0")
+
+
+def test_tests_of_an_hour_are_spread_over_that_hour(town: Town, centre: LiveSource) -> None:
+    """A line that has been tested since an hour ago has a chart of that hour, one tested for weeks one of 30 days."""
+    now_ns = time.time_ns()
+    town.test(CLASSES[0], now_ns - 60 * MINUTE_NS, 80.0)
+    assert re.search(r">\d\d:\d\d</text>", html(school.site(view(centre, LOCAL, _detail(centre)), SCHOOL)))
+    town.test(CLASSES[0], now_ns - 20 * DAY_NS, 80.0)
+    assert re.search(r">\d\d-\d\d</text>", html(school.site(view(centre, LOCAL, _detail(centre)), SCHOOL)))
+
+
+def _detail(centre: LiveSource) -> SiteDetail:
+    centre.look(time.time_ns())
+    return centre.detail(SCHOOL, time.time_ns())
 
 
 # ---- forms

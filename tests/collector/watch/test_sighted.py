@@ -93,6 +93,20 @@ def test_a_panel_says_itself_that_it_is_on(store: Store) -> None:
     assert PANEL not in seen(store, world, at_ns + ns(600))
 
 
+def test_what_is_asked_every_minute_holds_as_long_as_all_evidence(store: Store) -> None:
+    """A gateway sends every other minute, and the store is asked once a minute: its panels do not flicker meanwhile."""
+    rules, at_ns = Rules(), now()
+    for back_s, is_seen in ((rules.fresh + 60, False), (180, True)):
+        world = World()
+        world.add("display", PANEL, at_ns - ns(back_s), {"power": "on"}, source=GATEWAY)
+        world.write(store)
+        reader = Sighted(TARGETS, rules, ())
+        found = [one for one in reader.read(store, ROSTER, at_ns) if one.device == PANEL]
+        assert [(one.cause, one.until_ns) for one in found] == (
+            [("working", at_ns - ns(back_s) + ns(rules.fresh))] if is_seen else []
+        )
+
+
 def test_faults_are_read_as_they_come_and_last_until_they_are_over(store: Store) -> None:
     """Of those that alert; one that was said before watch began counts, and so does its end."""
     world, at_ns = World(), now()
