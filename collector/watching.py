@@ -154,8 +154,8 @@ class Watching:
         """Send what is due, and return when it was tried."""
         self._sender.send_all()
 
-    def look(self, now_ns: int) -> list[News]:
-        """Look once; what it comes to is durable when this returns."""
+    def look(self, now_ns: int, *, is_last: bool = False) -> list[News]:
+        """Look once; what it comes to is durable when this returns. News of a last look wait for no others."""
         if self._instructions.refresh():
             self._take_up()
         self.planned.refresh(now_ns)
@@ -163,7 +163,8 @@ class Watching:
         self._read(now_ns)
         moment = self._moment(now_ns)
         news = self.core.step(moment)
-        entries = [entry for one in news for entry in self._entries(one)]
+        gather_ns = 0 if is_last else ns(self.settings.gather)
+        entries = [entry for one in news for entry in self._entries(one, gather_ns)]
         remember = {LOOKED: str(now_ns), EVERY: str(ns(self.settings.every)), CENTRE: moment.centre}
         remember[TROUBLE] = self.trouble
         if not moment.centre:
@@ -281,10 +282,9 @@ class Watching:
 
     # ---- what goes out
 
-    def _entries(self, news: News) -> Iterable[Entry]:
+    def _entries(self, news: News, gather_ns: int) -> Iterable[Entry]:
         urgency = "info" if news.what == "recovered" else "warning" if news.case.kind == "device" else "critical"
         line = self.voice.linked(news)
-        gather_ns = ns(self.settings.gather)
         for address, due_ns in self._instructions.routing.recipients(news, self.planned.zone):
             yield Entry(address, news.case.id, news.what, urgency, line, due_ns + gather_ns)
 

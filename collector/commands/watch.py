@@ -151,7 +151,7 @@ def _once(watching: "Watching", stopping: threading.Event, *, dry_run: bool) -> 
     deadline = time.monotonic() + _CONNECT_S
     while not watching.is_ready() and time.monotonic() < deadline and not stopping.is_set():
         time.sleep(0.05)
-    watching.look(time.time_ns())
+    watching.look(time.time_ns(), is_last=True)
     if dry_run:
         watching.outbox.compose(time.time_ns() + 86_400 * 10**9)
     else:

@@ -19,7 +19,7 @@ _KINDS = {
     "silent": "incident_silent",
     "centre": "incident_centre",
 }
-_WHYS = {
+WHYS = {
     "unreachable": "why_unreachable",
     "no_evidence": "why_no_evidence",
     "everyone_gone": "why_everyone_gone",
@@ -66,7 +66,7 @@ class Voice(NamedTuple):
 
     def why(self, why: str) -> str:
         """Return a cause, a stage or a trouble in words; what has none, as it is."""
-        keys = [_WHYS.get(why, ""), f"cause_{why}", f"stage_{why}"]
+        keys = [WHYS.get(why, ""), f"cause_{why}", f"stage_{why}"]
         return next((self.word(key) for key in keys if key in WORDS), why)
 
     def clock(self, at_ns: int, now_ns: int) -> str:

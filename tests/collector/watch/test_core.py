@@ -97,6 +97,37 @@ def test_a_class_that_is_on_and_fails_is_alerted(cause: str) -> None:
     assert town.told[1:] == [("recovered", "device", f"device:{FIRST}.c0")]
 
 
+def test_what_is_bad_for_less_than_the_hold_down_is_told_to_nobody() -> None:
+    """Four minutes of a class, two of a school: somebody rebooted something."""
+    town = Town()
+    town.run(5)
+    town.causes = {f"{FIRST}.c0": "service_down"}
+    town.run(4)
+    town.causes = dict.fromkeys(town.of(FIRST), "wan_down")
+    town.run(2)
+    town.causes = {}
+    town.run(60)
+    assert town.told == []
+
+
+def test_a_recovery_is_told_when_it_has_held() -> None:
+    """Good for four minutes and bad again is the same incident; good for five it is over."""
+    town = Town()
+    town.run(5)
+    town.causes = {f"{FIRST}.c0": "service_down"}
+    town.run(10)
+    town.causes = {}
+    town.run(4)
+    town.causes = {f"{FIRST}.c0": "service_down"}
+    town.run(10)
+    assert [what for what, _, _ in town.told] == ["opened"]
+    town.causes = {}
+    town.run(4)
+    assert len(town.told) == 1
+    town.run(2)
+    assert [what for what, _, _ in town.told] == ["opened", "recovered"]
+
+
 def test_a_class_that_fails_and_is_switched_off_is_not_repaired_by_that() -> None:
     """The incident stays until it works."""
     town = Town()

@@ -100,6 +100,7 @@ def test_nobody_is_told_out_of_hours_in_a_closure_or_in_maintenance(
         wait_until(lambda: states(district, owing) == {State.WORKING}, why=watch.words)
         assert states(district, out, works, also_out, closed) == {State.QUIET}
         assert Journal(tmp_path).trouble() == ""
+        assert time.time_ns() - Journal(tmp_path).looked_ns() < 10 * 10**9
         district.cut(*district.sites)
         wait_until(lambda: receiver.got, why=watch.words)
         time.sleep(3)  # nothing more may come
