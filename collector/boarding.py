@@ -39,6 +39,7 @@ from collector.store.base import DAY_NS, Row, Store, Track
 from collector.targets.load import SHIPPED
 from collector.targets.load import load as load_targets
 from collector.targets.schema import Target
+from collector.titles import Titles
 from collector.verify.causes import MINUTE_NS
 from collector.watch.types import Now, State
 from collector.watched import Watcher
@@ -89,7 +90,7 @@ class LiveSource:
         self._hours: dict[tuple[str, date], Hours] = {}
         self._zone = zone
         self.picture = Picture()
-        self.rest = Rest()
+        self.rest = Rest(fault_titles=Titles().of)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from collector.board.draw import H, card, join, link, site_link, table, why_text
+from collector.board.draw import H, card, join, link, site_link, table
 from collector.board.names import KINDS
 from collector.board.view import Sections, View
 from collector.watch.types import Incident
@@ -18,7 +18,7 @@ def open_ones(view: View, found: list[Incident], most: int = _MOST) -> Markup:
     heads = [eyes.say(key) for key in ("since_when", "place", "reason", "devices", "minutes_lost", "taken_on_by")]
     rows = [
         (
-            _way(one, eyes.clock(one.opened_ns)), where(view, one), why_text(one.why, eyes), f"{len(one.devices):,}",
+            _way(one, eyes.clock(one.opened_ns)), where(view, one), view.why(one), f"{len(one.devices):,}",
             f"{one.minutes:,}", one.acknowledged_by or "–",
         )
         for one in found[:most]
@@ -51,7 +51,7 @@ def listing(view: View) -> Sections:
 
 def _row(view: View, one: Incident, when: str) -> tuple[object, ...]:
     return (
-        _way(one, one.id), view.eyes.say(KINDS[one.kind]), when, where(view, one), why_text(one.why, view.eyes),
+        _way(one, one.id), view.eyes.say(KINDS[one.kind]), when, where(view, one), view.why(one),
         f"{len(one.devices):,}", f"{one.minutes:,}", one.acknowledged_by or "–",
     )  # fmt: skip
 
@@ -64,7 +64,7 @@ def incident(view: View, one: Incident) -> Sections:
     facts = [
         ("place", where(view, one)),
         ("operator", one.operator),
-        ("reason", why_text(one.why, eyes)),
+        ("reason", view.why(one)),
         ("since_when", eyes.clock(one.opened_ns)),
         ("until_when", eyes.say("goes_on") if one.closed_ns is None else eyes.clock(one.closed_ns)),
         ("minutes_lost", f"{one.minutes:,}"),

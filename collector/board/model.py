@@ -123,12 +123,17 @@ class Picture(NamedTuple):
 
 
 class Rest(NamedTuple):
-    """What changes slowly: findings, quarantine (newest first, and how many ever), disputes."""
+    """
+    What changes slowly: findings, quarantine (newest first, and how many ever), disputes.
+
+    `fault_titles` says what a fault is called in Chinese and English, by profile and code.
+    """
 
     findings: Sequence[Finding] = ()
     quarantined: Sequence[Entry] = ()
     quarantined_ever: int = 0
     disputes: Sequence[Dispute] = ()
+    fault_titles: Callable[[str, str], tuple[str, str]] = lambda _profile, code: (code, code)
 
 
 class Rooms(NamedTuple):

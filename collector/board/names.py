@@ -39,6 +39,17 @@ WHYS: Mapping[str, str] = {
     "connect": "stage_connect",
     "request": "stage_request",
     "status": "stage_status",
+    "resolve": "stage_resolve",
+    "proxy": "stage_proxy",
+    "tls": "stage_tls",
+    "redirect": "stage_redirect",
+    "body": "stage_body",
+    "certificate": "stage_certificate",
+    "threshold": "stage_threshold",
+    "login_page": "stage_login_page",
+    "expected": "stage_expected",
+    "send": "stage_send",
+    "reply": "stage_reply",
 }
 # What watch says of an incident.
 KINDS: Mapping[str, str] = {

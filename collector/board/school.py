@@ -176,7 +176,7 @@ def device(view: View, name: str) -> Sections:
                       note=eyes.say("week_note"))),
         ("throughput", _throughput(view, at, name)),
         ("probes", _probes(view, newest)),
-        ("faults", _faults(view, newest)),
+        ("faults", _faults(view, name, newest)),
         *_incidents(view, [one for one in view.incidents() if name in one.devices]),
     ]  # fmt: skip
 
@@ -258,12 +258,12 @@ def _walk(outcome: Outcome, eyes: Eyes) -> Markup:
     return H('<ol class="walk">{}</ol>').format(join(pieces))
 
 
-def _faults(view: View, newest: Newest) -> Markup:
+def _faults(view: View, device: str, newest: Newest) -> Markup:
     eyes = view.eyes
     active = {code: fault for code, fault in newest.faults.items() if fault.active}
     heads = [eyes.say(key) for key in ("fault", "severity", "time")]
     rows = [
-        (code, eyes.say(fault.severity) if fault.severity in ("info", "warning", "critical") else fault.severity,
+        (view.fault(device, code), eyes.say(fault.severity) if fault.severity in ("info", "warning", "critical") else fault.severity,
          eyes.clock(fault.time_ns))
         for code, fault in sorted(active.items())
     ]  # fmt: skip

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from collector.access.types import TABLE, Action, Who, may
 from collector.board.detail import NOTHING, SiteDetail
-from collector.board.draw import Eyes, H, device_link, join, link, site_link
+from collector.board.draw import Eyes, H, device_link, join, link, site_link, why_text
 from collector.board.model import NOBODY, Picture, Rest, SiteNow
 from collector.roster.columns import COUNTIES
 from collector.roster.schema import Device, Site
@@ -101,6 +101,18 @@ class View(NamedTuple):
         if known is None or site is None:
             return H("{}").format(name)
         return join([site_link(site.id, site.name or site.id), H(" · "), device_link(name, label)])
+
+    def fault(self, device: str, code: str) -> str:
+        """Return what a fault of a device is called; its code where no profile says."""
+        known, newest = self.picture.roster.devices.get(device), self.picture.newest.get(device, NOBODY)
+        chinese, english = self.rest.fault_titles(newest.profile or (known.profile if known else ""), code)
+        return chinese if self.eyes.language == "zh" else english
+
+    def why(self, one: Incident) -> str:
+        """Return the reason of an incident in words."""
+        return (
+            self.fault(one.devices[0], one.why) if one.kind == "fault" and one.devices else why_text(one.why, self.eyes)
+        )
 
     def model(self, device: str) -> str:
         """Return the model of a device: what it says itself, else the roster's profile."""
