@@ -262,9 +262,13 @@ def _faults(view: View, device: str, newest: Newest) -> Markup:
     eyes = view.eyes
     active = {code: fault for code, fault in newest.faults.items() if fault.active}
     heads = [eyes.say(key) for key in ("fault", "severity", "time")]
+    words = ("info", "warning", "critical")
     rows = [
-        (view.fault(device, code), eyes.say(fault.severity) if fault.severity in ("info", "warning", "critical") else fault.severity,
-         eyes.clock(fault.time_ns))
+        (
+            view.fault(device, code),
+            eyes.say(fault.severity) if fault.severity in words else fault.severity,
+            eyes.clock(fault.time_ns),
+        )
         for code, fault in sorted(active.items())
-    ]  # fmt: skip
+    ]
     return card("faults", eyes.say("faults_now"), table("fault-table", heads, rows, eyes.say("no_faults")))
