@@ -243,15 +243,18 @@ def look(port: int, process: subprocess.Popen[bytes], places: tuple[Place, ...],
     at_first, used_s = rss_mb(process.pid), cpu_s(process.pid)
     chance = random.Random(7)
     began, took, sizes = time.monotonic(), list[float](), list[int]()
-    asked = paths(places, chance)
+    asked, slowest = paths(places, chance), (0.0, "", 0.0)
     while time.monotonic() - began < seconds:
-        one_s, size = ask(port, next(asked))
+        path = next(asked)
+        one_s, size = ask(port, path)
+        slowest = max(slowest, (one_s, path, time.monotonic() - began))
         took.append(one_s)
         sizes.append(size)
         time.sleep(0.2)
     busy = (cpu_s(process.pid) - used_s) / (time.monotonic() - began)
     shown, frames = in_a_browser(port, [next(asked) for _ in range(30)], 30)
     print(f"pages asked for: {len(took):,}; median {statistics.median(took):.3f} s, largest {max(sizes):,} bytes")
+    print(f"the slowest: {slowest[1]}, {slowest[2]:.0f} s after the first, {slowest[0]:.3f} s")
     print(f"a city page that is open received {frames:,} bytes in 30 s")
     return [
         Figure("start until all devices are shown", first_s, 60, "s"),
