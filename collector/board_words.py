@@ -73,6 +73,10 @@ BOARD: dict[str, tuple[str, str]] = {
     "none_ended": ("近七天没有结束的事件", "none ended within seven days"),
     "notes": ("处理记录", "notes"),
     "no_notes": ("尚无记录", "nothing was noted yet"),
+    "notes_of_all": (
+        "涉及您管辖范围以外的站点，记录不在此显示",
+        "it is about places beyond your scope, too: notes are not shown",
+    ),
     "the_centre": ("中心", "the centre"),
     "what_to_do": ("处理", "what to do"),
     "take_on": ("我来处理", "I look after it"),

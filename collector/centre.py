@@ -44,8 +44,9 @@ from collector.roster.versions import Version, Versions
 from collector.store.base import DAY_NS, Store
 from collector.verdicts import Verdicts, Verification
 from collector.watch.journal import FILE as JOURNAL
-from collector.watch.journal import Journal
+from collector.watch.journal import Journal, Pulse
 from collector.watch.types import Handling, Incident, Now, State
+from collector.watched import is_live
 from contract import __version__
 from contract.errors import ConfigError, SantongError
 from contract.names import county_of, site_of
@@ -126,8 +127,10 @@ class LiveCentre(Centre):
             return self._live.get()
 
     def _read_live(self) -> Mapping[str, Now] | None:
+        """Return the states while watch lives: those of a watch that stands still are not of now."""
         journal = self._opened_journal()
-        return journal.now() if journal else None
+        pulse = journal.pulse() if journal else None
+        return journal.now() if journal and pulse and is_live(pulse, self._now_ns()) else None
 
     def incidents(self, since_ns: int, *, open_only: bool) -> Sequence[Incident]:
         with _reading("watch"):
@@ -262,7 +265,23 @@ class LiveCentre(Centre):
         parts = [_part("store", self._store.ready), _part("roster", self._roster)]
         if parts[0].is_well:
             parts.append(self._evidence_part())
+        if self._opened_journal():
+            parts.append(self._watch_part())
         return parts
+
+    def _watch_part(self) -> Part:
+        try:
+            pulse = self._opened_pulse()
+        except SantongError as error:
+            return _unwell("watch", error)
+        if pulse is None:
+            return Part("watch", False, "has never looked")
+        age = max(0.0, (self._now_ns() - pulse.looked_ns) / 1e9)
+        return Part("watch", is_live(pulse, self._now_ns()), f"looked {age:.0f} s ago")
+
+    def _opened_pulse(self) -> Pulse | None:
+        journal = self._opened_journal()
+        return journal.pulse() if journal else None
 
     def _evidence_part(self) -> Part:
         try:
@@ -297,7 +316,7 @@ class LiveCentre(Centre):
         parts = self.health()
         samples = [({"part": part.name}, float(part.is_well)) for part in parts]
         families.append(Family("santong_part_up", "gauge", "Whether a part of the centre does its work.", samples))
-        for make in (self._of_devices, self._of_incidents, self._of_evidence, self._of_quarantine):
+        for make in (self._of_devices, self._of_watch, self._of_incidents, self._of_evidence, self._of_quarantine):
             try:
                 families += make()
             except Unavailable as error:
@@ -317,6 +336,13 @@ class LiveCentre(Centre):
         counties = sorted({county for county, _ in found})
         samples = [({"county": one, "state": str(state)}, found[one, state]) for one in counties for state in State]
         yield Family("santong_devices", "gauge", "Devices by the state that watch says.", samples)
+
+    def _of_watch(self) -> Iterator[Family]:
+        with _reading("watch"):
+            pulse = self._opened_pulse()
+        if pulse:
+            age = max(0.0, (self._now_ns() - pulse.looked_ns) / 1e9)
+            yield single("santong_watch_age_seconds", "gauge", "Time since watch looked last.", age)
 
     def _of_incidents(self) -> Iterator[Family]:
         if self.now() is None:

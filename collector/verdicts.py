@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from collector.closings import BadClosing, Closings
 from collector.verify.results import Interval, Verdict
 from collector.verify.units import verdict_of
+from contract.errors import SantongError
 
 FOLDER = "verdicts"
 MOST_KEPT = 100
@@ -114,6 +115,10 @@ def keep(data: Path, tree: Mapping[str, Any]) -> Path:
     return file
 
 
+class BadVerdicts(SantongError):
+    """What is kept of a verification is not as it was written; the message names the file."""
+
+
 class Verdicts:
     """What is kept in a data folder; the last ones that were read stay in memory as long as their files do."""
 
@@ -153,7 +158,10 @@ class Verdicts:
         stamp = (found.st_ino, found.st_mtime_ns)
         known = self._read.get(file)
         if known is None or known[0] != stamp:
-            made = self._of_closing(source) if source != "verify" else _of_verify(json.loads(file.read_bytes()))
+            try:
+                made = self._of_closing(source) if source != "verify" else _of_verify(json.loads(file.read_bytes()))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise BadVerdicts(f"{file}: is not what `santong verify` keeps: remove it, and verify again") from error
             while len(self._read) >= 2:
                 self._read.pop(next(iter(self._read)))
             self._read[file] = known = (stamp, made)

@@ -9,13 +9,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from collector.board.model import NOT_WATCHED, Watched
-from collector.watch.journal import FILE, Journal
+from collector.watch.journal import FILE, Journal, Pulse
 from collector.watch.types import Incident
 
 # Watch looks every 15 s unless it is told otherwise, and a look in a city takes some seconds.
 STILL_NS = 120 * 10**9
 PAST_NS = 7 * 86_400 * 10**9  # incidents that ended so long ago are still shown
 _LOOKS = 4
+
+
+def is_live(pulse: Pulse, now_ns: int) -> bool:
+    """Tell whether watch looked lately enough for what it says to be of now."""
+    return now_ns - pulse.looked_ns <= max(STILL_NS, _LOOKS * pulse.every_ns)
 
 
 class Watcher:
@@ -33,7 +38,7 @@ class Watcher:
         pulse = journal.pulse() if journal else None
         if journal is None or pulse is None:
             return NOT_WATCHED
-        if now_ns - pulse.looked_ns > max(STILL_NS, _LOOKS * pulse.every_ns):
+        if not is_live(pulse, now_ns):
             self._last, self._looked_ns = NOT_WATCHED, 0
             return Watched(ended_ns=pulse.looked_ns)
         # States change with a look of watch alone, incidents with what people do about them, too.

@@ -43,10 +43,12 @@ class Throttle:
             return 0.0
 
     def right(self, keys: Iterable[str]) -> None:
-        """Forget the guesses, of which the last was right."""
+        """Forget the guesses at a name; of an address only this one, which was right: it may guess at other names."""
         with self._lock:
             for key in keys:
-                self._tries.pop(key, None)
+                tries = self._tries.pop(key, None)
+                if tries and key.startswith("address:") and tries.number > 1:
+                    self._tries[key] = _Tries(tries.number - 1, tries.last_s, 0.0)
 
     def _count(self, key: str, now_s: float) -> None:
         before = self._tries.pop(key, None)

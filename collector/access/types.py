@@ -11,11 +11,12 @@ Who may do what: a role says which actions, a scope says where.
 The table itself is TABLE, and docs/access.md prints it.
 """
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from contract.names import county_of
+from contract.names import county_of, site_of
 
 
 class Role(StrEnum):
@@ -65,6 +66,9 @@ class Who(NamedTuple):
 LOCAL = Who("operator of this machine", Role.ADMIN)
 
 
+_NAMED = re.compile(r"[a-z0-9]+-[a-z0-9-]+(?:\.[a-z0-9-]+)?")  # whatever may be the id of a site or device
+
+
 def may(who: Who, action: Action, county: str = "", site: str = "") -> bool:
     """
     Tell whether somebody may do something at a site, in a county, or, with neither, in the whole city.
@@ -85,6 +89,11 @@ def covers(who: Who, county: str = "", site: str = "") -> bool:
     if who.site:
         return site == who.site
     return not who.county or county == who.county
+
+
+def without_others(text: str, who: Who) -> str:
+    """Return a text without the names of what is not within a scope."""
+    return _NAMED.sub(lambda found: found[0] if covers(who, site=site_of(found[0])) else "…", text)
 
 
 def flaw_of_scope(who: Who) -> str:

@@ -1,6 +1,5 @@
 """From what the centre has to the rows of each list: cut to what whoever asks may see, in the order of their keys."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -8,7 +7,7 @@ from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from collector.access.types import Who, covers
+from collector.access.types import Who, without_others
 from collector.api.answer import Item
 from collector.api.asking import Takes, is_of_all
 from collector.api.centre import Centre, Claimed, Closed, Heard, Missing, Place, Refused
@@ -18,7 +17,6 @@ from collector.watch.types import Incident, Now
 from contract.names import county_of, is_device, site_of
 
 _PIECE = 500
-_NAMED = re.compile(r"[a-z0-9]+-[a-z0-9-]+(?:\.[a-z0-9-]+)?")
 
 
 def iso(time_ns: int, zone: ZoneInfo) -> str:
@@ -296,14 +294,9 @@ def _refused(one: Refused, names: list[str], who: Who, zone: ZoneInfo) -> dict[s
         "agent": one.agent,
         "line": one.line,
         "reason": one.reason,
-        "detail": one.detail if is_of_all(who) else _without_others(one.detail, who),
+        "detail": one.detail if is_of_all(who) else without_others(one.detail, who),
         "size": one.size,
     }
-
-
-def _without_others(text: str, who: Who) -> str:
-    """Return a text without the names of what is not within a scope."""
-    return _NAMED.sub(lambda found: found[0] if covers(who, site=site_of(found[0])) else "…", text)
 
 
 def closings(found: Iterable[Closed], *, with_files: bool) -> Iterator[Item]:

@@ -1,5 +1,6 @@
 """The routes that have rows or files; who may see which is decided by `asking.py`, before anything is read."""
 
+import time
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Annotated, Literal
@@ -12,7 +13,7 @@ from collector.access.types import Action, covers
 from collector.api import listings, rows, series
 from collector.api.answer import BadRequest
 from collector.api.asking import HEADERS, Asked, CountyQuery, Day, Instant, SiteQuery, Who_, allow, only_known, taking
-from collector.api.centre import Centre, Missing
+from collector.api.centre import Centre, Missing, Unavailable
 from collector.verdicts import Verification
 from contract.measurements import TABLE
 from contract.names import is_device, site_of
@@ -21,6 +22,7 @@ Note = Callable[[Request, str, str], None]
 FirstQuery = Annotated[Day | None, Query(alias="from", description="first day of what was verified")]
 LastQuery = Annotated[Day | None, Query(alias="to", description="last day of it")]
 TargetQuery = Annotated[str, Query(max_length=64, description="only this target")]
+_PAST_NS = 30 * 86_400 * 10**9
 _PIECE = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 _DEVICE = rf"^[a-z0-9]+-{_PIECE}\.{_PIECE}$"
 _STATES = Literal["working", "failing", "off", "offline", "silent", "unknown", "quiet"]
@@ -94,11 +96,12 @@ def add_lists(app: FastAPI, centre: Centre) -> None:
         county: CountyQuery = "",
         site: SiteQuery = "",
         open_only: Annotated[bool, Query(alias="open", description="only those that are open")] = False,
-        since: Annotated[Day | None, Query(description="opened, or still open, since this day")] = None,
+        since: Annotated[Day | None, Query(description="open, or ended, since this day; else within 30 days")] = None,
     ) -> Response:
         """List incidents, the newest first."""
         takes = taking(asked.who, county, site)
-        found = centre.incidents(_day_ns(centre, since), open_only=open_only)
+        since_ns = _day_ns(centre, since) if since else time.time_ns() - _PAST_NS
+        found = centre.incidents(since_ns, open_only=open_only)
         items = listings.incidents(found, takes, centre.zone)
         return asked.answer("incidents", rows.columns_of(rows.Incident), items)
 
@@ -125,7 +128,7 @@ def add_lists(app: FastAPI, centre: Centre) -> None:
 def _newest(centre: Centre) -> Verification | None:
     try:
         return centre.verification(None, None)
-    except Missing:
+    except (Missing, Unavailable):  # how far devices are is told without it
         return None
 
 

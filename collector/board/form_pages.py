@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from nicegui import ui
 
 from collector.access.types import LOCAL, TABLE, Action
-from collector.board.forms import BadForm, Decided, Written, decision_of, filing_of, may_decide, reasons_of
+from collector.board.forms import BadForm, Decided, Written, decision_of, filing_of, may_decide, name_of, reasons_of
 from collector.board.hub import Hub
 from collector.board.source import Desk, Filing, Guest, Source
 from collector.disputes.schema import ADJUDICATIONS, FINDINGS, LEVELS, Dispute, Happened, Kind
@@ -139,7 +139,7 @@ def incident_form(counter: Counter, desk: Desk, incident: Incident) -> None:
     async def handle(what: Handling, by: str, text: str) -> None:
         if not may_handle(who, await asyncio.to_thread(desk.incident, incident.id)):
             raise BadForm(counter.say("not_allowed"))
-        name = " ".join(by.split()) or counter.login
+        name = name_of(by or counter.login, who)
 
         def do() -> Incident:
             return desk.handle(incident.id, what, name, text)

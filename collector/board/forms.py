@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from collector.access.types import Action, Who, may
+from collector.access.types import LOCAL, Action, Who, may
 from collector.board.source import Filing
 from collector.disputes.schema import ADJUDICATIONS, CLOSING, LEVELS, Claim, Dispute, Happened, Kind, Reason, Scope
 from collector.roster.schema import Roster
@@ -59,7 +59,7 @@ def filing_of(written: Written, who: Who, login: str, roster: Roster, zone: Zone
     until = _moment(written.last_day or written.first_day, written.last_time or "24:00", zone, language)
     finding = written.finding if reason in ADJUDICATIONS else ""
     claim = Claim(kind, scope, since, until, reason, finding)
-    return Filing(Happened.PROPOSED, _name(written.by, who), login, _paragraph(written.text), claim=claim)
+    return Filing(Happened.PROPOSED, name_of(written.by, who), login, _paragraph(written.text), claim=claim)
 
 
 def decision_of(dispute: Dispute, decided: Decided, who: Who, login: str, language: Language) -> Filing:
@@ -67,7 +67,7 @@ def decision_of(dispute: Dispute, decided: Decided, who: Who, login: str, langua
     happened, by, text = decided
     if not may_decide(who, happened, dispute):
         raise BadForm(word("not_allowed", language))
-    return Filing(happened, _name(by, who), login, _paragraph(text), dispute.number)
+    return Filing(happened, name_of(by, who), login, _paragraph(text), dispute.number)
 
 
 def may_decide(who: Who, happened: Happened, dispute: Dispute) -> bool:
@@ -83,8 +83,9 @@ def is_allowed(who: Who, action: Action, scope: Scope) -> bool:
     return may(who, action, county, site)
 
 
-def _name(by: str, who: Who) -> str:
-    return " ".join(by.split()) or who.name
+def name_of(by: str, who: Who) -> str:
+    """Return under which name something is recorded: what a browser sends counts only where nobody logged in."""
+    return (" ".join(by.split()) if who == LOCAL else "") or who.name
 
 
 def _paragraph(text: str) -> str:

@@ -8,7 +8,8 @@ One task looks; everybody who has a page open gets what changed on it.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any
 
 from collector.board.detail import SiteDetail
 from collector.board.draw import Eyes
@@ -49,6 +50,7 @@ class Hub:
         self._read: dict[str, float] = {}
         self._drawn: dict[Hashable, Sections] = {}
         self._again = asyncio.Event()
+        self._tasks: set[asyncio.Future[None]] = set()
         self.picture = Picture()
         self.look_s = 0.0
 
@@ -90,27 +92,40 @@ class Hub:
         for page in await asyncio.to_thread(self._left_over, list(self._pages)):
             self.close(page)
             page.leave()
-        self.show()
+        await self.show()
 
     @staticmethod
     def _left_over(pages: list[Page]) -> list[Page]:
         """Return the pages of those who are not let in any more: a page is open for hours."""
         return [page for page in pages if not page.guest.still()]
 
-    def show(self) -> None:
-        """Hand out what is known to all pages."""
+    async def show(self) -> None:
+        """Hand out what is known to all pages; drawn in a thread, so that nobody waits for it."""
         self._drawn.clear()
-        for page in list(self._pages):
-            page.take(self.draw(page))
+        drawn = await asyncio.to_thread(self._draw_all, list(self._pages))
+        for page, sections in drawn:
+            if page in self._pages:
+                page.take(sections)
+
+    def _draw_all(self, pages: list[Page]) -> list[tuple[Page, Sections]]:
+        drawn = []
+        for page in pages:
+            try:
+                drawn.append((page, self.draw(page)))
+            except Exception:
+                log.exception("%s could not be drawn; the others are", page.key)
+        return drawn
 
     def draw(self, page: Page) -> Sections:
-        """Return what a page shows now; drawn once for all who see the same."""
-        key = (page.key, page.guest.who, page.language)
-        if key not in self._drawn:
+        """Return what a page shows now; drawn once for all whose role and scope are the same."""
+        _, *scope = page.guest.who
+        key = (page.key, *scope, page.language)
+        found = self._drawn.get(key)
+        if found is None:
             eyes = Eyes(page.language, self._source.zone, self.picture.at_ns or time.time_ns())
             view = View(self.picture, self._source.rest, page.guest.who, eyes, self._details)
-            self._drawn[key] = page.draw(view)
-        return self._drawn[key]
+            found = self._drawn[key] = page.draw(view)
+        return found
 
     async def open(self, page: Page) -> None:
         """Take in a page; what of its site is not known is read, and waited for a little."""
@@ -123,7 +138,13 @@ class Hub:
             reading = asyncio.ensure_future(self._read_site(page.site))
             await asyncio.wait([reading], timeout=0.5)
             if not reading.done():
-                reading.add_done_callback(lambda _: self.show())
+                reading.add_done_callback(lambda _: self._later(self.show()))
+
+    def _later(self, doing: Coroutine[Any, Any, None]) -> None:
+        """Do something beside what goes on; it is kept until it is done."""
+        task = asyncio.ensure_future(doing)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def close(self, page: Page) -> None:
         """Forget a page."""

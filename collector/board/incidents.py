@@ -84,14 +84,16 @@ def incident(view: View, one: Incident) -> Sections:
 
 def _contact(view: View, one: Incident) -> str:
     site = view.picture.roster.sites.get(one.site)
-    return " ".join(filter(None, (site.contact, site.phone))) if site else ""
+    return " ".join(filter(None, (site.contact, site.phone))) if site and view.has_all(one) else ""
 
 
 def _notes(view: View, one: Incident) -> Markup:
     eyes = view.eyes
-    rows = [(_instant(view, note.at_ns), note.by, note.text) for note in one.notes]
+    has_all = view.has_all(one)
+    rows = [(_instant(view, note.at_ns), note.by, note.text) for note in one.notes] if has_all else []
     heads = [eyes.say(key) for key in ("time", "who", "text")]
-    return card("notes", eyes.say("notes"), table("note-table", heads, rows, eyes.say("no_notes")), "wide")
+    empty = eyes.say("no_notes" if has_all else "notes_of_all")
+    return card("notes", eyes.say("notes"), table("note-table", heads, rows, empty), "wide")
 
 
 def _devices(view: View, one: Incident) -> Markup:
@@ -105,7 +107,7 @@ def _devices(view: View, one: Incident) -> Markup:
 
 def where(view: View, one: Incident) -> object:
     """Return where an incident is: a site, a device, an operator, or the centre itself."""
-    site = view.picture.roster.sites.get(one.site)
+    site = view.picture.roster.sites.get(one.site) if view.sees(one.site) else None
     if len(one.devices) == 1 and one.kind != "operator":
         return view.place(one.devices[0])
     if site:

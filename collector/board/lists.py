@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 
 from markupsafe import Markup
 
+from collector.access.types import without_others
 from collector.board.city import pager
 from collector.board.draw import Eyes, H, badge, bar, card, device_link, join, link, site_link, state_name, table
 from collector.board.looks import shape
@@ -14,7 +15,7 @@ from collector.disputes.schema import Dispute, Happened, person
 from collector.quarantine import Entry
 from collector.verify.integrity import Finding
 from collector.watch.types import State
-from contract.names import county_of, site_of
+from contract.names import county_of, is_device, site_of
 
 STAGES = ("scan", "signal", "associate", "dhcp", "dns", "portal", "http")
 _MOST = 200
@@ -166,7 +167,8 @@ def _findings(view: View) -> Markup:
     rows = [
         (eyes.say(f"finding_{one.kind}"), join(_devices_of(view, one)), eyes.clock(one.since_ns),
          eyes.clock(one.until_ns) if one.until_ns else eyes.say("goes_on"),
-         eyes.say("not_counted") if one.doubted else eyes.say("info"), ", ".join(one.seen[:4]))
+         eyes.say("not_counted") if one.doubted else eyes.say("info"),
+         ", ".join(one.seen[:4]) if all(map(view.sees, one.devices)) else "–")
         for one in sorted(found, key=lambda one: one.since_ns, reverse=True)[:_MOST]
     ]  # fmt: skip
     heads = [eyes.say(key) for key in ("what", "devices", "since_when", "until_when", "meanwhile", "seen_there")]
@@ -175,8 +177,9 @@ def _findings(view: View) -> Markup:
 
 
 def _devices_of(view: View, one: Finding) -> list[Markup]:
-    pieces = [H("<div>{}</div>").format(view.place(device)) for device in one.devices[:4]]
-    return [*pieces, H("<div>… {}</div>").format(len(one.devices))] if len(one.devices) > 4 else pieces
+    seen = [device for device in one.devices if view.sees(device)][:4]
+    pieces = [H("<div>{}</div>").format(view.place(device)) for device in seen]
+    return [*pieces, H("<div>… {}</div>").format(len(one.devices))] if len(one.devices) > len(seen) else pieces
 
 
 def _unregistered(view: View) -> Markup:
@@ -196,14 +199,25 @@ def _unregistered(view: View) -> Markup:
 
 def _quarantine(view: View) -> Markup:
     eyes = view.eyes
-    found = [one for one in view.rest.quarantined if view.is_whole or view.sees(one.device or one.agent)]
+    found = [one for one in view.rest.quarantined if _is_theirs(view, one)]
     rows = [
-        (eyes.clock(one.received_ns), one.device or one.agent, one.reason, one.detail, _content(one)) for one in found
-    ]
+        (
+            eyes.clock(one.received_ns), one.device or one.agent, one.reason,
+            one.detail if view.is_whole else without_others(one.detail, view.who),
+            _content(one) if view.is_whole else "–",
+        )
+        for one in found
+    ]  # fmt: skip
     heads = [eyes.say(key) for key in ("time", "device", "reason", "detail", "content")]
     body = table("quarantine-table", heads, rows[:_MOST], eyes.say("nothing_quarantined"))
     note = f"{view.rest.quarantined_ever:,}" if view.is_whole else ""
     return card("quarantine", eyes.say("quarantine_title"), body, "wide", note)
+
+
+def _is_theirs(view: View, entry: Entry) -> bool:
+    """Tell whether all that an entry names is somebody's to see; what names nothing is for the whole city."""
+    names = [name for name in (entry.device, entry.agent) if is_device(name)]
+    return all(map(view.sees, names)) if names else view.is_whole
 
 
 def _content(entry: Entry) -> Markup:

@@ -32,7 +32,9 @@ class View(NamedTuple):
     details: Mapping[str, SiteDetail] = {}
 
     def sees(self, place: str) -> bool:
-        """Tell whether somebody may see a county, site or device."""
+        """Tell whether somebody may see a county, site or device; what has no place is for the whole city."""
+        if not place:
+            return self.is_whole
         if "-" not in place:
             return may(self.who, Action.VIEW, place) or county_of(self.who.site) == place
         return may(self.who, Action.VIEW, county_of(place), site_of(place))
@@ -83,6 +85,11 @@ class View(NamedTuple):
             return True
         places = [incident.site or incident.county, *incident.devices]
         return any(self.sees(place) for place in places if place)
+
+    def has_all(self, incident: Incident) -> bool:
+        """Tell whether all of an incident is within what somebody sees: notes and contacts are of all its places."""
+        places = incident.devices or (incident.site or incident.county,)
+        return all(map(self.sees, places))
 
     def detail(self, site: str) -> SiteDetail:
         """Return what is known of a site beyond the picture."""
