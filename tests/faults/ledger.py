@@ -29,7 +29,7 @@ ROUGHLY_NS = 100_000_000
 LATER_NS = 20_000_000_000
 NUMBER = "sensor"
 # Not from a source: what the centre adds, and what the product says about itself.
-_OWN_ROWS = frozenset({"delivery", "late", "stop", "fault"})
+_OWN_ROWS = frozenset({"delivery", "late", "stop", "fault", "centre", "roster"})
 _MOST_OFFENCES = 10
 
 Tags = tuple[tuple[str, str], ...]
