@@ -101,13 +101,14 @@ class LiveSource:
 
     def look(self, now_ns: int) -> Picture:
         """Read what is new and return the picture; what cannot be read is said in it, and the rest is as it was."""
-        self._flaws.clear()
         self._try("roster", self._read_paper)
         self._try("store", lambda: self._read_rows(now_ns))
         self._try("disputes", self._read_disputes)
         if time.monotonic() >= self._slow_at:
             self._slow_at = time.monotonic() + _SLOW_S
             self._try("findings", lambda: self._read_slowly(now_ns))
+            if "findings" in self._flaws:
+                self._slow_at = time.monotonic() + _MISSING_S
         self._try("quarantine", self._read_quarantine)
         self._watched = NOT_WATCHED
         self._try("watch", lambda: self._read_watch(now_ns))
@@ -136,38 +137,54 @@ class LiveSource:
         return now.state is State.FAILING and not is_known
 
     def _try(self, what: str, read: Callable[[], None]) -> None:
+        """Read something; what goes wrong is said until it was read well."""
         try:
             read()
         except (SantongError, OSError, sqlite3.Error) as error:
+            if self._flaws.get(what) != str(error):
+                log.warning("%s: %s", what, error)
             self._flaws[what] = str(error)
-            log.warning("%s: %s", what, error)
+        else:
+            self._flaws.pop(what, None)
 
-    def _has_changed(self, name: str, *files: Path) -> bool:
-        """Tell whether files are others than the last time; a folder counts with what is in it."""
+    def _read_changed(self, name: str, files: Sequence[Path], read: Callable[[], None]) -> None:
+        """Read files that are others than when they were read well last; a folder counts with what is in it."""
         seen = tuple(_mark(file) for file in files)
-        if self._seen.get(name) == seen:
-            return False
-        self._seen[name] = seen
-        return True
+        if self._seen.get(name) != seen:
+            read()
+            self._seen[name] = seen
 
     def _read_paper(self) -> None:
-        calendars, targets = file_in(self.data), self.data / TARGETS
-        if self._has_changed("calendars", calendars):
-            self._calendars = load_calendars(calendars)
-            self._hours.clear()
-            self._closeup.forget()
-        if self._has_changed("targets", targets if targets.is_file() else SHIPPED):
-            self._targets = load_targets(targets if targets.is_file() else SHIPPED).targets
+        targets = self.data / TARGETS
+        targets = targets if targets.is_file() else SHIPPED
+        self._read_changed("calendars", [file_in(self.data)], self._read_calendars)
+        self._read_changed("targets", [targets], lambda: self._read_targets(targets))
         today = datetime.now(self.zone).date()
-        if self._has_changed("roster", self.data / ROSTER) or today != self._today[0]:
-            self._hours.clear()
-            versions = Versions(self.data)
-            version = versions.in_force(today)
-            before = self._roster
-            self._roster = versions.roster(version) if version else Roster({}, {})
-            self._today = today, [one for one in self._roster.devices.values() if one.counts_on(today)]
-            if before.devices.keys() != self._roster.devices.keys():
-                self._looked_ns = self._seldom_ns = 0  # what is newest of those that came is read from far back
+        if today != self._today[0]:
+            self._seen.pop("roster", None)
+        self._read_changed("roster", [self.data / ROSTER], lambda: self._read_roster(today))
+
+    def _read_calendars(self) -> None:
+        self._calendars = load_calendars(file_in(self.data))
+        self._forget_hours()
+        self._closeup.forget()
+
+    def _read_targets(self, file: Path) -> None:
+        self._targets = load_targets(file).targets
+
+    def _read_roster(self, today: date) -> None:
+        versions = Versions(self.data)
+        version = versions.in_force(today)
+        before = self._roster
+        self._roster = versions.roster(version) if version else Roster({}, {})
+        self._today = today, [one for one in self._roster.devices.values() if one.counts_on(today)]
+        self._forget_hours()
+        if before.devices.keys() != self._roster.devices.keys():
+            self._looked_ns = self._seldom_ns = 0  # what is newest of those that came is read from far back
+
+    def _forget_hours(self) -> None:
+        self._hours.clear()
+        self._flaws.pop("hours", None)
 
     def _hours_of(self, site: Site, now_ns: int) -> Hours:
         today = _day(now_ns, self.zone)
@@ -182,7 +199,7 @@ class LiveSource:
             if self._calendars:
                 return self._calendars.day(site, day)
         except SantongError as error:
-            self._flaws.setdefault("calendars", str(error))
+            self._flaws.setdefault("hours", str(error))
         return _NOTHING_MEANT._replace(day=day)
 
     # ---- rows
@@ -249,28 +266,33 @@ class LiveSource:
     # ---- what changes slowly
 
     def _read_disputes(self) -> None:
-        if self._has_changed("disputes", self.data / DISPUTES / RECORDS):
+        def read() -> None:
             found = Ledger(self.data).read() if (self.data / DISPUTES).is_dir() else None
             self.rest = self.rest._replace(disputes=tuple(found.disputes.values()) if found else ())
 
+        self._read_changed("disputes", [self.data / DISPUTES / RECORDS], read)
+
     def _read_quarantine(self) -> None:
-        if (self.data / QUARANTINE).is_file() and self._has_changed(
-            "quarantine", self.data / QUARANTINE, self.data / f"{QUARANTINE}-wal"
-        ):
+        def read() -> None:
             opened = Quarantine(self.data)
-            newest, ever = opened.newest(MOST_QUARANTINED), opened.total()
-            opened.close()
+            try:
+                newest, ever = opened.newest(MOST_QUARANTINED), opened.total()
+            finally:
+                opened.close()
             self.rest = self.rest._replace(quarantined=newest, quarantined_ever=ever)
+
+        file = self.data / QUARANTINE
+        if file.is_file():
+            self._read_changed("quarantine", [file, file.with_name(f"{QUARANTINE}-wal")], read)
 
     def _read_slowly(self, now_ns: int) -> None:
         self.rest = self.rest._replace(findings=read_findings(self._store, now_ns - _WEEK * DAY_NS, now_ns))
-        for tally in self._store.tallies("availability", ("working",), now_ns - _WEEK * DAY_NS, now_ns):
-            if tally.sums[0] > 0:
-                self._model.proven.add(tally.device)
+        tallies = self._store.tallies("availability", ("working",), now_ns - _WEEK * DAY_NS, now_ns)
+        self._model.proven = {tally.device for tally in tallies if tally.sums[0] > 0}
 
     def file(self, filing: Filing) -> Dispute:
         """Record a dispute, a closure or a decision; SantongError says why it may not be."""
-        at = datetime.now(UTC).replace(microsecond=0)
+        at = datetime.now(UTC)
 
         def entry(known: Mapping[int, Dispute]) -> Entry:
             number = filing.number or len(known) + 1

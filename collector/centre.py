@@ -53,14 +53,15 @@ from contract.names import county_of, site_of
 
 log = logging.getLogger("santong.api")
 
-REPORTING_DAYS = 7
+REPORTING_DAYS, _EVIDENCE_DAYS = 3, 7
 STALE_S = 15 * 60
 _SEEN_NS = 35 * DAY_NS
+_PAST_NS = 30 * DAY_NS
 _NAMED = 500  # devices that one question to a store names: of more it would look at all
 _SAMPLE = 300
 _MINUTE_NS = 60 * 10**9
 _LIVE_FRESH_S, _HEARD_FRESH_S, _EVIDENCE_FRESH_S, _HEALTH_FRESH_S = 2.0, 120.0, 15.0, 5.0
-_LOOKED_BACK_NS = (15 * _MINUTE_NS, 120 * _MINUTE_NS, DAY_NS, REPORTING_DAYS * DAY_NS)
+_LOOKED_BACK_NS = (15 * _MINUTE_NS, 120 * _MINUTE_NS, DAY_NS, _EVIDENCE_DAYS * DAY_NS)
 
 
 class LiveCentre(Centre):
@@ -132,7 +133,9 @@ class LiveCentre(Centre):
         pulse = journal.pulse() if journal else None
         return journal.now() if journal and pulse and is_live(pulse, self._now_ns()) else None
 
-    def incidents(self, since_ns: int, *, open_only: bool) -> Sequence[Incident]:
+    def incidents(self, since_ns: int | None, *, open_only: bool) -> Sequence[Incident]:
+        if since_ns is None:
+            since_ns = self._now_ns() - _PAST_NS
         with _reading("watch"):
             journal = self._opened_journal()
             return journal.incidents(open_only=open_only, since_ns=since_ns) if journal else ()
@@ -251,7 +254,7 @@ class LiveCentre(Centre):
             return ()
 
     def _newest_of(self, devices: Sequence[str], now_ns: int) -> int:
-        reach = REPORTING_DAYS * DAY_NS
+        reach = _EVIDENCE_DAYS * DAY_NS
         end = now_ns + 10 * _MINUTE_NS
         tracks = self._store.last_before("delivery", ("received",), end, devices[:_NAMED], reach, own=False)
         return max((_received_ns(track.points[0][1]) for track in tracks), default=0)

@@ -119,8 +119,8 @@ class Centre(Protocol):
     def now(self) -> Mapping[str, Now] | None:
         """Return the state of each device; None where nobody watches."""
 
-    def incidents(self, since_ns: int, *, open_only: bool) -> Sequence[Incident]:
-        """Return incidents that were opened, or still open, since then."""
+    def incidents(self, since_ns: int | None, *, open_only: bool) -> Sequence[Incident]:
+        """Return incidents that are open, or ended since then; None: within 30 days."""
 
     def incident(self, name: str) -> Incident:
         """Return an incident; Missing where there is none of that number."""

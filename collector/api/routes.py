@@ -1,6 +1,5 @@
 """The routes that have rows or files; who may see which is decided by `asking.py`, before anything is read."""
 
-import time
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Annotated, Literal
@@ -22,7 +21,6 @@ Note = Callable[[Request, str, str], None]
 FirstQuery = Annotated[Day | None, Query(alias="from", description="first day of what was verified")]
 LastQuery = Annotated[Day | None, Query(alias="to", description="last day of it")]
 TargetQuery = Annotated[str, Query(max_length=64, description="only this target")]
-_PAST_NS = 30 * 86_400 * 10**9
 _PIECE = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 _DEVICE = rf"^[a-z0-9]+-{_PIECE}\.{_PIECE}$"
 _STATES = Literal["working", "failing", "off", "offline", "silent", "unknown", "quiet"]
@@ -100,8 +98,7 @@ def add_lists(app: FastAPI, centre: Centre) -> None:
     ) -> Response:
         """List incidents, the newest first."""
         takes = taking(asked.who, county, site)
-        since_ns = _day_ns(centre, since) if since else time.time_ns() - _PAST_NS
-        found = centre.incidents(since_ns, open_only=open_only)
+        found = centre.incidents(_day_ns(centre, since) if since else None, open_only=open_only)
         items = listings.incidents(found, takes, centre.zone)
         return asked.answer("incidents", rows.columns_of(rows.Incident), items)
 

@@ -5,7 +5,8 @@ What all pages show, made from the newest evidence: counted for the city, its co
     roster, hours, closures ────────────────────┼─▶ Now of each device ─▶ counts ─▶ Picture
     watch, where it runs ───────────────────────┘
 
-One task makes a picture every some seconds, whoever looks; a picture never changes, and pages are drawn from it alone.
+One task makes a picture every some seconds, whoever looks; a picture does not change, but that `newest` goes on while
+the next look reads; pages are drawn from it alone.
 """
 
 from collections import Counter, defaultdict
@@ -44,7 +45,7 @@ _INSTEAD = {
     State.UNKNOWN: (State.WORKING, State.FAILING),
     State.QUIET: (State.WORKING, State.SILENT, State.QUIET, State.UNKNOWN),
 }
-_REPORTS_NS = 3 * 86_400_000_000_000
+_REPORTS_NS, _PROVEN_NS = 3 * 86_400_000_000_000, 7 * 86_400_000_000_000
 
 Counts = Mapping[State, int]
 
@@ -186,7 +187,8 @@ class Model:
 
     def __init__(self) -> None:
         self.newest: dict[str, Newest] = {}
-        self.proven: set[str] = set()
+        self.proven: set[str] = set()  # those of which a day of this week that was verified has a good minute
+        self._worked_ns: dict[str, int] = {}
         self._now: dict[str, Now] = {}
         self._version = 0
 
@@ -265,10 +267,11 @@ class Model:
     def _stage(self, device: str, now: Now, now_ns: int) -> Rollout:
         """Return how far one device has come."""
         if now.state is State.WORKING:
-            self.proven.add(device)
+            self._worked_ns[device] = now_ns
+        is_proven = device in self.proven or now_ns - self._worked_ns.get(device, 0) < _PROVEN_NS
         heard_ns = self.newest.get(device, NOBODY).heard_ns
         is_reporting = bool(heard_ns) and now.state is not State.SILENT and now_ns - heard_ns < _REPORTS_NS
-        return Rollout(1, int(heard_ns > 0), int(is_reporting), int(is_reporting and device in self.proven))
+        return Rollout(1, int(heard_ns > 0), int(is_reporting), int(is_reporting and is_proven))
 
 
 def _leaves_open(said: Now) -> bool:

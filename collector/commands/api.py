@@ -1,10 +1,20 @@
 """`santong api`: the HTTP API, alone."""
 
+import logging
+import sys
 from typing import TYPE_CHECKING
 
 from collector.access.listener import listener_of
-from collector.commands.common import DEFAULT_DATA, Data, Lang, StoreOption, language_of, open_for_reading
-from collector.commands.listening import For, Listen, Login, Port, Proxy, ProxyUser, serve, stopping_by_signals
+from collector.commands.common import (
+    DEFAULT_DATA,
+    Data,
+    Lang,
+    StoreOption,
+    language_of,
+    on_stop_signals,
+    open_for_reading,
+)
+from collector.commands.listening import For, Listen, Login, Port, Proxy, ProxyUser, serve
 from collector.words import word
 from contract.command_line import one_line_errors
 
@@ -31,7 +41,8 @@ def api(
 
     Status, verdicts, series, roster, incidents and more as JSON and CSV.
     """
-    language, stopping = language_of(lang), stopping_by_signals()
+    language, stopping = language_of(lang), on_stop_signals()
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     with one_line_errors():
         listener = listener_of(str(port) if port is not None else listen, proxy or (), proxy_user, login=login)
         _serve(data, store, listener, stopping, seconds, word("api_at", language))

@@ -1,5 +1,7 @@
 """`santong board`: the live page, with the API beside it."""
 
+import logging
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,10 +15,11 @@ from collector.commands.common import (
     StoreOption,
     Zone,
     language_of,
+    on_stop_signals,
     open_for_reading,
     zone_of,
 )
-from collector.commands.listening import For, Listen, Login, Port, Proxy, ProxyUser, serve, stopping_by_signals
+from collector.commands.listening import For, Listen, Login, Port, Proxy, ProxyUser, serve
 from contract.command_line import fail, one_line_errors
 
 if TYPE_CHECKING:
@@ -47,7 +50,8 @@ def board(
 
     It reads, and records disputes, closures and what people do about incidents.
     """
-    language, place, stopping = language_of(lang), zone_of(zone), stopping_by_signals()
+    language, place, stopping = language_of(lang), zone_of(zone), on_stop_signals()
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     with one_line_errors():
         from collector.board.source import Settings  # noqa: PLC0415  brings a web server
 

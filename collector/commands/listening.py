@@ -1,11 +1,7 @@
 """What `santong api` and `santong board` have in common: where they listen, whom they believe, and how they end."""
 
-import logging
-import signal
-import sys
 import threading
 import time
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,19 +24,6 @@ ProxyUser = Annotated[
 ]
 Login = Annotated[bool, typer.Option("--login", envvar="SANTONG_LOGIN", help="Ask for a login on 127.0.0.1, too.")]
 For = Annotated[float | None, typer.Option("--for", help="Stop after so many seconds.")]
-
-
-def stopping_by_signals() -> threading.Event:
-    """Return an event that is set when the process is told to stop."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
-    stopping = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGTERM, stop)
-    return stopping
 
 
 def serve(page: "Page", stopping: threading.Event, seconds: float | None, said: str) -> None:

@@ -37,6 +37,18 @@ def test_whoever_is_right_starts_anew() -> None:
     assert throttle.begin(keys, 0.1) == 0
 
 
+def test_an_account_of_one_s_own_buys_no_guesses_at_others() -> None:
+    """A right password forgives at its own name; at its address what was guessed at other names still counts."""
+    throttle, address, now, guesses = Throttle(), "192.0.2.7", 0.0, 0
+    while now < 600:
+        for number in range(4):
+            guesses += throttle.begin(keys_of(address, f"other {guesses} {number}"), now) == 0
+        if throttle.begin(own := keys_of(address, "li"), now) == 0:
+            throttle.right(own)
+        now += 1
+    assert guesses < 20
+
+
 def test_others_cannot_lock_somebody_out() -> None:
     """A name that was guessed at from a thousand addresses is open to its owner within half a minute."""
     throttle = Throttle()

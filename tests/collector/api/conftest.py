@@ -77,7 +77,7 @@ class WatchedCentre(LiveCentre):
             for number, device in enumerate(devices)
         }
 
-    def incidents(self, since_ns: int, *, open_only: bool) -> Sequence[Incident]:
+    def incidents(self, since_ns: int | None, *, open_only: bool) -> Sequence[Incident]:
         """Return one incident of the whole city, one of each county's site, one of the centre."""
         devices = tuple(sorted(self.places()))
         found = [
@@ -88,7 +88,7 @@ class WatchedCentre(LiveCentre):
             some = tuple(device for device in devices if site_of(device) == site)
             opened = NOW_NS - number * 10**10
             found.append(Incident(str(number), opened, None, "site", county_of(site), site, "", some, "wan_down", 5))
-        return [one for one in found if one.opened_ns >= since_ns and (not open_only or one.closed_ns is None)]
+        return [one for one in found if one.opened_ns >= (since_ns or 0) and (not open_only or one.closed_ns is None)]
 
     def incident(self, name: str) -> Incident:
         """Return one of them."""

@@ -15,6 +15,9 @@ from collector.centre import LiveCentre
 from collector.serving import application
 from collector.store.base import Store
 from collector.store.open import open_store
+from collector.watch.journal import LOOKED, Journal
+from collector.watch.memory import Memory, Swing, Track
+from collector.watch.types import State
 from contract.measurements import Retention
 from tests.collector.api.conftest import NOW_NS, TUESDAY, City, Served
 from tests.collector.verification.world import ZONE
@@ -119,4 +122,28 @@ def test_a_roster_that_was_changed_is_said(city: City, tmp_path: Path) -> None:
         assert failing(ask(url, "/healthz")) == ["roster"]
         assert ask(url, "/api/v1/status").status == 503
         assert ask(url, "/api/v1/closings").status == 200
+    store.close()
+
+
+def test_a_watch_that_stands_still_is_trouble_and_no_state_of_now(city: City, tmp_path: Path) -> None:
+    """What it said last is not shown as how things are; /healthz and Prometheus tell since when it does not look."""
+    data = tmp_path / "data"
+    shutil.copytree(city.data, data)
+    store = open_store(f"sqlite://{data / 'santong.sqlite'}", create=False)
+    journal, memory = Journal(data, create=True), Memory()
+    device = min(city.roster.devices)
+    memory.tracks[device] = Track(device, State.WORKING, "", NOW_NS, "", NOW_NS, Swing(0, 0, ()))
+    memory.dirty["tracks"].add(device)
+    journal.commit(memory, remember={LOOKED: str(NOW_NS - 10 * 10**9)})
+    journal.shut()
+    with page(data, store, NOW_NS) as url:
+        assert ask(url, "/healthz").json["parts"]["watch"] == {"ok": True, "said": "looked 10 s ago"}
+        assert ask(url, "/api/v1/status?limit=1").json["items"][0]["state"] == "working"
+        assert 'santong_devices{county="' in ask(url, "/metrics").body.decode()
+    with page(data, store, NOW_NS + 3600 * 10**9) as url:
+        assert "watch" in failing(ask(url, "/healthz"))
+        assert ask(url, "/api/v1/status?limit=1").json["items"][0]["state"] is None
+        metrics = ask(url, "/metrics").body.decode()
+        assert "santong_watch_age_seconds 3610" in metrics
+        assert "santong_devices{" not in metrics
     store.close()

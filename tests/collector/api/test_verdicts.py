@@ -2,15 +2,21 @@
 
 import json
 import os
+import shutil
 import subprocess
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from collector.access.gate import Gate
+from collector.access.listener import Listener
+from collector.centre import LiveCentre
+from collector.serving import application
+from collector.store.open import open_store
 from collector.verdicts import Verdicts, keep
-from tests.collector.api.conftest import LAST_OF_MONTH, MONDAY, PASSWORD, TUESDAY, City, Served
+from tests.collector.api.conftest import LAST_OF_MONTH, MONDAY, NOW_NS, PASSWORD, TUESDAY, City, Served
 from tests.collector.commands import run
-from tests.collector.web import ask, basic
+from tests.collector.web import ask, basic, page_of
 from tests.processes import BIN
 
 _VERIFIED: dict[tuple[str, ...], dict[str, Any]] = {}
@@ -147,3 +153,19 @@ def test_the_oldest_make_room(city: City, tmp_path: Path) -> None:
     found = Verdicts(data).get()
     assert found is not None
     assert found.last == MONDAY + timedelta(days=days - 1)
+
+
+def test_a_spoilt_verification_is_named_and_the_roster_goes_on(city: City, tmp_path: Path) -> None:
+    """Half a file: verdicts cannot be read now, 503 in a line; how far devices are is told without it."""
+    data = tmp_path / "data"
+    shutil.copytree(city.data, data)
+    for file in (data / "verdicts").glob("*.json"):
+        file.write_bytes(file.read_bytes()[:100])
+    store = open_store(f"sqlite://{data / 'santong.sqlite'}", create=False)
+    centre, gate = LiveCentre(data, store, lambda: NOW_NS), Gate(data, Listener())
+    with page_of(application(centre, gate), gate, Listener()) as url:
+        answer = ask(url, f"/api/v1/verdicts?from={MONDAY}&to={TUESDAY}")
+        assert (answer.status, "verdicts: cannot be read now" in answer.json["error"]) == (503, True)
+        assert ask(url, "/api/v1/roster").status == 200
+    centre.close()
+    store.close()

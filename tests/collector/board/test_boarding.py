@@ -15,15 +15,19 @@ from collector.board import city, lists, school
 from collector.board.detail import DayShare, SiteDetail
 from collector.board.draw import Eyes, week
 from collector.board.forms import BadForm, Decided, Written, decision_of, filing_of
-from collector.board.model import Rollout
+from collector.board.model import Model, Paper, Rollout
+from collector.board.newest import Newest
 from collector.board.source import Filing
+from collector.board.state import Hours
 from collector.board.view import Sections, View
 from collector.boarding import LiveSource
 from collector.calendars.load import file_in
 from collector.calendars.load import load as load_calendars
+from collector.calendars.schedule import DayKind, DaySchedule
 from collector.disputes.ledger import Refused
 from collector.disputes.schema import Claim, Happened, Kind, Reason, Scope
 from collector.records import read_records
+from collector.roster.versions import Versions
 from collector.store.base import DAY_NS
 from collector.targets.load import load
 from collector.verification import only, promise_of
@@ -181,6 +185,44 @@ def test_a_broken_roster_is_said_and_the_rest_goes_on(town: Town, centre: LiveSo
     found = look(centre)
     assert "roster" in centre.picture.trouble
     assert found[HOTSPOT] is State.WORKING
+
+
+@pytest.mark.parametrize("name", ["calendars.yaml", "disputes/records.jsonl"])
+def test_what_cannot_be_read_is_said_until_it_can(town: Town, centre: LiveSource, name: str) -> None:
+    """At each look, not once; and what was in it before stays in force."""
+    town.all_well(last_minute())
+    day = datetime(2026, 3, 2, tzinfo=ZONE)
+    claim = Claim(Kind.CLOSURE, Scope("site", SQUARE), day, day + timedelta(days=1), Reason.BUILDING_WORKS)
+    centre.file(Filing(Happened.PROPOSED, "Wang", "wang", "x", claim=claim))
+    look(centre)
+    file = town.data / name
+    content, before = file.read_bytes(), centre.rest.disputes
+    file.write_bytes(b"{spoilt")
+    for _ in range(3):
+        look(centre)
+        assert name.rpartition("/")[2].partition(".")[0] in centre.picture.trouble
+        assert centre.rest.disputes == before
+    file.write_bytes(content)
+    look(centre)
+    assert centre.picture.trouble == ""
+
+
+def test_proven_is_of_this_week(town: Town) -> None:
+    """A device that works no more is proven for a week, not for ever."""
+    now_ns = last_minute()
+    roster = Versions(town.data).on(date.today())  # noqa: DTZ011
+    service = DaySchedule(date.min, DayKind.BREAK, "", 0, 0)
+    paper = Paper(roster, list(roster.devices.values()), lambda _site: Hours(service))
+    model, newest = Model(), Newest()
+    model.newest[HOTSPOT] = newest
+
+    def rollout(at_ns: int, wan: int) -> Rollout:
+        newest.take("presence", (), at_ns, {"lan": 1, "wan": wan, "uptime_s": 60.0}, is_own=True)
+        return model.picture(paper, at_ns).rollout[SQUARE]
+
+    assert rollout(now_ns, 1) == Rollout(3, 1, 1, 1)
+    assert rollout(now_ns + 6 * DAY_NS, 0) == Rollout(3, 1, 1, 1)
+    assert rollout(now_ns + 8 * DAY_NS, 0) == Rollout(3, 1, 1, 0)
 
 
 # ---- pages

@@ -13,6 +13,7 @@ from collector.access.log import Log
 from collector.access.passwords import hashed
 from collector.access.types import Role, Who
 from collector.access.users import User, Users, added
+from collector.disputes.ledger import Ledger
 from collector.watch.journal import EVERY, LOOKED, Journal
 from collector.watch.memory import Case, Memory
 from tests.collector.board.browser import BoardProcess, Tab, watched
@@ -115,6 +116,30 @@ def test_a_scope_is_all_that_somebody_sees(board: Board, tab: Tab) -> None:
     page.goto(board.url)
     expect(page.locator("#county-table")).not_to_contain_text("Qingcheng")
     assert page.request.get(f"{board.url}/api/v1/status?site={SQUARE}").status == 403
+
+
+def test_nobody_takes_another_s_name(board: Board, tab: Tab) -> None:
+    """Whatever name a browser sends, who logged in is recorded; and one's own dispute is for another to decide."""
+    page = tab.page
+    page.goto(f"{board.url}/file?kind=dispute&site={OTHER}")
+    log_in(page, COUNTY)
+
+    def claim_to_be(name: str) -> None:
+        page.locator('input[data-field="by"]').evaluate("field => { field.readOnly = false; }")
+        page.fill('input[data-field="by"]', name)
+
+    for field, text in (("first_day", "2026-03-02"), ("last_day", "2026-03-02"), ("text", "an exam")):
+        page.fill(f'input[data-field="{field}"]', text)
+    page.locator(".q-select").filter(has_text="reason").click()
+    page.get_by_role("option", name="exam").first.click()
+    claim_to_be("the head")
+    page.click("#submit")
+    expect(page.locator("#dispute h2")).to_contain_text("proposed")
+    claim_to_be("the head")
+    page.click("#approve")
+    expect(page.locator("#said")).to_contain_text("another person must decide")
+    (filed,) = Ledger(board.town.data).read().disputes.values()
+    assert (filed.proposed.by, filed.proposed.login) == (COUNTY.name, COUNTY.name)
 
 
 def test_a_viewer_finds_no_forms(board: Board, tab: Tab) -> None:
