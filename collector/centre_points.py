@@ -38,7 +38,11 @@ def name_of_this_centre() -> str:
 
 
 def figures(collector: Collector, quarantine: Quarantine) -> dict[str, float]:
-    """Return what a collector says of itself, by fields of `centre`; sqlite3.Error where quarantine is unreadable."""
+    """
+    Return what a collector says of itself, by fields of `centre`; sqlite3.Error where quarantine is unreadable.
+
+    Lags are those of its last point: a second reader takes none away.
+    """
     counters = collector.counters()
     usage = resource.getrusage(resource.RUSAGE_SELF)
     found = {
@@ -54,11 +58,14 @@ def figures(collector: Collector, quarantine: Quarantine) -> dict[str, float]:
     }
     if (rss := _rss_bytes()) is not None:
         found["rss_bytes"] = rss
+    if lag := collector.lags.last:
+        found |= {"lag_p50_ms": lag.p50_ms, "lag_p99_ms": lag.p99_ms}
     return found
 
 
 def centre_line(collector: Collector, quarantine: Quarantine, name: str, now_ns: int) -> bytes:
-    """Return the point of a collector, with its line feed."""
+    """Return the point of a collector, with its line feed; lags are those of what came since the last point."""
+    collector.lags.take()
     line = encode_line("centre", {}, figures(collector, quarantine), now_ns)
     return _NAME + identity_tags(name, name) + line[len(_NAME) :] + b"\n"
 

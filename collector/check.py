@@ -302,6 +302,15 @@ def _check_time(line: bytes, at: int, now_ns: int) -> None:
         raise _Refused(Reason.TOO_OLD)
 
 
+def lag_ms(checked: Checked, received_ns: int) -> int:
+    """Return how long after its newest sample a batch came."""
+    return (received_ns - _newest(checked, received_ns)) // 1_000_000
+
+
+def _newest(checked: Checked, received_ns: int) -> int:
+    return checked.newest_ns or checked.batch.at_ns or received_ns
+
+
 def delivery_line(checked: Checked, received_ns: int, marks: Collection[str] = ()) -> bytes:
     """
     Return the `delivery` point of a batch: what came, when, and how late; the fields in `marks` are 1.
@@ -311,13 +320,13 @@ def delivery_line(checked: Checked, received_ns: int, marks: Collection[str] = (
     within a term).
     """
     batch = checked.batch
-    newest_ns = checked.newest_ns or batch.at_ns or received_ns
+    newest_ns = _newest(checked, received_ns)
     fields = [
         f'epoch="{batch.epoch}"',
         f"seq={batch.seq}i",
         f"lines={checked.lines}i",
         f"received={received_ns // 1_000_000}i",
-        f"lag_ms={(received_ns - newest_ns) // 1_000_000}i",
+        f"lag_ms={lag_ms(checked, received_ns)}i",
         f"partial={len(checked.refused)}i",
         f"expired={checked.expired}i",
         f'clock="{batch.clock}"',

@@ -1,7 +1,8 @@
 """
 Device-days as they were judged: lines of `availability`, written and read back; and boots that never got the time.
 
-A day that is judged again has the same series and time, so it overwrites: every line has every field.
+A day that is judged again has the same series and time, so it overwrites: every line has every field. With it, in one
+write, goes what the days of its site add up to.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -9,12 +10,13 @@ from itertools import islice
 from typing import NamedTuple
 
 from collector.check import identity_tags
+from collector.site_days import NOTHING_OWED, OwedBy, site_lines
 from collector.store.base import Store, StoreMisconfigured
 from collector.verify.causes import Cause, Run, as_text, from_text
 from collector.verify.evidence import DayRecord
 from contract.measurements import Retention
 
-DAYS_A_WRITE = 5000
+DAYS_A_WRITE = 4000  # with the sums of their sites they are one request to InfluxDB
 _FIELDS = ("runs", "open", "judged", "inputs")
 
 
@@ -56,18 +58,21 @@ def day_line(day: Judged) -> bytes:
     ).encode()
 
 
-def write_days(store: Store, days: Iterable[Judged]) -> int:
+def write_days(store: Store, days: Iterable[Judged], owed: OwedBy = NOTHING_OWED) -> int:
     """
-    Write records as they come, in pieces; return how many.
+    Write records as they come, in pieces, each with what its sites add up to; return how many records.
+
+    `owed` says by criterion what makes a day good.
 
     Raises StoreError when the store does not take them: what was written before is stored, and may be written again.
     """
     written = 0
     rest = iter(days)
-    while lines := [day_line(day) for day in islice(rest, DAYS_A_WRITE)]:
-        if poison := store.write(Retention.EVIDENCE, b"".join(lines)):
+    while piece := list(islice(rest, DAYS_A_WRITE)):
+        sums = site_lines(store, ((day.record, day.judged_ms) for day in piece), owed)
+        if poison := store.write(Retention.EVIDENCE, b"".join((*map(day_line, piece), *sums))):
             raise StoreMisconfigured(f"the store refuses days as they were judged: {poison[0].message}")
-        written += len(lines)
+        written += len(piece)
     return written
 
 

@@ -16,7 +16,8 @@ from typing import TypeVar
 
 from collector.around import Around, Dateless
 from collector.asked import Asked
-from collector.days import Judged, write_days
+from collector.days import DAYS_A_WRITE, Judged, write_days
+from collector.site_days import NOTHING_OWED, OwedBy
 from collector.store.base import Store
 from collector.sums import Sums
 from collector.verify.day import judge
@@ -25,23 +26,27 @@ from collector.verify.evidence import DayRecord
 DEVICES_AT_ONCE = 500
 # Fewer device-days than this are read at once: a sum over the whole city would cost more.
 WORTH_A_SUM = 100
-_WRITTEN_AT_ONCE = 5000
 
 T = TypeVar("T")
 
 
 class Judge:
-    """Judges the device-days of one day after the other, with what evidence there is at `now_ns`, and writes them."""
+    """
+    Judges the device-days of one day after the other, with what evidence there is at `now_ns`, and writes them.
 
-    def __init__(self, store: Store, dateless: Dateless, now_ns: int) -> None:
+    `owed` says by criterion what makes a day good: for the sums of sites that are written with them.
+    """
+
+    def __init__(self, store: Store, dateless: Dateless, now_ns: int, owed: OwedBy = NOTHING_OWED) -> None:
         self._store = store
         self._dateless = dateless
         self._now_ns = now_ns
+        self._owed = owed
 
     def day(self, asked: Sequence[Asked]) -> Iterator[DayRecord]:
         """Yield the records of one day, in the order in which they are written."""
-        for piece in _pieces(self._judged(asked), _WRITTEN_AT_ONCE):
-            write_days(self._store, piece)
+        for piece in _pieces(self._judged(asked), DAYS_A_WRITE):
+            write_days(self._store, piece, self._owed)
             yield from (judged.record for judged in piece)
 
     def _judged(self, asked: Sequence[Asked]) -> Iterator[Judged]:

@@ -24,6 +24,8 @@ METRICS = {
     "trouble": ("in_trouble", "Whether the store takes no writes now, and nothing is acknowledged."),
     "cpu_seconds": ("cpu_seconds_total", "Processor time of the collector."),
     "rss_bytes": ("resident_memory_bytes", "Memory of the collector."),
+    "lag_p50_ms": ("lag_p50_seconds", "Within which half of the batches came that were stored in the last minute."),
+    "lag_p99_ms": ("lag_p99_seconds", "Within which 99 % of them came."),
     "foreign_stored": ("foreign_stored_total", "Lines of others that were stored."),
     "foreign_refused": ("foreign_refused_total", "Lines of others that were refused."),
     "foreign_dropped": ("foreign_dropped_total", "Messages of others for which there was no room."),
@@ -38,7 +40,8 @@ def families_of(collector: Collector, quarantine: Quarantine) -> Sequence[Family
 def _families(found: Mapping[str, float]) -> Iterator[Family]:
     for field, value in found.items():
         name, about = METRICS[field]
-        yield single(f"santong_collector_{name}", "counter" if name.endswith("_total") else "gauge", about, value)
+        kind = "counter" if name.endswith("_total") else "gauge"
+        yield single(f"santong_collector_{name}", kind, about, value / 1000 if field.endswith("_ms") else value)
 
 
 class Meter:

@@ -18,9 +18,10 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from collector.check import explain
+from collector.check import explain, lag_ms
 from collector.chunk import Chunk, Speakers, nobody
 from collector.foreign import Rule
+from collector.lags import Lags
 from collector.neighbours import Neighbours
 from collector.quarantine import Entry, Quarantine
 from collector.receive import Receiver
@@ -138,6 +139,7 @@ class Collector:
         self._workers = [threading.Thread(target=self._work, name=f"worker{n}", daemon=True) for n in range(WORKERS)]
         self._counts: dict[str, int] = defaultdict(int)
         self._counts_lock = threading.Lock()
+        self.lags = Lags()
         self._neighbours = Neighbours(foreign, store, quarantine)
         deliver = self._sort if foreign else self._buffer.put
         self.receiver = Receiver(settings, deliver, [rule.topic for rule in foreign])
@@ -286,6 +288,7 @@ class Collector:
             for agent, refusals in refused.items()
             for at in range(0, len(refusals), REFUSALS_AN_ACK)
         )
+        self.lags.add(lag_ms(checked, received_ns) for checked, received_ns in chunk.checked)
         with self._counts_lock:
             self._counts["stored_batches"] += len(chunk.checked)
             self._counts["stored_lines"] += sum(checked.lines for checked, _ in chunk.checked)

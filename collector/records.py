@@ -5,19 +5,21 @@ Held in memory, device by device: days with the same runs share them, so that a 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 
 from collector.around import Dateless
-from collector.asked import Asked, Questions
+from collector.asked import Asked, Questions, is_by_minutes
 from collector.days import StoredDay, read_days, unsynced_ns
 from collector.judging import Judge
 from collector.known import Marks, still_valid
+from collector.site_days import Key, Seen, mend, owed_by
 from collector.store.base import DAY_NS, REACH_NS, Store
 from collector.verify.causes import Run, from_text
 from collector.verify.evidence import DayRecord
+from contract.names import site_of
 
 Progress = Callable[[int, int], None]  # device-days done, of how many
 
@@ -68,8 +70,9 @@ def read_records(
     not looked at. StoreError: nothing is half written, and what was written before it is right.
     """
     records = Records()
+    owed, seen = owed_by(filter(is_by_minutes, questions.promise.targets)), _Seen()
     missing: dict[int, list[Asked]] = defaultdict(list)
-    for asked, record in _all_missing(questions) if recompute else _valid(store, questions, now_ns):
+    for asked, record in _all_missing(questions) if recompute else _valid(store, questions, now_ns, seen):
         if record is None:
             missing[asked.schedule.start_ns].append(asked)
         else:
@@ -77,14 +80,15 @@ def read_records(
     records.reused = len(records)
     total = records.reused + sum(map(len, missing.values()))
     progress(records.reused, total)
-    if not missing:
-        return records
-    judge = Judge(store, _dateless(store, min(missing) - REACH_NS, now_ns), now_ns)
-    for start_ns in sorted(missing):
-        for record in judge.day(missing.pop(start_ns)):
-            records.add(record)
-            records.judged += 1
-            progress(records.reused + records.judged, total)
+    if missing:
+        judge = Judge(store, _dateless(store, min(missing) - REACH_NS, now_ns), now_ns, owed)
+        for start_ns in sorted(missing):
+            for record in judge.day(missing.pop(start_ns)):
+                records.add(record)
+                records.judged += 1
+                progress(records.reused + records.judged, total)
+    if known := seen.judged_by(owed):
+        mend(store, questions.promise.start_ns, questions.promise.end_ns, known, owed)
     return records
 
 
@@ -94,11 +98,11 @@ def _all_missing(questions: Questions) -> Iterator[tuple[Asked, None]]:
             yield asked, None
 
 
-def _valid(store: Store, questions: Questions, now_ns: int) -> Iterator[tuple[Asked, DayRecord | None]]:
+def _valid(store: Store, questions: Questions, now_ns: int, seen: "_Seen") -> Iterator[tuple[Asked, DayRecord | None]]:
     """Yield all that is asked, each with its stored record when that still holds."""
     promise = questions.promise
     devices = questions.devices()
-    stored = _Stored(store, promise.start_ns, promise.end_ns, devices)
+    stored = _Stored(store, promise.start_ns, promise.end_ns, devices, seen)
     marks = Marks(store.late(promise.start_ns, now_ns + DAY_NS))
     newest = _Newest(store, now_ns)
     for device in devices:
@@ -143,7 +147,8 @@ def _is_whole(day: StoredDay) -> bool:
 class _Stored:
     """Stored days, device by device in order, as the store yields them."""
 
-    def __init__(self, store: Store, start_ns: int, end_ns: int, devices: Sequence[str]) -> None:
+    def __init__(self, store: Store, start_ns: int, end_ns: int, devices: Sequence[str], seen: "_Seen") -> None:
+        self._seen = seen
         self._groups = groupby(read_days(store, start_ns, end_ns, devices), key=lambda day: day.device)
         self._next: tuple[str, Iterable[StoredDay]] | None = next(self._groups, None)
 
@@ -154,9 +159,26 @@ class _Stored:
         found: dict[str, dict[int, StoredDay]] = defaultdict(dict)
         if self._next and self._next[0] == device:
             for day in filter(_is_whole, self._next[1]):
+                self._seen.add(day)
                 found[day.criterion][day.day_start_ns] = day
             self._next = next(self._groups, None)
         return found
+
+
+class _Seen:
+    """What was read of stored days, by site, criterion and day: what sums of sites must know at least."""
+
+    def __init__(self) -> None:
+        self._found: dict[Key, Seen] = defaultdict(Seen)
+
+    def add(self, day: StoredDay) -> None:
+        """Take in a day."""
+        key = Key(site_of(day.device), day.criterion, day.day_start_ns)
+        self._found[key] = self._found[key].beside(day.judged_ms)
+
+    def judged_by(self, criteria: Collection[str]) -> dict[Key, Seen]:
+        """Return what was seen of days that were judged by some criteria."""
+        return {key: seen for key, seen in self._found.items() if key.criterion in criteria}
 
 
 class _Newest:

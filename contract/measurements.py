@@ -106,6 +106,17 @@ _ROWS = (
         "criterion",
         from_agent=False,
     ),
+    # What a day of a site's devices adds up to by one criterion: made from `availability`, at its times, under the name
+    # `<site>.site`. Of `days` device-days `counted` ones have minutes that count, `proven` are good and `possible` may
+    # be, by `rule`: the minutes that are owed, and a letter for what each cause counts as.
+    _row(
+        _E,
+        "site_availability",
+        "working:i:min service_down:i:min wan_down:i:min lan_down:i:min power_off:i:min asleep:i:min agent_down:i:min "
+        "unknown:i:min excluded:i:min days:i counted:i proven:i possible:i judged:i:ms rule:s",
+        "criterion",
+        from_agent=False,
+    ),
     # What the roster says of a device on a day, for whoever reads the store without it (dashboards); its time is that
     # day's local midnight. `platform` and `hotspot` are 1 where the device counts as one that day; an `entry` is an id
     # and a name, parted by a bar: what a list to choose from is made of.
@@ -114,6 +125,14 @@ _ROWS = (
         "roster",
         "counts:i platform:i hotspot:i county_name:s site_name:s class_name:s role:s profile:s operator:s "
         "contracted_mbps:f:Mbit/s county_entry:s site_entry:s device_entry:s",
+        from_agent=False,
+    ),
+    # The same of a site, how many devices of each kind it has, under the name `<site>.site`.
+    _row(
+        _E,
+        "site_roster",
+        "counts:i platform:i hotspot:i county_name:s site_name:s operator:s contracted_mbps:f:Mbit/s county_entry:s "
+        "site_entry:s",
         from_agent=False,
     ),
     _row(_T, "host", "cpu_percent:f:% memory_used_percent:f:% disk_used_percent:f:% load1:f temperature_celsius:f:°C"),
@@ -133,12 +152,13 @@ _ROWS = (
         "cpu_seconds:f:s damaged_total:i",
     ),
     # What a collector did since its start, once a minute; `waiting` batches are in its memory, `trouble` is 1 while the
-    # store takes nothing, `quarantine` counts whatever was ever set aside.
+    # store takes nothing, `quarantine` counts whatever was ever set aside. The lags are within which half, and 99 %, of
+    # the batches came that were stored since the last point; absent where none was.
     _row(
         _T,
         "centre",
         "received:i dropped:i stored_batches:i stored_lines:i refused:i waiting:i quarantine:i trouble:i "
-        "cpu_seconds:f:s rss_bytes:i:B",
+        "cpu_seconds:f:s rss_bytes:i:B lag_p50_ms:i:ms lag_p99_ms:i:ms",
         from_agent=False,
     ),
 )

@@ -18,8 +18,9 @@ from collector.store.base import Row
 from contract.measurements import TABLE, Kind, Measurement, Retention
 from contract.sample import Value
 
-# Judged days are conclusions, roster points copies of what the roster says: no evidence, they come out the same again.
-_COPIES = ("availability", "roster")
+# Judged days are conclusions, roster points copies of what the roster says, and so are their sums by site: no evidence,
+# they come out the same again.
+_COPIES = ("availability", "site_availability", "roster", "site_roster")
 MEASUREMENTS = tuple(
     sorted(name for name, row in TABLE.items() if row.retention is Retention.EVIDENCE and name not in _COPIES)
 )

@@ -204,6 +204,11 @@ class Reads(Protocol):
         however many points there are: `tracks("delivery", ["held"], …)`.
         """
 
+    def of_sites(
+        self, measurement: str, fields: Sequence[str], start_ns: int, end_ns: int, sites: Collection[str]
+    ) -> Iterator[Track]:
+        """Yield what `tracks` does of all devices that some sites ever had; for a period of a day or two."""
+
     def last_before(
         self,
         measurement: str,

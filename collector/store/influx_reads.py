@@ -178,6 +178,15 @@ class InfluxReads(Reads):
         for found in ahead(read, pieces):
             yield from found
 
+    def of_sites(
+        self, measurement: str, fields: Sequence[str], start_ns: int, end_ns: int, sites: Collection[str]
+    ) -> Iterator[Track]:
+        row = TABLE[measurement]
+        check_names(row, fields)
+        conditions = influxql.of_sites(start_ns, end_ns, sites)
+        for found in ahead(lambda condition: self._read(row, fields, condition), conditions):
+            yield from found
+
     def last_before(
         self,
         measurement: str,

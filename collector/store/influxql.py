@@ -18,6 +18,7 @@ from contract.measurements import RETENTION_DAYS, Kind, Measurement, Retention
 
 # Bounds the text of a query: 50 ids of at most 64 characters stay within the 8 KiB that proxies allow a URL.
 DEVICES_A_QUERY = 50
+SITES_A_QUERY = 50
 
 # The tags by which series are told apart, before their own.
 IDENTITY = ("device", "agent", "site", "county")
@@ -77,6 +78,14 @@ def periods(start_ns: int, end_ns: int, devices: Collection[str] | None = None) 
     ids = sorted(set(devices))
     for at in range(0, len(ids), DEVICES_A_QUERY):
         yield f"{condition} AND {among(ids[at : at + DEVICES_A_QUERY])}"
+
+
+def of_sites(start_ns: int, end_ns: int, sites: Collection[str]) -> Iterator[str]:
+    """Yield conditions on time and site, SITES_A_QUERY sites each, in the order of their devices' ids."""
+    ordered = sorted(set(sites), key=lambda site: f"{site}.")
+    for at in range(0, len(ordered), SITES_A_QUERY):
+        some = " OR ".join(f'"site" = {_literal(site)}' for site in ordered[at : at + SITES_A_QUERY])
+        yield f"{period(start_ns, end_ns)} AND ({some})"
 
 
 def select(row: Measurement, period: str) -> str:

@@ -1,7 +1,7 @@
 """What is read from SQLite, series by series: each is one range of the file, its key a seek from the one before."""
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import groupby
 from typing import Any
@@ -49,6 +49,17 @@ def series_of(
     for device in [""] if devices is None else sorted(set(devices)):
         key = (device, "", *("" for _ in row.tags))  # comes before every key of the device
         while (key := connection.execute(step, key).fetchone()) and (devices is None or key[0] == device):
+            yield key
+
+
+def series_of_sites(
+    connection: sqlite3.Connection, row: Measurement, sites: Collection[str]
+) -> Iterator[tuple[str, ...]]:
+    """Yield the key of every series of some sites in canonical order: ids of a site's devices begin with its own."""
+    step = sql.next_series(row)
+    for prefix in sorted(f"{site}." for site in set(sites)):
+        key = (prefix, "", *("" for _ in row.tags))
+        while (key := connection.execute(step, key).fetchone()) and key[0].startswith(prefix):
             yield key
 
 
@@ -114,15 +125,21 @@ class SqliteReads(Reads):
     ) -> Iterator[Track]:
         row = TABLE[measurement]
         check_names(row, fields, where)
-        fits = fitting(where)
         with self._read() as connection:
-            if not (have := columns(connection, row)):
-                return
-            text = sql.points(row, fields, have, "ORDER BY time")
-            for key in series_of(connection, row, devices):
-                tags = tuple(zip(row.tags, key[2:], strict=True))
-                if fits(dict(tags)) and (points := connection.execute(text, (*key, start_ns, end_ns)).fetchall()):
-                    yield Track(key[0], key[1], tags, points)
+            if have := columns(connection, row):
+                text = sql.points(row, fields, have, "ORDER BY time")
+                keys = series_of(connection, row, devices)
+                yield from _tracks(connection, text, row, keys, (start_ns, end_ns), where)
+
+    def of_sites(
+        self, measurement: str, fields: Sequence[str], start_ns: int, end_ns: int, sites: Collection[str]
+    ) -> Iterator[Track]:
+        row = TABLE[measurement]
+        check_names(row, fields)
+        with self._read() as connection:
+            if have := columns(connection, row):
+                text = sql.points(row, fields, have, "ORDER BY time")
+                yield from _tracks(connection, text, row, series_of_sites(connection, row, sites), (start_ns, end_ns))
 
     def last_before(
         self,
@@ -266,6 +283,21 @@ class SqliteReads(Reads):
                     continue
                 if points := connection.execute(text, (device, source, *period)).fetchall():
                     yield Track(device, source, (), points)
+
+
+def _tracks(
+    connection: sqlite3.Connection,
+    text: str,
+    row: Measurement,
+    keys: Iterable[tuple[str, ...]],
+    period: tuple[int, int],
+    where: Patterns = NO_PATTERNS,
+) -> Iterator[Track]:
+    fits = fitting(where)
+    for key in keys:
+        tags = tuple(zip(row.tags, key[2:], strict=True))
+        if fits(dict(tags)) and (points := connection.execute(text, (*key, *period)).fetchall()):
+            yield Track(key[0], key[1], tags, points)
 
 
 def _joined(hours: list[tuple[Any, ...]]) -> tuple[int, int, int]:

@@ -78,11 +78,14 @@ def _points(language: Language) -> Panel:
 
 
 def _lag(language: Language) -> Panel:
-    names = {50: text("half", language), 99: "p99"}
-    wanted = ", ".join(f'percentile("lag_ms", {part}) AS "{name}"' for part, name in names.items())
-    query = q.select(wanted, q.evidence("delivery"), ANY, q.STEP, "none")
+    names = {"lag_p50_ms": text("half", language), "lag_p99_ms": "p99"}
+    groups = f'{q.STEP}, "device"'
+    queries = [
+        Query(q.select(f'max("{field}")', CENTRE, ANY, groups, "none"), f"$tag_device {name}")
+        for field, name in names.items()
+    ]
     panel = over_time("ms").min(0).interval("1m")
-    return placed(panel, [Query(query)], (12, 8), text("lag", language), text("lag_means", language))
+    return placed(panel, queries, (12, 8), text("lag", language), text("lag_means", language))
 
 
 def _refused(language: Language) -> Panel:
@@ -109,7 +112,8 @@ def _memory(language: Language) -> Panel:
 
 def _backlog(language: Language) -> list[Panel]:
     agent, waits = q.telemetry("agent"), text("waiting", language)
-    each = q.select('max("spool_batches") AS "waits"', agent, ANY, f'{q.STEP}, "device"', "none")
+    some = '"spool_batches" > 0'  # a device with nothing adds nothing, and most have none
+    each = q.select('max("spool_batches") AS "waits"', agent, some, f'{q.STEP}, "device"', "none")
     total = Query(q.within('sum("waits")', each, groups=q.STEP, fill="none"), waits)
     newest = q.recent(f'last("spool_batches") AS "{waits}"', agent, ANY, '"county", "site", "device"')
     most = Query(q.least(waits, _MOST_ROWS, ("county", "site", "device"), newest, greatest=True))
@@ -137,8 +141,7 @@ def _lost(language: Language) -> Panel:
     queries = []
     for field, name in names.items():
         change = f'non_negative_difference(max("{field}")) AS "more"'
-        each = q.select(change, q.telemetry("agent"), ANY, f'{q.STEP}, "device"', "none")
+        each = q.select(change, q.telemetry("agent"), f'"{field}" > 0', f'{q.STEP}, "device"', "none")
         queries.append(Query(q.within('sum("more")', each, groups=q.STEP, fill="none"), name))
-    return placed(
-        over_time("short", bars=True).min(0).interval("5m"), queries, (12, 8), text("agents_refused", language)
-    )
+    panel = over_time("short", bars=True).min(0).interval("5m")
+    return placed(panel, queries, (12, 8), text("agents_refused", language), text("agents_refused_means", language))

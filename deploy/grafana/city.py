@@ -43,7 +43,7 @@ from deploy.grafana.parts import (
 from deploy.grafana.promises import Promises
 from deploy.grafana.texts import text
 
-JUDGED = q.evidence("availability")
+SITES, PLACES = q.evidence("site_availability"), q.evidence("site_roster")  # added up by the centre: cheap for a city
 RATE, SCHOOLS = 6, 10  # the panels that others show parts of, by their place among all
 # Every cause that takes a minute away and is somebody's fault, or nobody's.
 LOST = (Cause.SERVICE_DOWN, Cause.WAN_DOWN, Cause.LAN_DOWN, Cause.AGENT_DOWN, Cause.UNKNOWN)
@@ -90,7 +90,6 @@ def trouble(language: Language) -> Event:
 
 
 def _numbers(language: Language, promised: Promises) -> list[Panel]:
-    roster = q.evidence("roster")
     journeys = q.recent(
         'last("success") AS "value"',
         q.evidence("probe"),
@@ -103,7 +102,7 @@ def _numbers(language: Language, promised: Promises) -> list[Panel]:
     return [
         shared(latest, RATE, (5, 5), text("class_rate", language), _means(language, promised)),
         placed(
-            number(), [Query(q.today('sum("platform")', roster, q.COUNTIES), "")], (5, 5), text("platforms", language)
+            number(), [Query(q.today('sum("platform")', PLACES, q.COUNTIES), "")], (5, 5), text("platforms", language)
         ),
         placed(
             number(),
@@ -121,35 +120,11 @@ def _numbers(language: Language, promised: Promises) -> list[Panel]:
         ),
         placed(
             number(),
-            [Query(q.today('sum("hotspot")', roster, q.COUNTIES), "")],
+            [Query(q.today('sum("hotspot")', PLACES, q.COUNTIES), "")],
             (4, 5),
             text("hotspots_in_roster", language),
         ),
     ]
-
-
-def _days(panel: Panel, promised: Promises) -> Panel:
-    """Give a panel, by day, how many platforms count, and how many of them were good and may have been."""
-    where = f"{q.COUNTIES} AND {q.CLASSES}"
-    maybe = q.added((Cause.WORKING, Cause.UNKNOWN, Cause.AGENT_DOWN))
-    conditions = {
-        "good": f'"{Cause.WORKING}" >= {promised.minutes}',
-        "most": f"{maybe} >= {promised.minutes}",
-        "all": f"{q.added(promised.classes_count)} > 0",
-    }
-    queries = [
-        Query(
-            q.by_day(
-                f'count("{Cause.WORKING}") AS "{name}"',
-                JUDGED,
-                f"{where} AND {condition}",
-                fill="none" if name == "all" else "0",
-            )
-        )
-        for name, condition in conditions.items()
-    ]
-    placed(panel, queries, (24, 8), "")
-    return joined(panel, "Time")
 
 
 def _means(language: Language, promised: Promises) -> str:
@@ -158,11 +133,12 @@ def _means(language: Language, promised: Promises) -> str:
 
 def _class_rate(language: Language, promised: Promises) -> Panel:
     panel = with_target_line(over_time("percentunit").min(0).max(1), promised.days_share)
-    proven, possible = text("proven_rate", language), text("possible_rate", language)
-    divided(divided(_days(panel, promised), "good", "all", proven), "most", "all", possible)
-    only(panel, ["Time", proven, possible])
-    coloured(panel, {proven: colour_of(Cause.WORKING), possible: colour_of(Cause.UNKNOWN)})
-    return placed(panel, [], (12, 9), text("class_rate_by_day", language), _means(language, promised))
+    names = {"proven": text("proven_rate", language), "possible": text("possible_rate", language)}
+    wanted = ", ".join(f'{q.share(days, "counted")} AS "{name}"' for days, name in names.items())
+    query = q.by_day(wanted, SITES, f'{q.COUNTIES} AND {q.CLASSES} AND "counted" > 0')
+    coloured(panel, {names["proven"]: colour_of(Cause.WORKING), names["possible"]: colour_of(Cause.UNKNOWN)})
+    about = _means(language, promised)
+    return placed(panel, [Query(query)], (12, 9), text("class_rate_by_day", language), about)
 
 
 def _lost(language: Language) -> Panel:
@@ -178,7 +154,7 @@ def _lost(language: Language) -> Panel:
 def _hotspots(language: Language, promised: Promises) -> Panel:
     panel = with_target_line(over_time("percentunit", bars=True).min(0).max(1), promised.works_share)
     name = text("works", language)
-    query = q.by_day(f'{q.works(promised.hotspots_count)} AS "{name}"', JUDGED, f"{q.COUNTIES} AND {q.HOTSPOTS}")
+    query = q.by_day(f'{q.works(promised.hotspots_count)} AS "{name}"', SITES, f"{q.COUNTIES} AND {q.HOTSPOTS}")
     about = text("hotspots_by_day_means", language, share=f"{promised.works_share:.0%}")
     return placed(
         coloured(panel, {name: colour_of(Cause.WORKING)}),
@@ -194,7 +170,7 @@ def _schools(language: Language, promised: Promises) -> Panel:
     causes = {named(cause, language): f'sum("{cause}")' for cause in (Cause.WORKING, *LOST)}
     wanted = {rate: q.works(promised.classes_count), lost: q.sums(LOST), all_: q.sums(promised.classes_count), **causes}
     columns = ", ".join(f'{what} AS "{column}"' for column, what in wanted.items())
-    each = q.select(columns, JUDGED, f"{q.COUNTIES} AND {q.CLASSES}", '"county", "site"')
+    each = q.select(columns, SITES, f"{q.COUNTIES} AND {q.CLASSES}", '"county", "site"')
     panel = placed(
         rows(rate),
         [

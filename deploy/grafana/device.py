@@ -7,7 +7,6 @@ from collector.report.looks import BAD
 from collector.verify.causes import Cause
 from collector.words import Language
 from deploy.grafana import queries as q
-from deploy.grafana.city import JUDGED
 from deploy.grafana.influx import Event
 from deploy.grafana.parts import (
     GREY,
@@ -106,7 +105,7 @@ def _identity(language: Language) -> Panel:
 def _judged(language: Language) -> Panel:
     names = {cause: named(cause, language) for cause in Cause}
     wanted = ", ".join(f'"{cause}" AS "{name}"' for cause, name in names.items())
-    query = q.select(wanted, JUDGED, q.DEVICE, '"criterion"')
+    query = q.select(wanted, q.evidence("availability"), q.DEVICE, '"criterion"')
     return placed(rows(), [Query(query)], (24, 7), text("judged_days", language), text("lost_means", language))
 
 

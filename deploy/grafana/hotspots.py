@@ -10,7 +10,7 @@ from collector.verify.causes import Cause
 from collector.verify.journey import STAGES
 from collector.words import Language
 from deploy.grafana import queries as q
-from deploy.grafana.city import JUDGED, criterion, trouble
+from deploy.grafana.city import PLACES, SITES, criterion, trouble
 from deploy.grafana.parts import (
     LINES,
     Panel,
@@ -52,11 +52,11 @@ def build(language: Language, promised: Promises) -> builders.Dashboard:
     board = page("hotspots", language, "now-3h", "5m")
     for variable in (
         *sources(language),
-        choice("county", text("county", language), q.entries("county", '"hotspot" = 1'), many=True, names=True),
+        choice("county", text("county", language), q.entries("county", '"hotspot" > 0'), many=True, names=True),
         choice(
             "site",
             text("site", language).capitalize(),
-            q.entries("site", f'{q.COUNTIES} AND "hotspot" = 1'),
+            q.entries("site", f'{q.COUNTIES} AND "hotspot" > 0'),
             many=True,
             names=True,
         ),
@@ -79,7 +79,7 @@ def build(language: Language, promised: Promises) -> builders.Dashboard:
 
 def _numbers(language: Language, promised: Promises) -> list[Panel]:
     ways = q.recent('last("success") AS "value"', PROBE, _WAYS_IN, '"device"')
-    roster = q.today('sum("hotspot")', q.evidence("roster"), q.SITES)
+    roster = q.today('sum("hotspot")', PLACES, q.SITES)
     rate = number("percentunit", steps=good_from(promised.works_share))
     return [
         placed(
@@ -132,7 +132,7 @@ def _by_time(language: Language) -> Panel:
 def _by_day(language: Language, promised: Promises) -> Panel:
     panel = with_target_line(over_time("percentunit", bars=True).min(0).max(1), promised.works_share).time_from("30d")
     name = text("works", language)
-    query = q.by_day(f'{q.works(promised.hotspots_count)} AS "{name}"', JUDGED, f"{q.SITES} AND {q.HOTSPOTS}")
+    query = q.by_day(f'{q.works(promised.hotspots_count)} AS "{name}"', SITES, f"{q.SITES} AND {q.HOTSPOTS}")
     about = text("hotspots_by_day_means", language, share=f"{promised.works_share:.0%}")
     coloured(panel, {name: colour_of(Cause.WORKING)})
     return placed(panel, [Query(query)], (12, 8), text("hotspots_by_day", language), about)

@@ -65,10 +65,15 @@ def within(what: str, query: str, where: str = "", groups: str = "", fill: str =
 
 
 def names(called: Mapping[str, str], tag: str, where: str) -> str:
-    """Return what the roster says of each value of a tag, as rows of one table: Grafana reads only so many series."""
+    """Return what the roster says of each site or device, as rows of one table: Grafana reads only so many series."""
     named = ", ".join(f'last("{field}") AS "{name}"' for field, name in called.items())
     columns = ", ".join(f'"{name}"' for name in (*called.values(), tag))
-    return within(columns, select(named, evidence("roster"), where, f'"{tag}"'))
+    return within(columns, select(named, roster_of(tag), where, f'"{tag}"'))
+
+
+def roster_of(level: str) -> str:
+    """Return the measurement that names devices, or the much smaller one that names sites and counties."""
+    return evidence("roster" if level == "device" else "site_roster")
 
 
 def least(field: str, most: int, others: Iterable[str], query: str, *, greatest: bool = False) -> str:
@@ -82,14 +87,14 @@ def counted(query: str, where: str = "") -> str:
     return f'SELECT count("value") FROM ({query}){f" WHERE {where}" if where else ""}'
 
 
-def added(fields: Iterable[str]) -> str:
-    """Return the sum of fields of one point."""
-    return " + ".join(f'"{field}"' for field in fields)
-
-
 def sums(fields: Iterable[str]) -> str:
     """Return the sum of the sums of fields."""
     return " + ".join(f'sum("{field}")' for field in fields)
+
+
+def share(part: str, whole: str) -> str:
+    """Return the sum of a field as a share of that of another one; 1.6 divides integers as integers."""
+    return f'sum("{part}") * 1.0 / sum("{whole}")'
 
 
 def works(causes: Iterable[Cause]) -> str:
@@ -99,7 +104,7 @@ def works(causes: Iterable[Cause]) -> str:
 
 def entries(level: str, where: str = "") -> str:
     """Return the entries of the roster of counties, sites or devices, to choose from."""
-    entry = select(f'last("{level}_entry") AS "entry"', evidence("roster"), where, f'"{level}"')
+    entry = select(f'last("{level}_entry") AS "entry"', roster_of(level), where, f'"{level}"')
     return within('"entry"', entry)
 
 
@@ -110,7 +115,7 @@ def criteria(hours: str) -> str:
     Without the policy, which is the default one: 3 takes it off the measurements of SELECT alone.
     """
     condition = f'"criterion" =~ /^{hours}-/ AND $timeFilter'
-    return f'SHOW TAG VALUES FROM "availability" WITH KEY = "criterion" WHERE {condition}'
+    return f'SHOW TAG VALUES FROM "site_availability" WITH KEY = "criterion" WHERE {condition}'
 
 
 def _zone() -> str:

@@ -6,7 +6,7 @@ from collector.report.looks import BAD
 from collector.verify.causes import Cause
 from collector.words import Language
 from deploy.grafana import queries as q
-from deploy.grafana.city import JUDGED, LOST, criterion
+from deploy.grafana.city import LOST, PLACES, SITES, criterion
 from deploy.grafana.influx import Event
 from deploy.grafana.parts import (
     Panel,
@@ -33,7 +33,7 @@ from deploy.grafana.parts import (
 from deploy.grafana.promises import Promises
 from deploy.grafana.texts import text
 
-ROSTER = q.evidence("roster")
+JUDGED, ROSTER = q.evidence("availability"), q.evidence("roster")  # of its devices
 
 
 def build(language: Language, promised: Promises) -> builders.Dashboard:
@@ -75,7 +75,7 @@ def _facts(language: Language) -> Panel:
         "contracted_mbps": text("contracted", language),
     }
     wanted = ", ".join(f'last("{field}") AS "{name}"' for field, name in columns.items())
-    panel = placed(rows(), [Query(q.select(wanted, ROSTER, q.SITE))], (24, 3), text("school_facts", language))
+    panel = placed(rows(), [Query(q.select(wanted, PLACES, q.SITE))], (24, 3), text("school_facts", language))
     by_name(panel, columns["contracted_mbps"], unit="Mbits")
     return only(panel, list(columns.values()))
 
@@ -103,8 +103,8 @@ def _throughput(language: Language, promised: Promises) -> Panel:
         over_time("Mbits").min(0),
         [
             Query(q.by_day(f'median("goodput_mbps") AS "{median}"', q.evidence("throughput"), where)),
-            Query(q.by_day(f'last("contracted_mbps") AS "{contracted}"', ROSTER, q.SITE)),
-            Query(q.by_day(f'last("contracted_mbps") * {promised.contract_share} AS "{least}"', ROSTER, q.SITE)),
+            Query(q.by_day(f'last("contracted_mbps") AS "{contracted}"', PLACES, q.SITE)),
+            Query(q.by_day(f'last("contracted_mbps") * {promised.contract_share} AS "{least}"', PLACES, q.SITE)),
         ],
         (12, 9),
         text("throughput_panel", language),
@@ -119,7 +119,7 @@ def _lost(language: Language) -> Panel:
     wanted = ", ".join(f'sum("{cause}") AS "{name}"' for cause, name in names.items())
     panel = over_time(f"suffix: {text('minutes_unit', language)}", bars=True, stacked=True).min(0)
     coloured(panel, {name: colour_of(cause) for cause, name in names.items()})
-    query = q.by_day(wanted, JUDGED, f"{q.SITE} AND {q.CLASSES}")
+    query = q.by_day(wanted, SITES, f"{q.SITE} AND {q.CLASSES}")
     return placed(panel, [Query(query)], (24, 8), text("lost_by_cause", language), text("lost_means", language))
 
 

@@ -234,6 +234,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "backlog": ("各设备待传数据之和", "Waiting data of all devices"),
     "backlog_list": ("待传数据最多的设备", "Devices with the most waiting data"),
     "agents_refused": ("各设备被拒收与丢弃（新增）", "Refused and given up on devices: new"),
+    "agents_refused_means": (
+        "设备自己的累计数的增加。没有线条就是没有新增；一台设备有史以来的第一次不在其中，被拒收的见隔离。",
+        "By how much the devices' own counts grew. Nothing drawn: nothing new. The very first of a device is not "
+        "among them; what is refused shows in quarantine.",
+    ),
     "trouble_strip": ("入库是否正常", "Does it store"),
     "trouble_means": (
         "数据库不接收时不确认任何数据，设备自行保存。数据库不可用期间没有这里的数据点，是空白。",

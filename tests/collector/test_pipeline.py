@@ -26,6 +26,7 @@ from collector.store.base import (
     StoreMisconfigured,
     StoreUnavailable,
     Summary,
+    Track,
 )
 from collector.store.open import open_store
 from contract import topics
@@ -127,6 +128,10 @@ class StoreDouble:
         poison = self.fate(lines)
         self.written.append((time.time(), retention, lines))
         return poison
+
+    def of_sites(self, *_: object) -> Iterator[Track]:
+        """Have nothing."""
+        return iter(())
 
     def lines(self, measurement: str) -> list[bytes]:
         """Return all lines of a measurement, as often as they were written."""

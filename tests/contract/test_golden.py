@@ -136,6 +136,27 @@ SAMPLES: list[tuple[str, dict[str, str], dict[str, Value]]] = [
         },
     ),
     (
+        "site_availability",
+        {"criterion": "lessons-3f2a91c04b"},
+        {
+            "working": 13700,
+            "service_down": 120,
+            "wan_down": 110,
+            "lan_down": 100,
+            "power_off": 90,
+            "asleep": 80,
+            "agent_down": 70,
+            "unknown": 80,
+            "excluded": 50,
+            "days": 10,
+            "counted": 9,
+            "proven": 7,
+            "possible": 8,
+            "judged": 1764086400000,
+            "rule": "40 gbbbeeuue",
+        },
+    ),
+    (
         "roster",
         {},
         {
@@ -152,6 +173,21 @@ SAMPLES: list[tuple[str, dict[str, str], dict[str, Value]]] = [
             "county_entry": "441802|清城区",
             "site_entry": "441802-3144001234|清城区第一小学",
             "device_entry": "441802-3144001234.c0302|三年级(2)班 c0302",
+        },
+    ),
+    (
+        "site_roster",
+        {},
+        {
+            "counts": 40,
+            "platform": 36,
+            "hotspot": 0,
+            "county_name": "清城区",
+            "site_name": "清城区第一小学",
+            "operator": "电信",
+            "contracted_mbps": 100,
+            "county_entry": "441802|清城区",
+            "site_entry": "441802-3144001234|清城区第一小学",
         },
     ),
     (
@@ -219,6 +255,8 @@ SAMPLES: list[tuple[str, dict[str, str], dict[str, Value]]] = [
             "trouble": 0,
             "cpu_seconds": 91.25,
             "rss_bytes": 64_000_000,
+            "lag_p50_ms": 350,
+            "lag_p99_ms": 1650,
         },
     ),
 ]

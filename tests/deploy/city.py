@@ -133,6 +133,7 @@ def _add(city: City) -> None:
                 "received": minute * 600, "dropped": max(0, minute - 50), "stored_batches": minute * 600,
                 "stored_lines": minute * 3000, "refused": minute, "waiting": minute % 7, "quarantine": minute * 2,
                 "trouble": int(minute == 30), "cpu_seconds": minute * 6.0, "rss_bytes": 64_000_000,
+                "lag_p50_ms": 300 + minute, "lag_p99_ms": 2000 + minute,
             },
             at,
         )  # fmt: skip

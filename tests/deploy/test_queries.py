@@ -176,6 +176,32 @@ def _rate(city: City, county: Value) -> Rows:
     return shown(city.server, BOARDS["en/city"], panel, city.period, chosen)
 
 
+def test_what_the_city_adds_up_is_what_its_devices_say(city: City) -> None:
+    """Hotspots by day and lost minutes, read from the sums of sites, are those of the single devices."""
+    board = BOARDS["en/city"]
+    chosen: dict[str, Value] = {"county": ".*", "classes": PROMISED.classes, "hotspots": PROMISED.hotspots}
+    counted = " + ".join(f"sum({cause})" for cause in PROMISED.hotspots_count)
+    days = f'SELECT sum(working) * 1.0 / ({counted}) AS works FROM "evidence"."availability" '
+    days += "WHERE criterion = '$hotspots' AND $timeFilter GROUP BY time(1d) fill(none) tz('Asia/Shanghai')"
+    shown_days = shown(city.server, board, panel_of(board, "Hotspots, by day"), city.period, chosen)
+    assert {row["Time"]: row["works"] for row in shown_days} == pytest.approx(
+        {row["time"]: row["works"] for row in city.server.rows(expand(days, city.period, chosen))}
+    )
+    names = {"service_down": "S service down", "wan_down": "N Internet down", "lan_down": "L LAN down"}
+    lost = ", ".join(f"sum({cause}) AS {cause}" for cause in names)
+    (wanted,) = city.server.rows(
+        expand(
+            f'SELECT {lost} FROM "evidence"."availability" WHERE criterion = \'$classes\' AND $timeFilter',
+            city.period,
+            chosen,
+        )
+    )
+    schools = shown(city.server, board, panel_of(board, "Schools, the worst first"), city.period, chosen)
+    assert any(wanted[cause] for cause in names)
+    for cause, name in names.items():
+        assert sum(row[name] for row in schools) == wanted[cause]
+
+
 def test_choosing_a_county_leaves_the_others_out(city: City) -> None:
     """The platforms of two counties chosen together are those of each, and fewer than those of the city."""
     panel = panel_of(BOARDS["en/city"], "Classroom platforms (roster)")
@@ -276,9 +302,9 @@ def test_points_a_second_are_those_that_the_collector_counted(city: City) -> Non
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_no_query_of_weeks_reads_single_minutes(name: str) -> None:
-    """What may show a city over weeks reads judged days and the roster; minutes are read of one site, or of hours."""
+    """What may show a city over weeks reads sums by site and day; minutes are read of one site, or of hours."""
     if not name.endswith("/city"):
         return
     for target in targets(name, BOARDS[name]):
         measurements = set(re.findall(r'"(?:evidence|telemetry)"\."(\w+)"', target.text))
-        assert measurements <= {"availability", "roster"} or "${__to}ms - 15m" in target.text, target.where
+        assert measurements <= {"site_availability", "site_roster"} or "${__to}ms - 15m" in target.text, target.where

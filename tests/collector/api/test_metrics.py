@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from collector.centre_points import centre_line
 from collector.metering import METRICS, Meter, families_of
 from collector.metrics import TYPE, Family, as_text
 from collector.pipeline import Collector
@@ -109,7 +110,15 @@ def test_a_collector_has_its_own(tmp_path: Path, mosquitto: Mosquitto) -> None:
         assert found[f"santong_collector_{name}"] == {(): 0}
     assert found["santong_collector_cpu_seconds_total"][()] > 0
     assert found["santong_collector_resident_memory_bytes"][()] > 10e6
-    assert found.keys() == {f"santong_collector_{name}" for name, _ in METRICS.values()}
+    metrics = {f"santong_collector_{name}" for name, _ in METRICS.values()}
+    lags = {"santong_collector_lag_p50_seconds", "santong_collector_lag_p99_seconds"}
+    assert found.keys() == metrics - lags, "nothing came: no lag is not a lag of nothing"
+    collector.lags.add([500] * 9)
+    centre_line(collector, quarantine, "a-b.c", 1)
+    with urllib.request.urlopen(meter.url, timeout=10) as answer:  # noqa: S310  our own loopback address
+        found = parsed(answer.read().decode())
+    assert found.keys() == metrics
+    assert all(found[name][()] == pytest.approx(0.5, rel=0.03) for name in lags)
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(meter.url.replace("/metrics", "/"), timeout=10)  # noqa: S310
     meter.stop()

@@ -9,12 +9,28 @@ import pytest
 from collector.archive.canonical import MEASUREMENTS, head_of, line_of, parts_of
 from collector.archive.load import load
 from collector.archive.scope import Scope
+from collector.calendars.zone import day_window
+from collector.days import Judged, write_days
+from collector.roster_points import write_roster
 from collector.store.base import Row, Store
 from collector.store.sqlite import SqliteStore
+from collector.verify.causes import Cause, Run
+from collector.verify.evidence import DayRecord
 from contract.measurements import TABLE, Kind
 from contract.sample import Value
 from tests.collector.archive.archives import archived, everything, scope_of
-from tests.collector.verification.world import CLASS_1, CLASS_2, CLASS_3, GATEWAY, MINUTE_NS, MONDAY, World, at
+from tests.collector.verification.world import (
+    CLASS_1,
+    CLASS_2,
+    CLASS_3,
+    GATEWAY,
+    MINUTE_NS,
+    MONDAY,
+    ZONE,
+    World,
+    at,
+    roster,
+)
 
 
 def value_of(kind: Kind, chance: random.Random) -> Value:
@@ -94,10 +110,26 @@ def test_a_line_is_written_in_one_way_only() -> None:
     assert head_of(parts_of(line).head) == ("probe", CLASS_1, GATEWAY, tags)
 
 
+def test_what_the_centre_makes_of_evidence_is_in_no_archive(store: Store) -> None:
+    """Judged days, points of the roster, and what either adds up to by site leave every line as it was."""
+    odd_world(3).write(store)
+    before = everything(store, scope())
+    record = DayRecord(CLASS_1, at(MONDAY), "x-1", (Run(at(MONDAY, "08:00"), 45, Cause.WORKING),))
+    write_days(store, [Judged(record, 1, "")])
+    write_roster(store, roster(), MONDAY, ZONE)
+    start_ns, end_ns = day_window(MONDAY, ZONE)
+    for name in ("availability", "site_availability", "roster", "site_roster"):
+        assert list(store.select(name, start_ns, end_ns)), name
+    assert everything(store, scope()) == before
+
+
 @pytest.mark.parametrize(
     "head",
     [
         b"availability,device=a-b.c",
+        b"site_availability,device=a-b.site",
+        b"roster,device=a-b.c",
+        b"site_roster,device=a-b.site",
         b"host,device=a-b.c",
         b"presence",
         b"presence,device=a-b.c,agent=a-b.c",

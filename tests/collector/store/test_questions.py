@@ -112,6 +112,25 @@ def _in_order(value: object) -> str:
     return str(sorted(value) if isinstance(value, set | frozenset) else value)
 
 
+def test_tracks_of_all_devices_of_some_sites(store: Store) -> None:
+    """Whoever stands on a site is in, known or not, and nobody whose site only begins alike; sorted by device."""
+    names = [f"441802-{site}.{place}" for site in ("1", "1-a", "10", "2") for place in ("c1", "c2")]
+    store.write(*body("presence", [point for name in names for point in presence(range(3), name)]))
+    store.write(*body("presence", [row(9, {"lan": 1}, device=names[0])]))
+    found = list(store.of_sites("presence", ["lan"], at(0), at(2), ["441802-1", "441802-1-a", "441802-3"]))
+    wanted = sorted(name for name in names if name.startswith(("441802-1.", "441802-1-a.")))
+    assert found == [Track(name, name, (), [(at(0), 1), (at(1), 1)]) for name in wanted]
+    assert list(store.of_sites("presence", ["lan"], at(0), at(2), [])) == []
+
+
+def test_tracks_of_any_number_of_sites(store: Store) -> None:
+    """Beyond what one query names they still come in order."""
+    names = [f"441802-{number:03d}.c1" for number in range(120)]
+    store.write(*body("presence", [row(0, {"lan": 1}, device=name) for name in names]))
+    sites = [name.partition(".")[0] for name in names]
+    assert [one.device for one in store.of_sites("presence", ["lan"], *ALL, sites[::-1])] == names
+
+
 @pytest.mark.parametrize(("where", "wanted"), PATTERNS, ids=_in_order)
 def test_patterns_of_tags(store: Store, where: Mapping[str, str], wanted: set[str]) -> None:
     """`*` is any text and `?` any sign; all other signs are themselves, and the whole tag must fit."""

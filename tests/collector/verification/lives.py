@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from collector.asked import Asked
 from collector.calendars.schedule import DayKind, DaySchedule, Hours, Window
 from collector.roster.schema import Device
+from collector.site_days import SUMS
 from collector.store.base import Store
 from collector.store.open import open_store
 from collector.targets.schema import Condition, Criterion, Proof
@@ -48,7 +49,7 @@ class Shelf:
     def emptied(self) -> Store:
         """Return the store without any evidence."""
         with closing(sqlite3.connect(self._file)) as connection, connection:
-            for measurement in ("identity", "presence", "stop", "probe", "delivery", "late", "availability"):
+            for measurement in ("identity", "presence", "stop", "probe", "delivery", "late", "availability", SUMS):
                 connection.execute(f"DELETE FROM {measurement}")
         return self.store
 

@@ -15,6 +15,7 @@ from collector.days import unsynced_ns
 from collector.records import read_records
 from collector.roster.schema import Device
 from collector.store.base import Store
+from collector.targets.schema import Target
 from collector.verify.day import judge
 from collector.verify.evidence import DayRecord
 from tests.collector.verification.lives import BASE_NS, Shelf, criterion, stored, window
@@ -83,6 +84,7 @@ class Days:
 
     def __init__(self, device: Device, at: int, every: int) -> None:
         self.promise = self
+        self.targets: tuple[Target, ...] = ()
         self._asked = [Asked(device, day(n), criterion(("lan+service",), every), "inputs") for n in range(days_at(at))]
         self.start_ns, self.end_ns = BASE_NS, BASE_NS + days_at(at) * DAY * MINUTE * NS
 
