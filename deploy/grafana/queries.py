@@ -23,6 +23,9 @@ DAILY = "time(1d)"
 STEP = "time($__interval)"
 # The end of the chosen period, so that what is old can be looked at as it was then.
 TODAY = "time > ${__to}ms - 24h AND time <= ${__to}ms"  # one midnight: the points of one day
+# What the roster says has a point a day, at midnight; days are judged the night after: a period of hours has neither.
+NAMED = "time > ${__from}ms - 25h AND time <= ${__to}ms"
+JUDGED = "time > ${__from}ms - 8d AND time <= ${__to}ms"
 RECENTLY = "time > ${__to}ms - 15m AND time <= ${__to}ms"
 
 
@@ -68,7 +71,12 @@ def names(called: Mapping[str, str], tag: str, where: str) -> str:
     """Return what the roster says of each site or device, as rows of one table: Grafana reads only so many series."""
     named = ", ".join(f'last("{field}") AS "{name}"' for field, name in called.items())
     columns = ", ".join(f'"{name}"' for name in (*called.values(), tag))
-    return within(columns, select(named, roster_of(tag), where, f'"{tag}"'))
+    return of_the_day_before(within(columns, select(named, roster_of(tag), where, f'"{tag}"')))
+
+
+def of_the_day_before(query: str) -> str:
+    """Return a query over the chosen period and the day before it."""
+    return query.replace("$timeFilter", NAMED)
 
 
 def roster_of(level: str) -> str:
@@ -105,16 +113,16 @@ def works(causes: Iterable[Cause]) -> str:
 def entries(level: str, where: str = "") -> str:
     """Return the entries of the roster of counties, sites or devices, to choose from."""
     entry = select(f'last("{level}_entry") AS "entry"', roster_of(level), where, f'"{level}"')
-    return within('"entry"', entry)
+    return of_the_day_before(within('"entry"', entry))
 
 
 def criteria(hours: str) -> str:
     """
-    Return the criteria by which days in the period were judged.
+    Return the criteria by which days in the period, or just before it, were judged.
 
     Without the policy, which is the default one: 3 takes it off the measurements of SELECT alone.
     """
-    condition = f'"criterion" =~ /^{hours}-/ AND $timeFilter'
+    condition = f'"criterion" =~ /^{hours}-/ AND {JUDGED}'
     return f'SHOW TAG VALUES FROM "site_availability" WITH KEY = "criterion" WHERE {condition}'
 
 

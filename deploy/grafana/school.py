@@ -75,7 +75,9 @@ def _facts(language: Language) -> Panel:
         "contracted_mbps": text("contracted", language),
     }
     wanted = ", ".join(f'last("{field}") AS "{name}"' for field, name in columns.items())
-    panel = placed(rows(), [Query(q.select(wanted, PLACES, q.SITE))], (24, 3), text("school_facts", language))
+    panel = placed(
+        rows(), [Query(q.of_the_day_before(q.select(wanted, PLACES, q.SITE)))], (24, 3), text("school_facts", language)
+    )
     by_name(panel, columns["contracted_mbps"], unit="Mbits")
     return only(panel, list(columns.values()))
 

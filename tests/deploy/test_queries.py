@@ -130,6 +130,25 @@ def test_every_variable_offers_something_and_what_it_offers_is_real(city: City, 
 
 
 @pytest.mark.parametrize("name", BOARDS)
+def test_a_period_of_an_hour_has_names_and_choices(city: City, name: str) -> None:
+    """In the middle of a day, where no midnight is: variables offer something, tables name what they list."""
+    hour = city.period._replace(start=city.period.end - 3_600_000)
+    for variable in BOARDS[name]["templating"]["list"]:
+        if variable["type"] == "query":
+            found = [
+                row
+                for chosen in choices(city, name)
+                for row in city.server.rows(expand(variable["query"]["query"], hour, chosen))
+            ]
+            assert found, f"{name} {variable['name']}"
+    for panel in BOARDS[name]["panels"]:
+        asked = [target["query"] for target in panel.get("targets", ()) if '"site_name"' in target.get("query", "")]
+        for query in asked:
+            rows = [row for chosen in choices(city, name) for row in city.server.rows(expand(query, hour, chosen))]
+            assert rows, f"{name} {panel['title']}"
+
+
+@pytest.mark.parametrize("name", BOARDS)
 def test_every_annotation_has_marks(city: City, name: str) -> None:
     """Outages, faults and ends are marked where there were some, and the column that is shown is there."""
     for annotation in BOARDS[name]["annotations"]["list"]:
