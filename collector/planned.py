@@ -2,7 +2,7 @@
 What should be, for watch: the roster of today, the hours that calendars give, closures and maintenance.
 
 All of it may change while watch runs. It is read again when a file changed or a day began; what cannot be read is said
-in `trouble`, and the last that could stays.
+in `trouble` and tried again at each look, and the last that could stays.
 """
 
 import logging
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from collector.calendars.calendar import Calendars
-from collector.calendars.load import file_in, load
+from collector.calendars.load import SHIPPED, file_in, load
 from collector.calendars.schedule import DaySchedule, Window
 from collector.disputed import covers
 from collector.disputes.ledger import FOLDER as DISPUTES
@@ -33,7 +33,19 @@ from contract.names import county_of, site_of
 
 log = logging.getLogger("santong.watch")
 MINUTE_NS = 60 * SECOND_NS
+CALENDARS, _ROSTER, _DISPUTES, _DAY = "calendars", "roster", "disputes", "day"
+# What it comes to that something was never read.
+_NOT_YET = {
+    CALENDARS: "nobody is alerted",
+    _ROSTER: "nobody is missed",
+    _DISPUTES: "no closure stops alerts",
+}
+_FOR_EVER_NS = 2**63 - 1
 _SILENCE_BACK = 30  # days: who is silent for longer is silent
+
+
+class Unplanned(SantongError):
+    """What should be is not known."""
 
 
 class Owed(NamedTuple):
@@ -58,8 +70,10 @@ class Planned:
         self.calendars: Calendars | None = None
         self.is_new = True
         self._disputes: tuple[Dispute, ...] = ()
+        self._recorded = 0  # disputes, of any state
         self._untold = ""
         self._adopted: tuple[str, ...] = ()
+        self._sums: dict[str, tuple[date, list[int]]] = {}  # of a site: what it owes (ns) from a day on, by days
 
     @property
     def always_on(self) -> frozenset[str]:
@@ -85,27 +99,35 @@ class Planned:
         """Return the day."""
         return datetime.fromtimestamp(now_ns / SECOND_NS, self.zone).date()
 
-    def refresh(self, now_ns: int) -> None:
-        """Read again what has changed."""
-        calendars = self._calendars_file or file_in(self._data)
-        self._again("calendars", (calendars, _mark(calendars)), lambda: self._take_calendars(calendars))
-        today = self.today(now_ns)
-        folder = self._data / ROSTER
-        versions = sorted(one.name for one in folder.iterdir()) if folder.is_dir() else []
-        self._again("roster", (today, *versions), lambda: self._take_roster(today))
-        records = self._data / DISPUTES
-        marks = [_mark(file) for file in sorted(records.iterdir())] if records.is_dir() else []
-        self._again("disputes", tuple(marks), self._take_disputes)
+    @property
+    def unread(self) -> str:
+        """What of roster, calendars and disputes cannot be read now; "" nothing. Watch is not well then."""
+        return "; ".join(text for name, text in sorted(self._troubles.items()) if text and name != _DAY)
 
-    def _again(self, name: str, seen: tuple[object, ...], read: Callable[[], None]) -> None:
-        if self._seen.get(name) == seen:
-            return
-        self._seen[name] = seen
+    def insist(self) -> None:
+        """Raise Unplanned where calendars or roster were never read: then nobody would be alerted of anything."""
+        if missing := [self._troubles[name] for name in (CALENDARS, _ROSTER) if name not in self._seen]:
+            raise Unplanned(f"{'; '.join(missing)}: mend it, then start watch again")
+
+    def refresh(self, now_ns: int) -> None:
+        """Read again what has changed, and what could not be read the last time."""
+        self._again(CALENDARS, self._calendars_mark, self._take_calendars)
+        today = self.today(now_ns)  # in the zone of the calendars
+        self._again(_ROSTER, lambda: (today, *_names_in(self._data / ROSTER)), lambda: self._take_roster(today))
+        self._again(_DISPUTES, lambda: _marks_in(self._data / DISPUTES), self._take_disputes)
+
+    def _again(self, name: str, mark: Callable[[], tuple[object, ...]], read: Callable[[], None]) -> None:
+        """Read something where its mark is another one than when it was read last."""
         try:
+            seen = mark()
+            if self._seen.get(name) == seen and not self._troubles.get(name):
+                return
             read()
         except (SantongError, OSError) as error:
-            self._say(name, f"{name}: {error}: what was read before stays")
+            meanwhile = "what was read before stays" if name in self._seen else _NOT_YET[name]
+            self._say(name, f"{name}: {'; '.join(str(error).splitlines())}: {meanwhile}")
         else:
+            self._seen[name] = seen
             self._say(name, "")
 
     def _say(self, name: str, text: str) -> None:
@@ -113,20 +135,35 @@ class Planned:
             log.error("%s", text)
         self._troubles[name] = text
 
-    def _take_calendars(self, file: Path) -> None:
+    def _calendars_mark(self) -> tuple[object, ...]:
+        file = self._calendars_file or file_in(self._data)
+        return file, _mark(file)
+
+    def _take_calendars(self) -> None:
+        file = self._calendars_file or file_in(self._data)
+        if self.calendars and self.calendars.file != file == SHIPPED:  # by an editor, for a moment, or by mistake
+            raise Unplanned(f"{self.calendars.file} is gone (started again, watch takes those that are shipped)")
         self.calendars = load(file)
+        self._sums.clear()
 
     def _take_roster(self, today: date) -> None:
         versions = Versions(self._data)
         version = versions.in_force(today)
+        if version is None and self.roster.sites:
+            raise Unplanned(f"{versions.folder}: all versions are gone")
         whole = versions.roster(version) if version else Roster({}, {})
         devices = {name: device for name, device in whole.devices.items() if device.counts_on(today)}
         self.roster = Roster(whole.sites, devices)
+        self._sums.clear()
         self.is_new = True
 
     def _take_disputes(self) -> None:
-        found = Ledger(self._data).read().disputes.values()
-        self._disputes = tuple(one for one in found if one.stops_alerts)
+        ledger = Ledger(self._data)
+        found = ledger.read().disputes
+        if len(found) < self._recorded:  # records are added, never removed
+            raise Unplanned(f"{ledger.folder}: {self._recorded - len(found)} of {self._recorded} disputes are gone")
+        self._recorded = len(found)
+        self._disputes = tuple(one for one in found.values() if one.stops_alerts)
 
     # ---- who
 
@@ -195,7 +232,7 @@ class Planned:
                 lessons.add(site.id)
             if _within(day.excluded, now_ns):
                 closed.add(site.id)
-        self._say("day", f"{self._untold}: nobody is alerted meanwhile" if self._untold else "")
+        self._say(_DAY, f"{self._untold}: nobody is alerted meanwhile" if self._untold else "")
         return Owed(service, frozenset(lessons), self._quiet(closed, now_ns))
 
     def _begin(self, site: Site, day: DaySchedule, window: Window) -> int:
@@ -222,18 +259,36 @@ class Planned:
         known = self.roster.sites.get(site)
         if known is None:
             return max(0, until_ns - since_ns) // MINUTE_NS
-        total, day = 0, self.today(since_ns)
-        while day <= self.today(until_ns):
-            if schedule := self._day(known, day):
-                owed = sum(_overlap(window, since_ns, until_ns) for window in schedule.service)
-                agreed = sum(
-                    _overlap(window, max(since_ns, other.start_ns), min(until_ns, other.end_ns))
-                    for window in schedule.service
-                    for other in schedule.excluded
-                )
-                total += owed - agreed
-            day += timedelta(days=1)
+        first, last = self.today(since_ns), self.today(until_ns)
+        total = self._lost_on(known, first, since_ns, until_ns)
+        if first < last:
+            total += self._whole_days(known, first + timedelta(days=1), last)
+            total += self._lost_on(known, last, since_ns, until_ns)
         return total // MINUTE_NS
+
+    def _whole_days(self, site: Site, first: date, until: date) -> int:
+        """Return what a site owes (ns) on whole days, from the first until before another: a case may last a year."""
+        begin, sums = self._sums.get(site.id, (first, [0]))
+        if first < begin:
+            begin, sums = first, [0]
+        self._sums[site.id] = begin, sums
+        while len(sums) <= (until - begin).days:
+            day = begin + timedelta(days=len(sums) - 1)
+            sums.append(sums[-1] + self._lost_on(site, day, 0, _FOR_EVER_NS))
+        return sums[(until - begin).days] - sums[(first - begin).days]
+
+    def _lost_on(self, site: Site, day: date, since_ns: int, until_ns: int) -> int:
+        """Return what a site owes (ns) on a day within a period."""
+        schedule = self._day(site, day)
+        if schedule is None:
+            return 0
+        owed = sum(_overlap(window, since_ns, until_ns) for window in schedule.service)
+        agreed = sum(
+            _overlap(window, max(since_ns, other.start_ns), min(until_ns, other.end_ns))
+            for window in schedule.service
+            for other in schedule.excluded
+        )
+        return owed - agreed
 
     def silent(self, heard: Callable[[str], int], now_ns: int, least: int) -> dict[str, int]:
         """
@@ -274,6 +329,17 @@ class Planned:
         except SantongError as error:
             self._untold = str(error)
             return None
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return sorted(one.name for one in folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _marks_in(folder: Path) -> tuple[object, ...]:
+    return tuple(_mark(folder / name) for name in _names_in(folder))
 
 
 def _mark(file: Path) -> tuple[object, ...]:

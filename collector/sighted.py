@@ -23,7 +23,8 @@ from collector.watch.memory import Sight
 from collector.watch.rules import Rules, ns
 
 _FAULTS_NS = ns(14 * 86_400)  # a fault is said once an hour by an agent that runs; it lasts while nothing else is said
-_AHEAD_NS = ns(86_400)
+_AGAIN_NS = ns(300)  # how often it is asked far back what became of faults that are there
+_AHEAD_NS = ns(120)  # what a clock may be ahead; what is further ahead says nothing of now, until it is now
 # The first of these that any criterion gives, where the network is up.
 _ORDER = (Cause.SERVICE_DOWN, Cause.WAN_DOWN, Cause.LAN_DOWN, Cause.POWER_OFF, Cause.ASLEEP, Cause.WORKING)
 
@@ -36,13 +37,14 @@ class Sighted:
         self._rules = rules
         self._severities = severities
         self._faults: dict[str, dict[str, bool]] = defaultdict(dict)
-        self._faults_read_ns = 0
+        self._faults_read_ns = self._faults_asked_ns = 0
         self._criteria: dict[tuple[str, str, str], tuple[Criterion, ...]] = {}
         self.newest_ns = 0
 
     def read(self, store: Reads, roster: Roster, now_ns: int) -> list[Sight]:
         """Return what the newest evidence says of the roster's devices; StoreError when the store fails."""
         network: dict[str, Row] = {}
+        self.newest_ns = min(self.newest_ns, now_ns)  # the clock may have been set back
         # At first so far back that what is mute is told from what was heard a moment ago.
         back_s = 2 * self._rules.fresh if self.newest_ns else self._rules.mute + self._rules.fresh
         for row in store.latest("presence", now_ns - ns(back_s), now_ns + _AHEAD_NS):
@@ -58,8 +60,14 @@ class Sighted:
 
     def faults(self, store: Reads, now_ns: int) -> dict[str, tuple[str, ...]]:
         """Return the active faults that alert, by device."""
-        since_ns = max(self._faults_read_ns - ns(1800), now_ns - _FAULTS_NS)
-        for row in store.latest("fault", since_ns, now_ns + _AHEAD_NS):
+        since_ns = max(min(self._faults_read_ns, now_ns) - ns(1800), now_ns - _FAULTS_NS)
+        rows = list(store.latest("fault", since_ns, now_ns + _AHEAD_NS))
+        if not 0 <= now_ns - self._faults_asked_ns < _AGAIN_NS:
+            # An agent that was cut off says afterwards, of hours ago, that a fault is over.
+            some = sorted(device for device, codes in self._faults.items() if any(codes.values()))
+            rows += store.latest("fault", now_ns - _FAULTS_NS, now_ns + _AHEAD_NS, some) if some else ()
+            self._faults_asked_ns = now_ns
+        for row in rows:
             is_active = bool(row.fields.get("active")) and row.fields.get("severity") in self._severities
             self._faults[row.device][dict(row.tags)["code"]] = is_active
         self._faults_read_ns = now_ns

@@ -10,11 +10,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from traceback import extract_tb
 
-from collector.channels.service import Address, Message
+from collector.channels.service import FAILED, Address, Message
 from collector.watch.outbox import Outbox, Paper
 from collector.watch.routes import Heartbeat
 from collector.watch.texts import Voice
+from contract.errors import SantongError
 
 log = logging.getLogger("santong.watch")
 
@@ -65,7 +67,11 @@ class Sender:
                 self._outbox.ended(message, _NO_ADDRESS, time.time_ns(), is_final=True)
                 continue
             urgency = {"warning": "warning", "critical": "critical"}.get(message.urgency, "info")
-            outcome = address.send(Message(message.title, message.text, urgency))  # type: ignore[arg-type]
+            try:
+                outcome = address.send(Message(message.title, message.text, urgency))  # type: ignore[arg-type]
+            except Exception as error:  # noqa: BLE001  a bug in one message, or at one address, must hold up no other
+                log.error("message %s to %s: %s", message.number, message.address, _where(error))  # noqa: TRY400
+                outcome = FAILED
             self._outbox.ended(message, outcome, time.time_ns())
             log.info("message %s to %s: %s", message.number, message.address, outcome)
 
@@ -73,9 +79,19 @@ class Sender:
         while not self._stopping.wait(_TICK_S):
             try:
                 self.send_all()
-            except Exception:  # a bug in one message must not end all others
+            except SantongError as error:  # the journal takes nothing for a moment
+                log.error("messages: %s: trying again", error)  # noqa: TRY400  one line is enough
+            except Exception:
                 log.exception("messages: trying again")
-                self._stopping.wait(30)
+            else:
+                continue
+            self._stopping.wait(30)
+
+
+def _where(error: Exception) -> str:
+    """Return what kind of error it is and where it was raised; not its words: they may have an address with its key."""
+    frame = extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {frame.filename}:{frame.lineno}"
 
 
 class Beats:

@@ -8,6 +8,7 @@ Watch: what is wrong now, and who is told. A process of its own beside the colle
 
 Each look ends in one transaction: states, incidents and what is to be told of them are on disk together or not at all.
 What is killed in between is looked at again at the next start, from the journal, the retained words and the store.
+Where the journal takes nothing for a while, all that was heard and found stays in memory until it does.
 """
 
 import logging
@@ -41,6 +42,8 @@ _BACK_NS = ns(30 * 86_400)
 _LATE_DIGEST_NS = ns(3 * 3600)
 _FORGET_NS = ns(86_400)
 _TICK_S = 0.2
+_PATIENCE_S = 5.0
+_SEVERAL = 3  # agents: what one or two of them say may be their own fault
 _DIGEST_DAY = "digest_day"
 BROKER_DOWN, STORE_DOWN, COLLECTOR_DOWN = "broker_down", "store_down", "collector_down"
 
@@ -55,35 +58,35 @@ class Sources(NamedTuple):
 
 
 class Watching:
-    """One watch over a data folder. `run` until it is to stop, or `look` once."""
+    """One watch over a data folder: `run` until it is to stop, or `look` once. Unplanned without roster, calendars."""
 
     def __init__(self, data: Path, sources: Sources, instructions: Instructions) -> None:
         self._instructions = instructions
         self._sources = sources
-        self.journal = Journal(data, create=True)
         self.planned = Planned(data, sources.calendars, self.settings.always_on)
+        self.planned.refresh(time.time_ns())
+        self.planned.insist()
+        self.journal = Journal(data, create=True)
         self._store = sources.store
         self._sighted = self._reader()
         self._listener = Listener(sources.broker) if sources.broker else None
         self._beats = Beats(self.settings.heartbeat)
         self._is_running = False
         self._read_ns = 0
-        self._began_ns = time.time_ns()
+        self._began_at = time.monotonic()
         self._online_ns = 0
         self._store_trouble = ""
         self._silent_day = ""
         self._forgot_ns = 0
         self._settle_until_ns = 0
-        self._begin()
+        self._unwritten: list[Entry] = []
+        self._journal_trouble = ""
+        self.core = Core(self.settings.rules, self.journal.load())
+        looked_ns = self.journal.looked_ns()
+        self._has_looked = looked_ns > 0
+        self._away_ns = abs(time.time_ns() - looked_ns)
         self.outbox = Outbox(self.journal, self._paper(), self.settings.per_minute)
         self._sender = Sender(self.outbox, instructions.addresses)
-
-    def _begin(self) -> None:
-        """Go on from the journal."""
-        self.core = Core(self.settings.rules, self.journal.load())
-        self._away_ns = time.time_ns() - self.journal.looked_ns()
-        self.planned.refresh(time.time_ns())
-        self.planned.is_new = True
 
     @property
     def settings(self) -> WatchSettings:
@@ -127,9 +130,12 @@ class Watching:
     def _look_once(self) -> None:
         try:
             self.look(time.time_ns())
-        except SantongError as error:
-            log.error("%s: going on from the journal", error)  # noqa: TRY400  one line is enough
-            self._begin()
+        except (SantongError, OSError) as error:
+            if str(error) != self._journal_trouble:
+                log.error("%s: what was heard is kept, and written when it can be", error)  # noqa: TRY400  one line
+            self._journal_trouble = str(error)
+        else:
+            self._journal_trouble = ""
 
     def start(self) -> None:
         """Begin to listen."""
@@ -147,8 +153,7 @@ class Watching:
         """Tell whether a look is worth it: what was retained has come, or the broker is not there."""
         if self._listener is None or self._listener.is_settled:
             return True
-        patience_ns = ns(5)
-        return not self._listener.is_connected and time.time_ns() - self._began_ns > patience_ns
+        return not self._listener.is_connected and time.monotonic() - self._began_at > _PATIENCE_S
 
     def send(self) -> None:
         """Send what is due, and return when it was tried."""
@@ -159,19 +164,20 @@ class Watching:
         if self._instructions.refresh():
             self._take_up()
         self.planned.refresh(now_ns)
-        self._hear()
+        self._hear(now_ns)
         self._read(now_ns)
         moment = self._moment(now_ns)
         news = self.core.step(moment)
         gather_ns = 0 if is_last else ns(self.settings.gather)
-        entries = [entry for one in news for entry in self._entries(one, gather_ns)]
+        self._unwritten += [entry for one in news for entry in self._entries(one, gather_ns)]
         remember = {LOOKED: str(now_ns), EVERY: str(ns(self.settings.every)), CENTRE: moment.centre}
         remember[TROUBLE] = self.trouble
         if not moment.centre:
             remember[JUDGED] = str(now_ns)
-        entries += self._digest(now_ns, remember)
+        entries = [*self._unwritten, *self._digest(now_ns, remember)]
         self.journal.commit(self.core.memory, entries, remember)
-        if not moment.centre:
+        self._unwritten, self._has_looked = [], True
+        if not moment.centre and not self.planned.unread:
             self._beats.well()
         if now_ns - self._forgot_ns > _FORGET_NS:
             self._forgot_ns = now_ns
@@ -194,13 +200,13 @@ class Watching:
 
     # ---- what comes in
 
-    def _hear(self) -> None:
+    def _hear(self, now_ns: int) -> None:
         """Take what agents said, and the devices there are."""
         for event in self._listener.heard() if self._listener else ():
             if isinstance(event, Word):
                 self.core.said(event.agent, event.word, event.at_ns, is_retained=event.is_retained)
             else:
-                self._subscribed(event)
+                self._subscribed(event, now_ns)
         if not self.planned.roster.sites:
             self.planned.adopt(self.core.memory.links)
         if self.planned.is_new:
@@ -208,15 +214,15 @@ class Watching:
             self.outbox.paper = self._paper()
             self._read_ns = 0
 
-    def _subscribed(self, event: Subscribed) -> None:
+    def _subscribed(self, event: Subscribed, now_ns: int) -> None:
         away_ns = self._away_ns if event.away_s is None else ns(event.away_s)
         self.core.subscribed(away_ns)
-        if away_ns > ns(self.settings.rules.together) and self.journal.looked_ns():
-            self._settle_until_ns = time.time_ns() + ns(self.settings.rules.settle)
+        if away_ns > ns(self.settings.rules.together) and self._has_looked:
+            self._settle_until_ns = now_ns + ns(self.settings.rules.settle)
 
     def _read(self, now_ns: int) -> None:
         """Ask the store, where it is time."""
-        if now_ns - self._read_ns < ns(self.settings.read):
+        if 0 <= now_ns - self._read_ns < ns(self.settings.read):  # less than 0: the clock was set back
             return
         try:
             if self._read_ns == 0:
@@ -241,7 +247,9 @@ class Watching:
             self.core.memory.track(tracks[device]._replace(heard_ns=heard_ns))
 
     def _moment(self, now_ns: int) -> Moment:
+        said = self.journal.unheard(self.core.memory.last_said)  # first: it may fail, and nothing else is begun
         owed = self.planned.owed(now_ns)
+        settling_ns = self._settle_until_ns - now_ns
         return Moment(
             now_ns,
             owed.service,
@@ -250,8 +258,8 @@ class Watching:
             self._faults,
             self._silent(now_ns),
             self._centre(now_ns),
-            now_ns < self._settle_until_ns,
-            self.journal.unheard(self.core.memory.last_said),
+            0 < settling_ns <= ns(self.settings.rules.settle),
+            said,
             self.planned.lost,
         )
 
@@ -272,13 +280,26 @@ class Watching:
             return BROKER_DOWN
         if self._store_trouble:
             return STORE_DOWN
-        if not self.core.online:
+        if not self._is_told_by_agents():
             self._online_ns = 0
             return ""
-        self._online_ns = self._online_ns or now_ns
+        self._online_ns = min(self._online_ns or now_ns, now_ns)
         patience_ns = ns(self.settings.rules.fresh)
         since_ns = max(self._online_ns, self._sighted.newest_ns)
         return COLLECTOR_DOWN if now_ns - since_ns > patience_ns else ""
+
+    def _is_told_by_agents(self) -> bool:
+        """
+        Tell whether so many agents are online that evidence must come from one of them.
+
+        Only those of the roster count of which anything was ever stored, all of them where nothing was of any. One that
+        delivers nothing alone in the night, as it has no time yet, says nothing of the collector; where there are only
+        a few, most of them do.
+        """
+        things, tracks = self.core.things.values(), self.core.memory.tracks
+        heard = {one.voice for one in things if tracks[one.device].heard_ns} or {one.voice for one in things}
+        online = len(heard & self.core.online)
+        return online >= _SEVERAL or online > len(heard) / 2
 
     # ---- what goes out
 

@@ -555,6 +555,10 @@ OWN: dict[str, tuple[str, str]] = {
         "值守程序自 {since} 起没有运行：其后的情况未知",
         "watch has not looked since {since}: what came afterwards is not known",
     ),
+    "watch_runs": (
+        "值守程序正在运行（进程 {process}）：以下为其 {at} 所见，本次未查看，也未发送",
+        "watch is running (process {process}): this is what it saw at {at}; nothing was looked at or sent now",
+    ),
     "watch_would_send": ("将发送至 {address}", "would be sent to {address}"),
     # who may do what
     "api_at": ("数据接口在", "the API is at"),

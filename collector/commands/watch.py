@@ -11,8 +11,10 @@ import threading
 import time
 from collections import Counter
 from contextlib import ExitStack, closing
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -29,8 +31,10 @@ from collector.commands.notify import Notify, addresses_of
 from collector.foreign import Foreign
 from collector.store.open import StoreUrl, open_store
 from collector.up import store_url
+from collector.watch.alone import Busy, alone
+from collector.watch.texts import Voice
 from collector.watch.types import State
-from collector.words import word
+from collector.words import Language, word
 from contract.broker import BrokerSettings, BrokerUrl
 from contract.command_line import one_line_errors
 from contract.settings import load
@@ -38,6 +42,7 @@ from contract.settings import load
 if TYPE_CHECKING:
     from collector.channels.service import Address
     from collector.store.base import Store
+    from collector.watch.journal import Journal
     from collector.watching import Watching
 
 _CONNECT_S = 15.0
@@ -75,6 +80,7 @@ def watch(
     Watch all devices: alert what fails, one message for what goes together, and tell when it is over.
 
     Settings stand in DATA/watch.toml. Runs until stopped; with --once exit code 1 says that an incident is open.
+    Beside a watch that runs --once says what that one saw last.
     """
     flags = {
         "broker.url": broker,
@@ -85,24 +91,31 @@ def watch(
         "store": store,
         "data": data,
     }
-    language_of(lang)
+    language = language_of(lang)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     stopping = on_stop_signals()
     with ExitStack() as parts, one_line_errors():
         settings = load(_Connections, config, os.environ, flags)
         folder = _copied(settings.data, parts) if dry_run else settings.data
-        watching, opened = _made(settings, folder, calendars, targets, notify)
-        parts.callback(opened.close)
-        if once or dry_run:
-            _once(watching, stopping, dry_run=dry_run)
+        try:
+            parts.enter_context(alone(folder))
+        except Busy as busy:
+            if not once:
+                raise
+            voice, summary = _seen(folder, calendars, language, busy.process)
         else:
-            watching.run(stopping.is_set)
-            return
-        summary = _summary(watching)
+            watching, opened = _made(settings, folder, calendars, targets, notify)
+            parts.callback(opened.close)
+            if not once and not dry_run:
+                watching.run(stopping.is_set)
+                return
+            _once(watching, stopping, dry_run=dry_run)
+            summary = _summary(watching.journal, watching.planned.zone, watching.trouble)
+            voice = watching.voice._replace(language=language)
     if as_json:
         typer.echo(json.dumps(summary, ensure_ascii=False, indent=2))
     else:
-        _print(watching, summary, lang, dry_run=dry_run)
+        _print(voice, summary, dry_run=dry_run)
     raise typer.Exit(1 if summary["incidents"] else 0)
 
 
@@ -159,24 +172,35 @@ def _once(watching: "Watching", stopping: threading.Event, *, dry_run: bool) -> 
     watching.stop()
 
 
-def _summary(watching: "Watching") -> dict[str, Any]:
+def _seen(data: Path, calendars: Path | None, language: Language, process: str) -> tuple[Voice, dict[str, Any]]:
+    """Return what the watch that runs saw last, and say that it is so; nothing is looked at, written or sent."""
+    from collector.planned import Planned  # noqa: PLC0415  loads YAML
+    from collector.watch.journal import Journal  # noqa: PLC0415
+
+    planned, journal = Planned(data, calendars, ()), Journal(data)
+    planned.refresh(time.time_ns())
+    at = datetime.fromtimestamp(journal.looked_ns() / 1e9, planned.zone)
+    said = word("watch_runs", language).format(process=process or "?", at=f"{at:%Y-%m-%d %H:%M:%S}")
+    typer.echo(said, err=True)
+    return Voice(language, zone=planned.zone), _summary(journal, planned.zone, journal.trouble())
+
+
+def _summary(journal: "Journal", zone: ZoneInfo, trouble: str) -> dict[str, Any]:
     """Return how everything is, as --json has it."""
-    zone = watching.planned.zone
-    now = watching.journal.now()
+    now = journal.now()
     states = Counter(str(one.state) for one in now.values())
     from collector.commands.incident import as_json  # noqa: PLC0415
 
     return {
         "devices": len(now),
         "states": {str(state): states[str(state)] for state in State},
-        "incidents": [as_json(one, zone) for one in watching.journal.incidents(open_only=True)],
-        "trouble": watching.trouble or None,
-        "messages": [one for one in watching.journal.messages() if one["done_ns"] is None],
+        "incidents": [as_json(one, zone) for one in journal.incidents(open_only=True)],
+        "trouble": trouble or None,
+        "messages": [one for one in journal.messages() if one["done_ns"] is None],
     }
 
 
-def _print(watching: "Watching", summary: dict[str, Any], lang: str | None, *, dry_run: bool) -> None:
-    voice = watching.voice._replace(language=language_of(lang))
+def _print(voice: Voice, summary: dict[str, Any], *, dry_run: bool) -> None:
     typer.echo(voice.word("watch_looked", devices=f"{summary['devices']:,}", open=len(summary["incidents"])))
     for state in State:
         if number := summary["states"][str(state)]:

@@ -88,9 +88,9 @@ class Core:
                 self._sights[sight.device] = sight
 
     @property
-    def online(self) -> int:
-        """How many agents are said to be online."""
-        return sum(self._word(agent) == ONLINE for agent in self._confirmed)
+    def online(self) -> frozenset[str]:
+        """The agents that are said to be online."""
+        return frozenset(agent for agent in self._confirmed if self._word(agent) == ONLINE)
 
     # ---- what comes out
 

@@ -15,10 +15,12 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from collector.watch.memory import Case, Link, Memory, Place, Said, Swing, Track
 from collector.watch.types import Handling, Incident, Note, Now, State
@@ -28,6 +30,7 @@ FILE = "watch.sqlite"
 LOOKED, EVERY, CENTRE, JUDGED = _PULSE = "looked_ns", "every_ns", "centre", "judged_ns"
 TROUBLE = "trouble"  # what of watch itself did not work at its last look
 _BUSY_S = 10.0
+_REMEDY = ": stop watch and put the last backup of this file back, or move it away: watch then begins a new one"
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS track(device TEXT PRIMARY KEY, state TEXT, why TEXT, since_ns INT, incident TEXT,
@@ -119,10 +122,15 @@ class Journal:
         where = "closed_ns IS NULL" if open_only else "closed_ns IS NULL OR closed_ns >= ?"
         with self._read() as connection:
             rows = connection.execute(
-                f"SELECT content FROM incident WHERE {where} ORDER BY number DESC",  # noqa: S608  two fixed texts
+                "SELECT i.number, content, s.number, at_ns, s.incident, what, by, text"  # noqa: S608  two fixed texts
+                " FROM incident AS i LEFT JOIN said AS s ON s.incident = i.number"
+                f" WHERE {where} ORDER BY i.number DESC, s.number",
                 () if open_only else (since_ns,),
-            ).fetchall()
-            found = [_with(case, self._said(connection, case.id)) for case in map(_case, (row[0] for row in rows))]
+            )
+            found = []
+            for _, group in groupby(rows, key=itemgetter(0)):
+                same = list(group)
+                found.append(_with(_case(same[0][1]), [_word(row[2:]) for row in same if row[2] is not None]))
         return [one for one in found if one.closed_ns is None] if open_only else found
 
     def cases(self, *, open_only: bool = True) -> list[Case]:
@@ -172,7 +180,8 @@ class Journal:
     def handle(self, name: str, what: Handling, by: str, text: str = "") -> None:
         """Write down what somebody does; JournalError where there is no such incident, or it is closed already."""
         with self._transaction() as connection:
-            found = _with(self._case_of(connection, name), self._said(connection, name))
+            with self._whole():
+                found = _with(self._case_of(connection, name), self._said(connection, name))
             if what is not Handling.NOTE and found.closed_ns is not None:
                 raise JournalError(f"incident {name} is closed already")
             connection.execute(
@@ -193,7 +202,7 @@ class Journal:
         rows = connection.execute(
             "SELECT number, at_ns, incident, what, by, text FROM said WHERE incident = ? ORDER BY number", (int(name),)
         )
-        return [Said(row[0], row[1], str(row[2]), *row[3:]) for row in rows]
+        return [_word(row) for row in rows]
 
     # ---- for watch
 
@@ -224,7 +233,7 @@ class Journal:
                 "SELECT number, at_ns, incident, what, by, text FROM said WHERE number > ? ORDER BY number",
                 (last_said,),
             )
-            return tuple(Said(row[0], row[1], str(row[2]), *row[3:]) for row in rows)
+            return tuple(map(_word, rows))
 
     def known(self, name: str) -> str:
         """Return something that was remembered, "" when it was not."""
@@ -300,7 +309,7 @@ class Journal:
 
     @contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
-        with self._explained(), closing(self._open("ro")) as connection:
+        with self._explained(), self._whole(), closing(self._open("ro")) as connection:
             connection.execute("BEGIN")
             yield connection
 
@@ -313,7 +322,18 @@ class Journal:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise JournalError(f"{self.path}: {error}") from error
+            # What is locked or full is a subclass; so is, of the same name, text that is no UTF-8.
+            is_spoilt = type(error) is sqlite3.DatabaseError or "decode" in str(error)
+            raise JournalError(f"{self.path}: {error}{_REMEDY if is_spoilt else ''}") from error
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Explain rows that are not as they were written."""
+        try:
+            yield
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            what = f"{type(error).__name__}: {error}"
+            raise JournalError(f"{self.path}: holds a row that watch has not written so ({what}){_REMEDY}") from error
 
 
 def add_entries(connection: sqlite3.Connection, entries: Iterable[Entry]) -> None:
@@ -336,6 +356,11 @@ def _replace(
         values = [tuple(json.dumps(one) if isinstance(one, Swing) else one for one in row) for row in some]
         marks = ", ".join("?" * len(values[0]))
         connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES({marks})", values)
+
+
+def _word(row: Sequence[Any]) -> Said:
+    number, at_ns, incident, what, by, text = row
+    return Said(number, at_ns, str(incident), what, by, text)
 
 
 def _swing(text: str) -> Swing:

@@ -20,7 +20,9 @@ from collector.watch.rules import SECOND_NS, ns
 DIGEST = "digest"
 TAKEN = "taken"
 MOST_PIECES = 5  # messages that are made at once for an address: the rest is counted in the last of them
-_FIRST_PAUSE_S, _LAST_PAUSE_S = 60.0, 1800.0
+_FIRST_PAUSE_NS, _LAST_PAUSE_NS = ns(60), ns(1800)
+# The pause that a message waits for at most. Of one that is to wait for longer the clock was set back: it is due.
+_PAUSE = f"min({_FIRST_PAUSE_NS} << min(max(tries - 1, 0), 10), {_LAST_PAUSE_NS})"
 _GIVE_UP_NS = 3 * 86_400 * SECOND_NS
 _KEPT_NS = 90 * 86_400 * SECOND_NS
 _MINUTE_NS = ns(60)
@@ -114,12 +116,13 @@ class Outbox:
         """Return the next message that may be sent now, as begun: that is written down first."""
         with self._journal.transaction() as connection:
             row = connection.execute(
-                "SELECT number, address, title, text, urgency, tries, begun_ns FROM message AS m"
-                " WHERE done_ns IS NULL AND next_ns <= ?"
+                "SELECT number, address, title, text, urgency, tries, begun_ns FROM message AS m"  # noqa: S608  fixed
+                f" WHERE done_ns IS NULL AND (next_ns <= :now OR next_ns - :now > {_PAUSE})"
                 " AND number = (SELECT min(number) FROM message WHERE address = m.address AND done_ns IS NULL)"
-                " AND (SELECT count(*) FROM message WHERE address = m.address AND begun_ns > ?) < ?"
+                " AND (SELECT count(*) FROM message WHERE address = m.address"
+                "      AND begun_ns > :now - :minute AND begun_ns <= :now) < :most"
                 " ORDER BY next_ns, number LIMIT 1",
-                (now_ns, now_ns - _MINUTE_NS, self.per_minute),
+                {"now": now_ns, "minute": _MINUTE_NS, "most": self.per_minute},
             ).fetchone()
             if row is None:
                 return None
@@ -130,7 +133,7 @@ class Outbox:
 
     def ended(self, sent: Envelope, outcome: str, now_ns: int, *, is_final: bool = False) -> None:
         """Write down what became of a message: one that was not taken is sent again later, unless that is final."""
-        pause_ns = ns(min(_FIRST_PAUSE_S * 2 ** min(sent.tries - 1, 10), _LAST_PAUSE_S))
+        pause_ns = min(_FIRST_PAUSE_NS << min(sent.tries - 1, 10), _LAST_PAUSE_NS)
         with self._journal.transaction() as connection:
             (made_ns,) = connection.execute("SELECT made_ns FROM message WHERE number = ?", (sent.number,)).fetchone()
             is_done = is_final or outcome == TAKEN or now_ns - made_ns > _GIVE_UP_NS

@@ -1,10 +1,13 @@
 """From news to messages: few, whole, each until somebody took it."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from collector.channels.service import Message
+from collector.telling import Sender
 from collector.watch.journal import Entry, Journal
 from collector.watch.outbox import MOST_PIECES, Outbox, Paper, pieces
 from collector.watch.rules import ns
@@ -83,6 +86,53 @@ def test_an_address_that_is_dead_holds_no_other_up(outbox: Outbox) -> None:
     sent(outbox, outcome="unreachable")
     outbox.add([entry(2, address="alive"), entry(2, address="dead")])
     assert sent(outbox) == ["[2] opened\nmessage 2\n"]
+
+
+class Broken:
+    """An address whose library fails in a way that nobody has thought of."""
+
+    def send(self, _message: Message) -> str:
+        """Fail."""
+        raise RuntimeError("http://bot.example.org/?key=s3cretw0rd")
+
+
+class Fine:
+    """An address that takes everything."""
+
+    def __init__(self) -> None:
+        self.got: list[str] = []
+
+    def send(self, message: Message) -> str:
+        """Take a message."""
+        self.got.append(message.text)
+        return "taken"
+
+
+def test_a_message_on_which_sending_breaks_holds_no_other_up(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
+    """It is tried again later, as any that nobody took; who is told besides is told now."""
+    fine = Fine()
+    outbox.add([entry(1, address="broken"), entry(2, address="fine")])
+    Sender(outbox, {"broken": Broken(), "fine": fine}).send_all()  # type: ignore[dict-item]
+    assert [text.partition("\n")[0] for text in fine.got] == ["[2] opened"]
+    assert "message 1 to broken: RuntimeError in " in caplog.text
+    assert "s3cretw0rd" not in caplog.text
+    assert outbox.waiting() == 1
+    assert outbox.next(time.time_ns()) is None
+    again = outbox.next(time.time_ns() + ns(61))
+    assert again and again.text.startswith("[1] opened")
+
+
+def test_a_clock_that_is_set_back_delays_no_message(outbox: Outbox) -> None:
+    """What waits for its next try, or for the minute of its address, does not wait for an hour more."""
+    back_ns = NOW_NS - ns(3600)
+    outbox.add([entry(1)])
+    assert len(sent(outbox, outcome="unreachable")) == 1
+    assert len(sent(outbox, back_ns, "unreachable")) == 1
+    assert sent(outbox, back_ns + ns(119)) == []  # the second pause
+    assert len(sent(outbox, back_ns + ns(120))) == 1
+    outbox.add(Entry("one", str(number), "opened", "info", "x" * 300, back_ns) for number in range(4))
+    assert len(sent(outbox)) == 3
+    assert len(sent(outbox, back_ns + ns(300))) == 1
 
 
 def test_begun_and_never_ended_it_is_sent_again_word_for_word(outbox: Outbox) -> None:

@@ -73,6 +73,45 @@ def test_presence_tells_of_the_network(store: Store) -> None:
     }
 
 
+def test_a_clock_that_is_ahead_does_not_tell_of_now(store: Store) -> None:
+    """Neither that the device works, for hours after it went, nor that the collector does; two minutes are allowed."""
+    world, at_ns = World(), now()
+    present(world, CLASS, at_ns + ns(5 * 3600), lan=1, wan=1)
+    present(world, GATEWAY, at_ns + ns(60), lan=1, wan=1)
+    world.add("display", PANEL, at_ns + ns(5 * 3600), {"power": "on"}, source=GATEWAY)
+    world.add("fault", CLASS, at_ns + ns(5 * 3600), {"active": 1, "severity": "critical"}, {"code": "lamp"})
+    world.write(store)
+    reader = Sighted(TARGETS, Rules(), ("critical",))
+    assert [(one.device, one.at_ns) for one in reader.read(store, ROSTER, at_ns)] == [(GATEWAY, at_ns)]
+    assert reader.faults(store, at_ns) == {}
+    assert reader.read(store, ROSTER, at_ns + ns(3600)) == []
+    assert reader.newest_ns == at_ns
+
+
+def test_a_clock_that_was_right_before_is_believed_again_when_it_is_right(store: Store) -> None:
+    """What it said while it was ahead hides nothing that it says now."""
+    world, at_ns = World(), now()
+    present(world, CLASS, at_ns + ns(5 * 3600), lan=1, wan=1)
+    present(world, CLASS, at_ns, lan=1, wan=0)
+    assert seen(store, world, at_ns) == {CLASS: ("wan_down", "")}
+
+
+def test_with_the_centres_clock_set_back_the_newest_evidence_is_of_now_at_the_latest(store: Store) -> None:
+    """Else a collector that died meanwhile would be hidden for as long as the clock was set back."""
+    world, at_ns = World(), now()
+    present(world, CLASS, at_ns, lan=1, wan=1)
+    world.write(store)
+    reader = Sighted(TARGETS, Rules(), ())
+    reader.read(store, ROSTER, at_ns)
+    reader.read(store, ROSTER, at_ns - ns(3600))
+    assert reader.newest_ns == at_ns - ns(3600)
+    world.add("fault", CLASS, at_ns - ns(3000), {"active": 1, "severity": "critical"}, {"code": "lamp"})
+    reader = Sighted(TARGETS, Rules(), ("critical",))
+    reader.faults(store, at_ns)
+    world.write(store)
+    assert reader.faults(store, at_ns - ns(2940)) == {CLASS: ("lamp",)}
+
+
 def test_a_hotspot_fails_at_a_stage_of_the_journey(store: Store) -> None:
     """The programme's own conditions say so: what a stranger's phone finds, at which stage it ends."""
     world, at_ns = World(), now()
@@ -119,6 +158,22 @@ def test_faults_are_read_as_they_come_and_last_until_they_are_over(store: Store)
     world.add("fault", PANEL, at_ns + ns(90), {"active": 0}, {"code": "lamp"}, GATEWAY)
     world.write(store)
     assert sighted.faults(store, at_ns + ns(120)) == {}
+
+
+def test_a_fault_that_ended_while_its_agent_was_cut_off_is_over_when_that_is_known(store: Store) -> None:
+    """The batch comes hours later, with the time at which it ended; nobody has to start watch again."""
+    world, at_ns = World(), now()
+    for code in ("lamp", "fan"):
+        world.add("fault", PANEL, at_ns - ns(60), {"active": 1, "severity": "critical"}, {"code": code}, GATEWAY)
+    world.write(store)
+    sighted = Sighted(TARGETS, Rules(), ("critical",))
+    assert sighted.faults(store, at_ns) == {PANEL: ("fan", "lamp")}
+    later_ns = at_ns + ns(4 * 3600)
+    assert sighted.faults(store, later_ns) == {PANEL: ("fan", "lamp")}
+    world.add("fault", PANEL, at_ns + ns(600), {"active": 0}, {"code": "lamp"}, GATEWAY)
+    world.write(store)
+    sighted.faults(store, later_ns + ns(60))
+    assert sighted.faults(store, later_ns + ns(300)) == {PANEL: ("fan",)}
 
 
 def test_who_was_heard_when_is_found_by_presence_and_by_what_others_say(store: Store) -> None:

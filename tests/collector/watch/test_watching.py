@@ -210,6 +210,34 @@ def test_incidents_are_acknowledged_noted_and_closed_from_the_command_line(
     assert lines(receiver)[1].startswith("[1] ended (closed by hand): site cut off, School 0")
 
 
+def test_beside_a_watch_that_runs_a_second_one_is_refused_and_once_only_reads(
+    tmp_path: Path, mosquitto: Mosquitto, receiver: Web
+) -> None:
+    """Whoever asks how it is, as operations.md says, doubles no message and overwrites no incident."""
+    district = District(tmp_path, mosquitto)
+    words = ("watch", "--data", tmp_path, "--broker", mosquitto.url, "--lang", "en")
+    with watched(district, receiver) as watch:
+        said = run(*words, code=2)[1]
+        assert said.count("\n") == 1
+        assert f"another watch (process {watch.pid}) runs over this folder: stop it first" in said
+        district.cut(district.sites[0])
+        wait_until(lambda: receiver.got, why=watch.words)
+        numbers = [one.id for one in Journal(tmp_path).incidents()]
+        for _ in range(3):
+            shown, said = run(*words, "--once", code=1)[:2]
+            assert "6 devices, 1 incidents open" in shown
+            assert said.startswith(f"watch is running (process {watch.pid}): this is what it saw at 20")
+        found = json.loads(run(*words, "--once", "--json", code=1)[0])
+        assert [one["kind"] for one in found["incidents"]] == ["site"]
+        assert "1 incidents open" in run(*words, "--dry-run", code=1)[0]
+        time.sleep(2)  # nothing more may come
+        assert len(receiver.got) == 1
+        assert [one.id for one in Journal(tmp_path).incidents()] == numbers
+        watch.kill()
+        assert "is running" not in run(*words, "--once", code=1)[1]
+    assert len(receiver.got) == 1
+
+
 def test_a_rehearsal_prints_and_changes_nothing(tmp_path: Path, mosquitto: Mosquitto, receiver: Web) -> None:
     """With --dry-run messages are printed as they would be sent; nobody gets them, and the journal stays as it is."""
     district = District(tmp_path, mosquitto, settings=SETTINGS.replace('site = "3s"', 'site = "0s"'))
@@ -256,6 +284,12 @@ def test_every_mistake_of_the_settings_is_said(tmp_path: Path) -> None:
     file.write_text('[[route]]\nto = ["wecombot#12345678"]\n')
     said = run("watch", "--data", tmp_path, "--once", code=2)[1]
     assert "route[0].to: 'wecombot#12345678' is no address; notify.urls has none" in said
+    file.write_text("")
+    (tmp_path / "calendars.yaml").write_text("zone: [")
+    said = run("watch", "--data", tmp_path, "--once", code=2)[1]
+    assert said.splitlines()[-1].startswith("calendars: ")
+    assert said.endswith("nobody is alerted: mend it, then start watch again\n")
+    (tmp_path / "calendars.yaml").unlink()
     file.write_text('[heartbeat]\nurl = "https://beats.example.org/s3cretw0rd"\n')
     said = run("watch", "--data", tmp_path, "--once", code=2)[1]
     assert "heartbeat.url: others can read it: chmod 600" in said
