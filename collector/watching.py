@@ -261,6 +261,7 @@ class Watching:
             0 < settling_ns <= ns(self.settings.rules.settle),
             said,
             self.planned.lost,
+            self._instructions.routing.addresses,
         )
 
     def _silent(self, now_ns: int) -> dict[str, int] | None:
@@ -322,11 +323,11 @@ class Watching:
         if now_ns - due_ns > _LATE_DIGEST_NS:
             return []
         memory = self.core.memory
-        now = {name: track.now for name, track in memory.tracks.items()}
         title = self.voice.word("digest_title", day=f"{datetime.combine(today, datetime.min.time()):%m-%d}")
         found = []
-        for address, counties in self._instructions.routing.digests().items():
-            lines = self.voice.digest(memory.cases.values(), now, counties, now_ns)
+        for address, part in self._instructions.routing.digests().items():
+            now = part.now(self.core.things.values(), memory.tracks)
+            lines = self.voice.digest(part.cases(memory.cases.values()), now, now_ns)
             if self.trouble:
                 lines.append(f"{self.voice.word('trouble')}: {self.trouble}")
             found.append(Entry(address, "", DIGEST, "info", "\n".join([title, *lines]), now_ns))

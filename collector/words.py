@@ -516,12 +516,17 @@ OWN: dict[str, tuple[str, str]] = {
         "[{id}] {kind}: {where}, {why}, since {since}{more}",
     ),
     "told_over": (
-        "〔{id}〕已恢复：{kind}，{where}，{why}，{since} 至 {until}，损失 {minutes} 服务分钟{more}",
-        "[{id}] recovered: {kind}, {where}, {why}, {since} to {until}, {minutes} service minutes lost{more}",
+        "〔{id}〕已恢复：{kind}，{where}，{why}，{since} 至 {until}，{lost}{more}",
+        "[{id}] recovered: {kind}, {where}, {why}, {since} to {until}, {lost}{more}",
     ),
     "told_ended": (
-        "〔{id}〕已结束（{how}）：{kind}，{where}，{why}，{since} 至 {until}，损失 {minutes} 服务分钟{more}",
-        "[{id}] ended ({how}): {kind}, {where}, {why}, {since} to {until}, {minutes} service minutes lost{more}",
+        "〔{id}〕已结束（{how}）：{kind}，{where}，{why}，{since} 至 {until}，{lost}{more}",
+        "[{id}] ended ({how}): {kind}, {where}, {why}, {since} to {until}, {lost}{more}",
+    ),
+    "told_lost": ("损失 {minutes} 服务分钟", "{minutes} service minutes lost"),
+    "told_lost_by_all": (
+        "各设备合计损失 {minutes} 服务分钟",
+        "{minutes} service minutes lost by all devices together",
     ),
     "told_waiting": (
         "〔{id}〕无人确认：{kind}，{where}，{why}，自 {since}{more}",

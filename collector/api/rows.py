@@ -106,7 +106,7 @@ class Incident(BaseModel):
     site: str
     operator: str
     why: str
-    minutes: int = Field(description="of service lost so far, of all its devices")
+    minutes: int = Field(description="of service lost so far, of all its devices together")
     devices: list[str]
     acknowledged_by: str
     notes: list[str] = Field(description="when, who, what; empty for whoever sees a part of it alone")

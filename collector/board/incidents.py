@@ -8,6 +8,7 @@ from collector.board.draw import H, card, join, link, site_link, table
 from collector.board.names import KINDS
 from collector.board.view import Sections, View
 from collector.watch.types import Incident
+from contract.names import site_of
 
 _MOST, _MOST_LISTED, _MOST_DEVICES = 20, 200, 60
 
@@ -83,7 +84,7 @@ def incident(view: View, one: Incident) -> Sections:
 
 
 def _contact(view: View, one: Incident) -> str:
-    site = view.picture.roster.sites.get(one.site)
+    site = None if _is_of_many(one) else view.picture.roster.sites.get(one.site)
     return " ".join(filter(None, (site.contact, site.phone))) if site and view.has_all(one) else ""
 
 
@@ -106,13 +107,25 @@ def _devices(view: View, one: Incident) -> Markup:
 
 
 def where(view: View, one: Incident) -> object:
-    """Return where an incident is: a site, a device, an operator, or the centre itself."""
+    """Return where an incident is: a site, a device, an operator and how many sites, or the centre itself."""
+    if _is_of_many(one):
+        return _many(view, one)
     site = view.picture.roster.sites.get(one.site) if view.sees(one.site) else None
-    if len(one.devices) == 1 and one.kind != "operator":
+    if len(one.devices) == 1:
         return view.place(one.devices[0])
     if site:
         return site_link(site.id, site.name or site.id)
     return one.operator or view.county(one.county) or view.eyes.say("the_centre")
+
+
+def _is_of_many(one: Incident) -> bool:
+    return one.kind == "operator" or (one.kind == "centre" and bool(one.devices))
+
+
+def _many(view: View, one: Incident) -> str:
+    """Return whose sites went together, and how many of them: none is it alone."""
+    sites = view.eyes.say("told_sites").format(number=f"{len({site_of(device) for device in one.devices}):,}")
+    return f"{one.operator} {sites}".strip()
 
 
 def _way(one: Incident, text: str) -> Markup:

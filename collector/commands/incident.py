@@ -142,7 +142,8 @@ def _table(found: list[Incident], voice: Voice) -> Table:
         devices = one.devices[0] if len(one.devices) == 1 else f"{len(one.devices):,}"
         where = f"{voice.names.sites.get(one.site, '')} {one.site}".strip()
         if one.kind in ("operator", "centre"):
-            where = one.operator
+            sites = {device.partition(".")[0] for device in one.devices}
+            where = " ".join(filter(None, (one.operator, voice.word("told_sites", number=len(sites)) if sites else "")))
         why = voice.names.fault(one.devices[0], one.why, voice.language) if one.kind == "fault" else voice.why(one.why)
         until = "" if one.closed_ns is None else f" … {_clock(one.closed_ns, voice.zone)}"
         since = _clock(one.opened_ns, voice.zone) + until

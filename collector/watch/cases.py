@@ -6,7 +6,8 @@ Each case that is opened is news once, and ends once: as news of its own, or wit
 
 from collections.abc import Collection, Iterable, Mapping
 
-from collector.watch.judge import NO_EVIDENCE
+from collector.watch.judge import CLOSED, NO_EVIDENCE
+from collector.watch.losses import Loss, Losses, joined
 from collector.watch.memory import (
     AGREED,
     BY_HAND,
@@ -37,6 +38,7 @@ class Cases:
     def __init__(self, rules: Rules, memory: Memory, things: Mapping[str, Thing], moment: Moment) -> None:
         self.rules, self.memory, self.things, self.moment = rules, memory, things, moment
         self.news: list[News] = []
+        self._losses = Losses(moment.lost)
 
     # ---- what people do
 
@@ -47,16 +49,22 @@ class Cases:
             case = self.memory.cases.get(said.incident)
             if case is not None:
                 self._take(case, said)
+            elif said.what == "close" and (case := self.memory.just_closed.get(said.incident)):
+                self._mute(case)
 
     def _take(self, case: Case, said: Said) -> None:
         if said.what == "ack" and not case.acknowledged_by:
             self.memory.case(case._replace(acknowledged_by=said.by))
         elif said.what == "close":
-            self.memory.mute(case.subject, is_muted=True)
-            if case.kind in ("operator", "centre"):
-                for site in {thing.site for thing in self._things_of(case)}:
-                    self.memory.mute(f"site:{site}", is_muted=True)
+            self._mute(case)
             self.end(case, BY_HAND, said.at_ns)
+
+    def _mute(self, case: Case) -> None:
+        """Let nothing more be opened about a case until it was good."""
+        self.memory.mute(case.subject, is_muted=True)
+        if case.kind in ("operator", "centre"):
+            for site in {thing.site for thing in self._things_of(case)}:
+                self.memory.mute(f"site:{site}", is_muted=True)
 
     # ---- a case
 
@@ -69,51 +77,84 @@ class Cases:
         self.memory.last_id += 1
         taken = list(children)
         includes = [name for child in taken for name in (child.id, *child.includes)]
-        names = [device for child in taken for device in child.devices]
-        case = case._replace(
-            id=str(self.memory.last_id),
-            opened_ns=self.moment.now_ns,
-            devices=tuple(sorted({*case.devices, *names})),
-            includes=tuple(includes),
+        case = joined(case._replace(devices=()), case.devices, taken)._replace(
+            id=str(self.memory.last_id), opened_ns=self.moment.now_ns, includes=tuple(includes)
         )
         for child in taken:
             self._close(child._replace(parent=case.id), TAKEN_UP, self.moment.now_ns)
-        case = case._replace(minutes=self._minutes(case, self.moment.now_ns))
+        told = {*self.moment.addresses(OPENED, case), *(one for child in taken for one in child.told)}
+        case = self._counted(case._replace(told=tuple(sorted(told))), self.moment.now_ns)
         self.memory.case(case)
         self.news.append(News(OPENED, case, self.moment.now_ns))
         return case
 
     def grow(self, case: Case, devices: Collection[str], children: Iterable[Case] = ()) -> Case:
-        """Let an open case have more devices, and take up others; nobody is told."""
+        """Let an open case have more devices, and take up others; who was not told of it yet and should be now, is."""
         taken = list(children)
-        names = {*case.devices, *devices, *(device for child in taken for device in child.devices)}
         includes = [name for child in taken for name in (child.id, *child.includes)]
         for child in taken:
             self._close(child._replace(parent=case.id), TAKEN_UP, self.moment.now_ns)
-        grown = case._replace(devices=tuple(sorted(names)), includes=(*case.includes, *includes))
+        grown = joined(case, devices, taken)._replace(includes=(*case.includes, *includes))
         if grown != case:
+            grown = self._tell_more(case, grown, taken)
             self.memory.case(grown)
         return grown
 
-    def end(self, case: Case, how: str, until_ns: int) -> None:
-        """End a case, and tell of it; it lasted until `until_ns`."""
-        self.news.append(News(RECOVERED, self._close(case, how, until_ns), self.moment.now_ns))
+    def _tell_more(self, case: Case, grown: Case, taken: Iterable[Case]) -> Case:
+        """Tell those of a case whom it did not concern before it grew."""
+        known = {*(case.told or self.moment.addresses(OPENED, case))}
+        more = tuple(sorted({*self.moment.addresses(OPENED, grown)} - known))
+        told = {*known, *more, *(one for child in taken for one in child.told)}
+        grown = grown._replace(told=tuple(sorted(told)))
+        if more:
+            self.news.append(News(OPENED, grown, self.moment.now_ns, more))
+        return grown
 
-    def age(self, case: Case, until_ns: int) -> None:
-        """Count the minutes of an open case."""
-        minutes = self._minutes(case, until_ns)
-        if minutes != case.minutes:
-            self.memory.case(case._replace(minutes=minutes))
+    def end(self, case: Case, how: str, until_ns: int) -> None:
+        """End a case, and tell those who know of it; it lasted until `until_ns`."""
+        self.news.append(News(RECOVERED, self._close(case, how, until_ns), self.moment.now_ns, case.told))
+
+    def age(self, case: Case, until_ns: int, active: Collection[str] | None = None) -> None:
+        """Count the minutes of an open case; `active`: the devices that a fault or silence is about now."""
+        counted = self._counted(case, until_ns, active)
+        if counted != case:
+            self.memory.case(counted)
 
     def _close(self, case: Case, how: str, until_ns: int) -> Case:
         until_ns = min(max(until_ns, case.began_ns), self.moment.now_ns)
-        minutes = self._minutes(case, until_ns)
-        closed = case._replace(closed_ns=self.moment.now_ns, clear_ns=until_ns, minutes=minutes, ended=how)
+        counted = self._counted(case, until_ns)
+        closed = counted._replace(closed_ns=self.moment.now_ns, clear_ns=until_ns, ended=how, since=())
         self.memory.case(closed)
         return closed
 
-    def _minutes(self, case: Case, until_ns: int) -> int:
-        return self.moment.lost(case.site, case.began_ns, until_ns)
+    def _counted(self, case: Case, until_ns: int, active: Collection[str] | None = None) -> Case:
+        if case.kind in ("fault", "silent"):
+            return self._losses.count(case, until_ns, lambda device: self._loss_of_site(case, device, active))
+        return self._losses.count(case, until_ns, lambda device: self._loss(case, device))
+
+    def _loss_of_site(self, case: Case, device: str, active: Collection[str] | None) -> Loss:
+        """Return how a device is for a fault or silence."""
+        is_active = None if active is None else device in active
+        track = self.memory.tracks.get(device)
+        if any(case.since) or is_active is False or track is None:
+            return Loss(is_active, self.moment.now_ns)
+        return Loss(is_active, track.since_ns if case.kind == "silent" else case.began_ns)
+
+    def _loss(self, case: Case, device: str) -> Loss:
+        """Return how a device is for a case of it, of its site or of many."""
+        track, now_ns = self.memory.tracks.get(device), self.moment.now_ns
+        if track is None or (track.state is State.QUIET and track.why == CLOSED):
+            return Loss(False, now_ns)
+        if track.state is State.WORKING:
+            return Loss(False, track.since_ns)
+        if case.kind != "device":
+            place = self.memory.places.get(device.partition(".")[0])
+            if place is not None and place.swing.good_ns:
+                return Loss(False, place.swing.good_ns)
+        elif track.state is State.OFF and not track.swing.bad_ns:  # switched off: that is no loss, nor a repair
+            return Loss(False, track.since_ns)
+        is_losing = track.state in (State.FAILING, State.OFFLINE) or track.swing.bad_ns > 0
+        return Loss(is_losing or None, track.swing.bad_ns or track.since_ns)
 
     def _things_of(self, case: Case) -> list[Thing]:
         return [self.things[device] for device in case.devices if device in self.things]
@@ -232,7 +273,7 @@ class Cases:
         elif is_over:
             self.end(case, RECOVERED, good_ns)
         else:
-            self.age(self.grow(case, more), good_ns or self.moment.now_ns)
+            self.age(self.grow(case, more), good_ns or self.moment.now_ns, more)
 
     # ---- nobody answers
 
@@ -241,7 +282,12 @@ class Cases:
         for case in list(self.memory.cases.values()):
             is_waiting = not case.acknowledged_by and not case.is_escalated and case.kind != "silent"
             is_late = self.moment.now_ns - case.opened_ns >= ns(self.rules.escalate)
-            if is_waiting and is_late and (not case.site or case.site in self.moment.service):
-                told = case._replace(is_escalated=True)
-                self.memory.case(told)
-                self.news.append(News(ESCALATED, told, self.moment.now_ns))
+            if is_waiting and is_late and self._owes(case):
+                told = {*(case.told or self.moment.addresses(OPENED, case)), *self.moment.addresses(ESCALATED, case)}
+                waiting = case._replace(is_escalated=True, told=tuple(sorted(told)))
+                self.memory.case(waiting)
+                self.news.append(News(ESCALATED, waiting, self.moment.now_ns))
+
+    def _owes(self, case: Case) -> bool:
+        """Tell whether anybody has to look after a case now: of many sites one that owes service is enough."""
+        return not case.site or any(thing.site in self.moment.service for thing in self._things_of(case))

@@ -14,12 +14,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from collector.watch.cases import Cases
-from collector.watch.groups import Groups
+from collector.watch.groups import Groups, grouped
 from collector.watch.judge import HOURS, Judged, is_bad, judge
 from collector.watch.memory import CENTRE, GONE, ONLINE, Link, Memory, Moment, News, Place, Sight, Swing, Thing, Track
 from collector.watch.rules import Rules, ns
 from collector.watch.types import State
-from collector.watch.uplink import is_of_the_site, uplink
+from collector.watch.uplink import NO_LESSON, is_of_the_site, uplink
 
 _HEARD_AGAIN_NS = ns(3600)  # how exactly it is written down when something was heard
 
@@ -41,6 +41,8 @@ class Core:
         self._was_away_shortly = False
         self._silent: dict[str, int] | None = None  # None: not read yet
         self._faults: Mapping[str, tuple[str, ...]] | None = None
+        self._lessons: dict[str, tuple[int, int]] = {}  # of each site the last that was seen: from, until
+        self._looked_ns = 0
 
     # ---- what comes in
 
@@ -98,13 +100,16 @@ class Core:
         """Return what somebody is to be told now."""
         cases = Cases(self.rules, self.memory, self.things, moment)
         cases.hear()
+        self._attend(moment)
         if self._centre_fails(cases, moment):
             return cases.news
         if moment.silent is not None:
             self._silent = dict(moment.silent)
         if moment.faults is not None:
             self._faults = moment.faults
-        down = [place for site in self._by_site if (place := self._look(site, moment)) and place.swing.bad_ns]
+        in_groups = grouped(self.memory.cases.values())
+        places = (self._look(site, moment, is_grouped=site in in_groups) for site in self._by_site)
+        down = [place for place in places if place is not None and place.swing.bad_ns]
         is_settled = not moment.is_settling and not self._settles(moment)
         groups = Groups(cases, self._by_site, down)
         if is_settled:
@@ -136,7 +141,15 @@ class Core:
         swing = self.memory.places[CENTRE].swing
         return bool(swing.dips) and moment.now_ns - swing.good_ns < ns(self.rules.settle)
 
-    def _look(self, site: str, moment: Moment) -> Place | None:
+    def _attend(self, moment: Moment) -> None:
+        """Remember when lessons were: what is missed minutes later may have gone in one that is over by then."""
+        self._looked_ns = self._looked_ns or moment.now_ns - ns(self.rules.together)
+        for site in moment.lessons:
+            since_ns, until_ns = self._lessons.get(site, NO_LESSON)
+            self._lessons[site] = (since_ns if until_ns == self._looked_ns else self._looked_ns, moment.now_ns)
+        self._looked_ns = moment.now_ns
+
+    def _look(self, site: str, moment: Moment, *, is_grouped: bool) -> Place | None:
         """Judge a site and its devices; None where it owes nothing now."""
         judged = [self._judge(thing, moment) for thing in self._by_site[site]]
         if site not in moment.service:
@@ -144,8 +157,9 @@ class Core:
                 self._keep(one, None, moment)
             return None
         known = self.memory.places.get(site, Place(site))
-        is_open = self.memory.of_subject(f"site:{site}") is not None
-        place = uplink(known, judged, moment, self.rules, is_open=is_open)
+        is_open = is_grouped or self.memory.of_subject(f"site:{site}") is not None
+        lesson = self._lessons.get(site, NO_LESSON)
+        place = uplink(known, judged, moment, self.rules, is_open=is_open, lesson=lesson)
         self.memory.place(place)
         for one in judged:
             self._keep(one, place, moment)

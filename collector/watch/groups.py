@@ -2,10 +2,10 @@
 What goes together: sites that are down, an operator's cut over many of them, everything at once.
 
 Sites that went within a few minutes are looked at when the first of them is ripe. A group's case ends when only few of
-its sites are left; these get cases of their own.
+its sites are left, of those that owe service now; these get cases of their own.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from collector.watch.cases import Cases
 from collector.watch.judge import AGENT_DOWN, CUT
@@ -45,7 +45,7 @@ class Groups:
         for case in list(self._memory.cases.values()):
             if case.kind == "site":
                 self._close_site(case)
-            elif case.kind == "operator" or case.subject == _EVERYONE:
+            elif _is_group(case):
                 self._close_group(case)
         for subject in [one for one in self._memory.muted if one.startswith("operator:") or one == _EVERYONE]:
             operator = subject.partition(":")[2]
@@ -126,7 +126,7 @@ class Groups:
 
     def _join(self) -> None:
         """Let sites that go a little later, or go again, be part of the case that is open."""
-        for case in [case for case in self._memory.cases.values() if self._is_group(case)]:
+        for case in [case for case in self._memory.cases.values() if _is_group(case)]:
             members, near_ns = self._members(case), 3 * ns(self._rules.together)
             more = [
                 place.site
@@ -143,17 +143,18 @@ class Groups:
         if how := self._cases.gone(case):
             self._cases.end(case, how, now_ns)
             return
-        places = [self._memory.places.get(site, Place(site)) for site in self._members(case)]
+        places = [self._memory.places.get(site, Place(site)) for site in self._members(case) if self._counts(site)]
         left = [place for place in places if not place.swing.is_over(now_ns, self._rules)]
         good_ns = max((place.swing.good_ns for place in places), default=0)
-        if len(left) <= _LEFT_SHARE * len(places):
+        if places and len(left) <= _LEFT_SHARE * len(places):
             self._cases.end(case, RECOVERED, good_ns)
         else:
             self._cases.age(case, now_ns)
 
-    @staticmethod
-    def _is_group(case: Case) -> bool:
-        return case.kind == "operator" or case.subject == _EVERYONE
+    def _counts(self, site: str) -> bool:
+        """Tell whether a site can say anything of its line now: it owes service, and is not closed."""
+        is_quiet = all(thing.device in self._moment.quiet for thing in self._by_site[site])
+        return site in self._moment.service and not is_quiet
 
     def _members(self, case: Case) -> set[str]:
         """Return the sites of a case that are still in the roster."""
@@ -161,7 +162,7 @@ class Groups:
 
     def _free(self) -> list[Place]:
         """Return the sites that are down and in no group."""
-        taken = {site for case in self._memory.cases.values() if self._is_group(case) for site in self._members(case)}
+        taken = grouped(self._memory.cases.values())
         return [place for place in self._down if place.site not in taken]
 
     def _operator(self, place: Place) -> str:
@@ -169,13 +170,20 @@ class Groups:
 
     def _is_ripe(self, place: Place) -> bool:
         floor_ns = self._cases.floor_ns(place.site, place.swing.bad_ns, self._rules.site)
-        if place.vanish_ns and place.site not in self._moment.lessons:
-            return False
         return place.swing.is_ripe(self._moment.now_ns, self._rules.site, self._rules, floor_ns)
 
     def _is_heard(self, site: str) -> bool:
         place = self._memory.places.get(site)
         return place is not None and bool(place.swing.good_ns or place.swing.bad_ns)
+
+
+def grouped(cases: Iterable[Case]) -> set[str]:
+    """Return the sites that are part of a group's case."""
+    return {device.partition(".")[0] for case in cases if _is_group(case) for device in case.devices}
+
+
+def _is_group(case: Case) -> bool:
+    return case.kind == "operator" or case.subject == _EVERYONE
 
 
 def _goes_along(track: Track) -> bool:

@@ -374,7 +374,7 @@ def _text(case: Case) -> str:
 
 def _case(text: str) -> Case:
     tree = json.loads(text)
-    return Case(**tree | {"devices": tuple(tree["devices"]), "includes": tuple(tree["includes"])})
+    return Case(**tree | {name: tuple(value) for name, value in tree.items() if isinstance(value, list)})
 
 
 def _with(case: Case, said: Iterable[Said]) -> Incident:

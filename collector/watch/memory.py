@@ -6,7 +6,7 @@ What watch remembers: all of it is rows of the journal, so that a restart goes o
     Place   the uplink of a site                   Case    an incident with what is needed to end it
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple, Self
 
 from collector.watch.rules import Rules, ns
@@ -142,7 +142,9 @@ class Case(NamedTuple):
     An incident. `subject` is what it is about: one case at a time is open for each.
 
     It began at `began_ns`, somebody was told from `opened_ns` on. `clear_ns` is since when there is nothing left of it,
-    0: there is. `includes` are cases that it has taken up: they end with it.
+    0: there is. `includes` are cases that it has taken up: they end with it. `told` are the addresses of those who know
+    of it, or of one of these: whoever does is told that it is over. `minutes` of service were lost by all its devices;
+    `since` and `lost` are what they follow from (`losses.py`).
     """
 
     id: str
@@ -163,6 +165,9 @@ class Case(NamedTuple):
     ended: str = ""
     is_escalated: bool = False
     acknowledged_by: str = ""
+    told: tuple[str, ...] = ()
+    since: tuple[int, ...] = ()
+    lost: int = 0
 
     def incident(self, notes: tuple[Note, ...] = ()) -> Incident:
         """Return what others see of it."""
@@ -194,11 +199,16 @@ class Said(NamedTuple):
 
 
 class News(NamedTuple):
-    """What somebody is to be told: a case was opened, has recovered, or waits for an answer for too long."""
+    """
+    What somebody is to be told: a case was opened, has recovered, or waits for an answer for too long.
+
+    `to` are the addresses that it is for; without any it is for those whom the routes name.
+    """
 
     what: str
     case: Case
     at_ns: int
+    to: tuple[str, ...] = ()
 
 
 class Moment(NamedTuple):
@@ -208,7 +218,7 @@ class Moment(NamedTuple):
     `service` has the sites that owe service now, with the instant since when; `lessons` those with a lesson. `quiet`
     are devices of closures, disputes and maintenance. `faults` are the active ones that alert, by device; `silent` the
     devices without a word for so many school days; None: not read now. `centre` says what of the centre fails.
-    `lost` counts the service minutes of a site in a period.
+    `lost` counts the service minutes of a site in a period; `addresses` are those that are told such news of a case.
     """
 
     now_ns: int
@@ -221,6 +231,7 @@ class Moment(NamedTuple):
     is_settling: bool = False
     said: tuple[Said, ...] = ()
     lost: Callable[[str, int, int], int] = lambda _site, since_ns, until_ns: max(0, until_ns - since_ns) // ns(60)
+    addresses: Callable[[str, Case], Collection[str]] = lambda _what, _case: ()
 
 
 class Memory:
@@ -236,6 +247,7 @@ class Memory:
         self.last_said = 0
         self.dirty: dict[str, set[str]] = {"links": set(), "tracks": set(), "places": set(), "muted": set()}
         self.changed_cases: dict[str, Case] = {}  # closed ones, too
+        self.just_closed: dict[str, Case] = {}  # by the last look: who did something meanwhile saw them open
         self._by_subject: dict[str, str] = {}
 
     def link(self, link: Link) -> None:
@@ -279,4 +291,5 @@ class Memory:
         """Forget what has changed: it is durable."""
         for names in self.dirty.values():
             names.clear()
+        self.just_closed = {name: case for name, case in self.changed_cases.items() if case.closed_ns is not None}
         self.changed_cases.clear()

@@ -11,14 +11,15 @@ Every route that fits counts; without any, all addresses are told of everything.
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from collector.watch.memory import ESCALATED, Case, News
+from collector.watch.memory import ESCALATED, RECOVERED, Case, News, Thing, Track
 from collector.watch.rules import SECOND_NS, Rules
+from collector.watch.types import Now
 from contract.errors import ConfigError, Problem
 from contract.meant import did_you_mean
 from contract.names import county_of
@@ -102,6 +103,12 @@ class Route(NamedTuple):
     escalate_to: tuple[str, ...] = ()
     digest: bool = True
 
+    def sees(self, thing: Thing) -> bool:
+        """Tell whether it is about a device at all."""
+        return (not self.county or thing.county in self.county) and (
+            not self.operator or thing.operator in self.operator
+        )
+
     def takes(self, case: Case) -> bool:
         """Tell whether it is about an incident."""
         counties = {county_of(device) for device in case.devices} | {case.county} - {""}
@@ -110,6 +117,21 @@ class Route(NamedTuple):
             and (not self.operator or case.operator in self.operator)
             and (not self.kind or case.kind in self.kind)
         )
+
+
+class Part(NamedTuple):
+    """What of everything an address is told in the morning: what any of its routes is about."""
+
+    routes: tuple[Route, ...]
+
+    def cases(self, cases: Iterable[Case]) -> list[Case]:
+        """Return the incidents that it is told of."""
+        return [case for case in cases if any(route.takes(case) for route in self.routes)]
+
+    def now(self, things: Iterable[Thing], tracks: Mapping[str, Track]) -> dict[str, Now]:
+        """Return how its devices are."""
+        mine = (thing.device for thing in things if any(route.sees(thing) for route in self.routes))
+        return {device: tracks[device].now for device in mine if device in tracks}
 
 
 class Digest(NamedTuple):
@@ -173,28 +195,49 @@ class Routing:
             raise ConfigError(source, problems)
 
     def recipients(self, news: News, zone: ZoneInfo) -> list[Recipient]:
-        """Return who is told: each once, at the earliest that any route allows."""
-        found: dict[str, int] = {}
-        for route in self._routes:
-            if not route.takes(news.case):
-                continue
-            names = route.escalate_to or route.to if news.what == ESCALATED else route.to
-            due_ns = news.at_ns if news.case.kind == "centre" else route.quiet.end_ns(news.at_ns, zone)
-            for address in self._named(names):
-                found[address] = min(due_ns, found.get(address, due_ns))
+        """
+        Return who is told: each once, at the earliest that any route allows.
+
+        Who knows of a case is told how it ends, by whatever route they are told of anything.
+        """
+        found = self._dues(news, zone, [route for route in self._routes if route.takes(news.case)])
+        if news.to:
+            others = self._dues(news, zone, self._routes)
+            known = [address for address in self._addresses if address in news.to]
+            found = {one: found.get(one, others.get(one, news.at_ns)) for one in known}
         return [Recipient(address, due_ns) for address, due_ns in found.items()]
 
-    def digests(self) -> dict[str, frozenset[str]]:
-        """Return who gets the digest, and of which counties; none: of all."""
-        found: dict[str, frozenset[str]] = {}
+    def addresses(self, what: str, case: Case) -> list[str]:
+        """Return the addresses that are told such news of a case."""
+        names = {name for route in self._routes if route.takes(case) for name in _names(route, what, case)}
+        return self._named(names)
+
+    def _dues(self, news: News, zone: ZoneInfo, routes: Iterable[Route]) -> dict[str, int]:
+        """Return whom routes name, and when each of them may be told."""
+        found: dict[str, int] = {}
+        for route in routes:
+            due_ns = news.at_ns if news.case.kind == "centre" else route.quiet.end_ns(news.at_ns, zone)
+            for address in self._named(_names(route, news.what, news.case)):
+                found[address] = min(due_ns, found.get(address, due_ns))
+        return found
+
+    def digests(self) -> dict[str, Part]:
+        """Return who gets the digest, and of what."""
+        found: dict[str, Part] = {}
         for route in self._routes:
             for address in self._named(route.to) if route.digest else ():
-                known = found.get(address, frozenset(route.county))
-                found[address] = known | set(route.county) if known and route.county else frozenset()
+                found[address] = Part((*found.get(address, Part(())).routes, route))
         return found
 
     def _named(self, patterns: Iterable[str]) -> list[str]:
         return [one for one in self._addresses if any(fnmatchcase(one, pattern) for pattern in patterns)]
+
+
+def _names(route: Route, what: str, case: Case) -> tuple[str, ...]:
+    """Return whom a route names for some news: whoever was woken hears that it is over, too."""
+    if what == ESCALATED:
+        return route.escalate_to or route.to
+    return (*route.to, *route.escalate_to) if what == RECOVERED and case.is_escalated else route.to
 
 
 def _unknown(pattern: str, addresses: Collection[str]) -> str:

@@ -90,7 +90,8 @@ class Voice(NamedTuple):
         elif news.what == ESCALATED:
             text = self.word("told_waiting", **parts)
         else:
-            parts |= {"until": self.clock(case.clear_ns, news.at_ns), "minutes": case.minutes}
+            lost = self.word("told_lost_by_all" if len(case.devices) > 1 else "told_lost", minutes=case.minutes)
+            parts |= {"until": self.clock(case.clear_ns, news.at_ns), "lost": lost}
             how = _ENDINGS.get(case.ended)
             text = self.word("told_ended", how=self.word(how), **parts) if how else self.word("told_over", **parts)
         return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
@@ -158,14 +159,14 @@ class Voice(NamedTuple):
         counts = [self.word(key, number=told.count(what)) for what, key in _TOLD.items() if what in told]
         return self.word("told_title", what=self._list(counts))
 
-    def digest(self, cases: Iterable[Case], now: Mapping[str, Now], counties: frozenset[str], at_ns: int) -> list[str]:
-        """Return the lines of the morning: how many, and by county what is open, of these counties (none: of all)."""
-        states = {name: one for name, one in now.items() if not counties or name.partition("-")[0] in counties}
-        some = [case for case in cases if not counties or not case.devices or _counties(case) & counties]
-        silent = [device for device, one in states.items() if one.state is State.SILENT]
-        working = sum(one.state is State.WORKING for one in states.values())
-        lines = [self.word("digest_summary", devices=len(states), working=working, open=len(some), silent=len(silent))]
-        for county in sorted({county for case in some for county in _counties(case)} | {_county(d) for d in silent}):
+    def digest(self, cases: Iterable[Case], now: Mapping[str, Now], at_ns: int) -> list[str]:
+        """Return the lines of the morning: how many, and by county of these devices what is open of these incidents."""
+        some = list(cases)
+        silent = [device for device, one in now.items() if one.state is State.SILENT]
+        working = sum(one.state is State.WORKING for one in now.values())
+        lines = [self.word("digest_summary", devices=len(now), working=working, open=len(some), silent=len(silent))]
+        concerned = {county for case in some for county in _counties(case)} | {_county(device) for device in silent}
+        for county in sorted(concerned & {_county(device) for device in now}):
             number = sum(county in _counties(case) for case in some)
             quiet = sum(_county(device) == county for device in silent)
             lines.append(self.word("digest_county", county=county, open=number, silent=quiet))

@@ -54,6 +54,6 @@ class Incident(NamedTuple):
     operator: str
     devices: tuple[str, ...]
     why: str
-    minutes: int  # of service lost so far
+    minutes: int  # of service lost so far, of all its devices together
     acknowledged_by: str = ""
     notes: tuple[Note, ...] = ()

@@ -2,8 +2,8 @@
 Whether the uplink of a site is down, from what is known of its devices.
 
 Down is: nobody is reached any more, and what is always on is gone or cut off; or more are cut off than not; or all
-agents went at once, with their wills, in the middle of a lesson. Up is: somebody is reached who says so. Else, where
-everything is simply off, nobody knows.
+agents that were there went at once, with their wills, in the middle of a lesson. Up is: somebody is reached who says
+so. Else, where everything is simply off, nobody knows.
 """
 
 from collections import Counter
@@ -17,6 +17,7 @@ from collector.watch.types import State
 
 LEAST_AT_ONCE = 3  # agents: fewer may be switched off at once by chance
 _REMEMBERED_NS = ns(1800)  # what went at once and was not alerted by then was not missed
+NO_LESSON = (0, 0)
 
 
 class _Counts(NamedTuple):
@@ -28,13 +29,21 @@ class _Counts(NamedTuple):
     why: str
 
 
-def uplink(place: Place, judged: Sequence[Judged], moment: Moment, rules: Rules, *, is_open: bool) -> Place:
-    """Return the place as it is now; `is_open`: there is an incident of it."""
+def uplink(
+    place: Place,
+    judged: Sequence[Judged],
+    moment: Moment,
+    rules: Rules,
+    *,
+    is_open: bool,
+    lesson: tuple[int, int] = NO_LESSON,
+) -> Place:
+    """Return the place as it is now; `is_open`: there is an incident of it; `lesson`: when its last one was seen."""
     if all(one.state is State.QUIET for one in judged):  # closed: what was before says nothing of afterwards
         return place._replace(vanish_ns=0, swing=place.swing.neither())
     known = [one for one in judged if not one.thing.is_observed]
     counts = _counts(known)
-    vanish_ns = 0 if counts.alive else _vanished(place, known, moment, rules, is_open=is_open)
+    vanish_ns = 0 if counts.alive else _vanished(place, known, moment, rules, is_open=is_open, lesson=lesson)
     if counts.alive == 0 and (counts.has_backbone or counts.cut + counts.gone >= 2):
         return place._replace(why=counts.why, vanish_ns=vanish_ns, swing=place.swing.bad(counts.first_ns, rules))
     if counts.cut >= 2 and counts.cut > counts.alive:
@@ -79,13 +88,22 @@ def _counts(known: Sequence[Judged]) -> _Counts:
     )
 
 
-def _vanished(place: Place, known: Sequence[Judged], moment: Moment, rules: Rules, *, is_open: bool) -> int:
-    """Return when all agents of a site went at once, 0: they did not; remembered for a while, or until it is over."""
+def _vanished(
+    place: Place, known: Sequence[Judged], moment: Moment, rules: Rules, *, is_open: bool, lesson: tuple[int, int]
+) -> int:
+    """
+    Return when the agents of a site that were there went at once, 0: they did not.
+
+    That is when the middle one of them went: one that was switched off shortly before says nothing of the others. It
+    is remembered for a while, or until it is over.
+    """
     if any(one.link and one.link.word == ONLINE for one in known):
         return 0
     if place.vanish_ns:
         return place.vanish_ns if is_open or moment.now_ns - place.vanish_ns < _REMEMBERED_NS else 0
     went = sorted(one.link.vanished_ns for one in known if one.link and one.link.word == GONE and one.link.vanished_ns)
-    late = [at_ns for at_ns in went if moment.now_ns - at_ns < _REMEMBERED_NS]
-    is_at_once = len(late) >= LEAST_AT_ONCE and late[-1] - late[0] <= ns(rules.together)
-    return late[0] if is_at_once and place.site in moment.lessons else 0
+    last = [at_ns for at_ns in went if went[-1] - at_ns <= ns(rules.together)]
+    if len(last) < LEAST_AT_ONCE or moment.now_ns - last[-1] >= _REMEMBERED_NS:
+        return 0
+    at_ns = last[len(last) // 2]
+    return at_ns if lesson[0] < at_ns <= lesson[1] else 0

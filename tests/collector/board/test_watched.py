@@ -8,7 +8,7 @@ import pytest
 
 from collector import words
 from collector.access.types import LOCAL
-from collector.board import city
+from collector.board import city, incidents
 from collector.board.draw import Eyes
 from collector.board.model import NOT_WATCHED
 from collector.board.notices import notices
@@ -82,6 +82,25 @@ def test_the_word_of_a_watch_that_lives_counts(town: Town) -> None:
     assert ">77<" in page(source)
     watch.look(now_ns + MINUTE_NS // 4, gone._replace(state=State.WORKING, why=""))
     assert source.look(now_ns + MINUTE_NS // 4).now[HOTSPOT].state is State.WORKING
+
+
+@pytest.mark.parametrize(
+    ("kind", "operator", "said"),
+    [("operator", "运营商甲", ">运营商甲 2 sites<"), ("centre", "", ">2 sites<")],
+)
+def test_an_incident_of_many_sites_is_placed_at_none_of_them(town: Town, kind: str, operator: str, said: str) -> None:
+    """Whose they are, and how many: the first of them is no worse off than the others."""
+    watch, now_ns = Watch(town.data), time.time_ns()
+    case = CASE._replace(kind=kind, operator=operator, county="", devices=(HOTSPOT, CLASSES[0]), opened_ns=now_ns)
+    watch.memory.case(case)
+    watch.look(now_ns)
+    source = LiveSource(town.store, town.data, ZONE)
+    source.look(now_ns)
+    view = View(source.picture, source.rest, LOCAL, Eyes("en", ZONE, now_ns))
+    listed = dict(incidents.listing(view))["open"]
+    assert said in listed
+    assert "人民广场" not in listed
+    assert said.strip("<>") in dict(incidents.incident(view, source.picture.incidents[0]))["incident"]
 
 
 def test_what_people_did_is_seen_before_watch_looks_again(town: Town) -> None:

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from collector.watch.memory import ESCALATED, OPENED, Case, News
+from collector.watch.memory import ESCALATED, OPENED, RECOVERED, Case, News, Thing, Track
 from collector.watch.routes import Board, Quiet, Route, Routing, WatchSettings
 from collector.watch.rules import SECOND_NS
 from contract.errors import ConfigError
@@ -80,6 +80,56 @@ def test_escalation_goes_to_others() -> None:
     assert told(routes, news(what=ESCALATED)).keys() == {HEAD, HOOK}
 
 
+def test_who_was_woken_is_told_that_it_is_over() -> None:
+    """Also where the journal does not say who was told, as that of an earlier version."""
+    routes = (Route((CITY,), escalate_to=("mailto*",)), Route((HOOK,)))
+    over = news(what=RECOVERED)
+    woken = over._replace(case=over.case._replace(is_escalated=True))
+    assert told(routes, over).keys() == {CITY, HOOK}
+    assert told(routes, woken).keys() == {CITY, HEAD, HOOK}
+
+
+def test_who_knows_of_an_incident_is_told_how_it_ends_and_nobody_else() -> None:
+    """Whatever the routes say by now; an address that there is not any more is left out, quiet hours are kept."""
+    routes = (Route((CITY,), county=("441881",), quiet=Quiet("22:00-07:00")), Route((HOOK,)))
+    over = news("06:00", what=RECOVERED)._replace(to=(CITY, HEAD, "feishu#00000009"))
+    assert told(routes, over) == {CITY: at("07:00"), HEAD: at("06:00")}
+
+
+THINGS = [
+    Thing(f"{county}-100{number}.gw", f"{county}-100{number}", county, operator)
+    for county in ("441802", "441881")
+    for number, operator in enumerate(("operator-a", "operator-b"))
+]
+
+
+def digest(routes: tuple[Route, ...], cases: list[Case]) -> dict[str, tuple[list[str], list[str]]]:
+    """Return who gets the digest, of which incidents and of which devices."""
+    tracks = {thing.device: Track(thing.device) for thing in THINGS}
+    parts = Routing(WatchSettings(route=routes), ADDRESSES).digests()
+    return {
+        name: ([one.id for one in part.cases(cases)], list(part.now(THINGS, tracks))) for name, part in parts.items()
+    }
+
+
+def test_a_digest_is_cut_by_all_that_routes_are_about() -> None:
+    """An operator hears of its own lines alone, in the morning as at all other times; kinds and counties likewise."""
+    cases = [
+        news(operator="operator-a").case._replace(id="1"),
+        news(operator="operator-b").case._replace(id="2"),
+        news(operator="operator-a", county="441881").case._replace(id="3"),
+        news(operator="operator-a", kind="device").case._replace(id="4"),
+    ]
+    of_a, of_b = ([thing.device for thing in THINGS if thing.operator == one] for one in ("operator-a", "operator-b"))
+    assert digest((Route((HOOK,), operator=("operator-a",), kind=("operator", "site")),), cases) == {
+        HOOK: (["1", "3"], of_a)
+    }
+    assert digest((Route((CITY,), county=("441881",), operator=("operator-a",)),), cases) == {CITY: (["3"], of_a[1:])}
+    two = (Route((HEAD,), operator=("operator-b",)), Route((HEAD,), kind=("device",), county=("441802",)))
+    assert digest(two, cases) == {HEAD: (["2", "4"], [THINGS[0].device, *of_b])}
+    assert digest((), cases) == {one: (["1", "2", "3", "4"], [thing.device for thing in THINGS]) for one in ADDRESSES}
+
+
 def test_who_gets_the_digest_of_which_counties() -> None:
     """Of the counties of their routes; of all where one of them names none."""
     routes = (
@@ -89,10 +139,9 @@ def test_who_gets_the_digest_of_which_counties() -> None:
         Route((HEAD,)),
         Route((HOOK,), digest=False),
     )
-    assert Routing(WatchSettings(route=routes), ADDRESSES).digests() == {
-        CITY: frozenset({"441802", "441881"}),
-        HEAD: frozenset(),
-    }
+    everywhere = [thing.device for thing in THINGS]
+    assert digest(routes, []) == {CITY: ([], everywhere), HEAD: ([], everywhere)}
+    assert digest(routes[:1], []) == {CITY: ([], everywhere[:2])}
 
 
 def test_an_address_that_there_is_not_is_a_mistake_and_all_are_named() -> None:

@@ -49,6 +49,9 @@ def test_a_recovery_has_cause_minutes_and_what_it_includes() -> None:
         "[12] recovered: site cut off, 清城一小 441802-3144001234 gw, Internet down, 10:00 to 10:50, "
         "50 service minutes lost, with incidents 9, 10, operator 运营商甲"
     )
+    two = over._replace(devices=(f"{SITE}.c1", f"{SITE}.gw"), minutes=100)
+    assert "100 service minutes lost by all devices together, with" in EN.line(News(RECOVERED, two, T0 + ns(3600)))
+    assert "10:00 至 10:50，各设备合计损失 100 服务分钟，含事件" in ZH.line(News(RECOVERED, two, T0 + ns(3600)))
     by_hand = over._replace(ended="by_hand")
     assert EN.line(News(RECOVERED, by_hand, T0 + ns(3600))).startswith("[12] ended (closed by hand): site cut off")
 
@@ -67,20 +70,22 @@ def test_yesterday_has_its_date() -> None:
 
 
 def test_the_digest_counts_by_county_and_names_what_is_open() -> None:
-    """How many, what is open since when, who is silent; for one who watches a county of that alone."""
+    """How many, what is open since when, who is silent; of a county of which no device is told of no word."""
     now = {
         f"{SITE}.gw": Now(f"{SITE}.gw", State.OFFLINE, T0),
         f"{SITE}.c1": Now(f"{SITE}.c1", State.SILENT, T0),
         "441881-1.gw": Now("441881-1.gw", State.WORKING, T0),
     }
-    lines = EN.digest([case("site")], now, frozenset(), T0 + ns(86_400))
+    lines = EN.digest([case("site")], now, T0 + ns(86_400))
     assert lines[0] == "3 devices: 1 working, 1 incidents open, 1 silent"
     assert lines[1] == "441802: 1 incidents, 1 silent"
     assert lines[2].startswith("[12] site cut off")
-    assert EN.digest([case("site")], now, frozenset({"441881"}), T0) == [
+    assert EN.digest([], {"441881-1.gw": now["441881-1.gw"]}, T0) == [
         "1 devices: 1 working, 0 incidents open, 0 silent",
         "no incident is open",
     ]
+    two = case("operator", f"{SITE}.gw", "441881-1.gw")
+    assert not any(line.startswith("441802") for line in EN.digest([two], {"441881-1.gw": now["441881-1.gw"]}, T0))
 
 
 def test_a_title_says_how_many_of_each() -> None:
@@ -102,7 +107,7 @@ def test_an_incident_links_to_the_board_where_one_is_known() -> None:
         news = News(what, case("site"), T0)
         assert there.linked(news).split("\n") == [EN.line(news), "https://board.example.org/santong/incident/12"]
         assert EN.linked(news) == EN.line(news)
-    (found,) = [line for line in there.digest([case("site")], {}, frozenset(), T0) if line.startswith("[12]")]
+    (found,) = [line for line in there.digest([case("site")], {}, T0) if line.startswith("[12]")]
     assert found.endswith(" https://board.example.org/santong/incident/12")
 
 
