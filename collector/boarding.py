@@ -290,7 +290,7 @@ class LiveSource:
         tallies = self._store.tallies("availability", ("working",), now_ns - _WEEK * DAY_NS, now_ns)
         self._model.proven = {tally.device for tally in tallies if tally.sums[0] > 0}
 
-    def file(self, filing: Filing) -> Dispute:
+    def file(self, filing: Filing, before: Callable[[], None] = lambda: None) -> Dispute:
         """Record a dispute, a closure or a decision; SantongError says why it may not be."""
         at = datetime.now(UTC)
 
@@ -298,7 +298,7 @@ class LiveSource:
             number = filing.number or len(known) + 1
             return Entry(filing.happened, number, filing.by, filing.login, at, filing.text, filing.claim)
 
-        return Ledger(self.data).add(entry).dispute
+        return Ledger(self.data).add(entry, before).dispute
 
     # ---- one site
 

@@ -146,9 +146,9 @@ class LiveCentre(Centre):
         except SantongError as error:
             raise Missing(str(error)) from None
 
-    def handle(self, name: str, what: Handling, by: str, text: str) -> Incident:
+    def handle(self, name: str, what: Handling, by: str, text: str, before: Callable[[], None]) -> Incident:
         try:
-            return Desk(self._data).handle(name, what, by, text)
+            return Desk(self._data).handle(name, what, by, text, before)
         except SantongError as error:
             raise Refusal(str(error)) from None
 

@@ -4,6 +4,7 @@ The desk: what people on the board and over the API do about incidents.
     may_handle (handling.py) ──▶ Desk.handle ──▶ the journal of watch, which takes it up at its next look
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from collector.watch.journal import FILE, Journal
@@ -27,8 +28,14 @@ class Desk:
         """Return an incident; SantongError where there is none."""
         return self._journal().incident(name)
 
-    def handle(self, name: str, what: Handling, by: str, text: str = "") -> Incident:
-        """Write down, durably, what somebody does about an incident, and return it; SantongError says why not."""
+    def handle(
+        self, name: str, what: Handling, by: str, text: str = "", before: Callable[[], None] = lambda: None
+    ) -> Incident:
+        """
+        Write down, durably, what somebody does about an incident, and return it; SantongError says why not.
+
+        `before` is done once nothing is against it.
+        """
         said = " ".join(text.split())
         if len(said) > MOST_TEXT:
             raise BadHandling(f"text: has {len(said)} characters, {MOST_TEXT} at most are kept")
@@ -36,7 +43,7 @@ class Desk:
             raise BadHandling(f"text: is empty; to {what} an incident needs a reason")
         journal = self._journal()
         try:
-            journal.handle(name, what, by, said)
+            journal.handle(name, what, by, said, before)
             return journal.incident(name)
         finally:
             journal.shut()

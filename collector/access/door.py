@@ -127,10 +127,10 @@ class Door:
         if done.cookie:
             await _redirect(send, target, self._cookie(asked, done.cookie, done.seconds))
         elif done.wait_s:
-            page = pages.login_page(language, target, pages.wait(language, done.wait_s))
+            page = pages.login_page(language, target, pages.wait(language, done.wait_s), name)
             await _page(send, page, 429, [(b"retry-after", str(max(1, round(done.wait_s))).encode())])
         else:
-            await _page(send, pages.login_page(language, target, pages.wrong(language)), 403)
+            await _page(send, pages.login_page(language, target, pages.wrong(language), name), 403)
 
     async def _logout(self, scope: Scope, asked: Asked, form: dict[str, str], send: Send) -> None:
         session = self._gate.session_of(asked)

@@ -8,6 +8,7 @@ from collector.words import Language, word
 _PAGE = """<!doctype html>
 <html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title><style>
+:root {{ color-scheme: light dark }}
 body {{ font: 16px/1.5 system-ui, "Noto Sans CJK SC", sans-serif; margin: 0; background: #f4f5f7; color: #1c1f23 }}
 main {{ max-width: 20rem; margin: 12vh auto 0; padding: 1.5rem; background: #fff; border: 1px solid #d5d9de }}
 h1 {{ font-size: 1.25rem; margin: 0 0 1rem }}
@@ -24,9 +25,9 @@ body {{ background: #16181b; color: #e8eaed }} main {{ background: #202327; bord
 <form method="post" action="login">
 <input type="hidden" name="next" value="{next}"><input type="hidden" name="lang" value="{lang}">
 <label for="name">{name}</label>
-<input id="name" name="name" autocomplete="username" required maxlength="64" autofocus>
+<input id="name" name="name" autocomplete="username" required maxlength="64" value="{given}"{first}>
 <label for="password">{password}</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required maxlength="256">
+<input id="password" name="password" type="password" autocomplete="current-password" required maxlength="256"{then}>
 <button>{button}</button>{said}
 </form><p><a href="?{other}" hreflang="{other_lang}" lang="{other_lang}">{other_name}</a></p>
 </main></body></html>
@@ -34,8 +35,8 @@ body {{ background: #16181b; color: #e8eaed }} main {{ background: #202327; bord
 _OTHER: dict[Language, tuple[Language, str]] = {"zh": ("en", "English"), "en": ("zh", "中文")}
 
 
-def login_page(language: Language, target: str, said: str = "") -> bytes:
-    """Return the page; `target` is where it leads, `said` what came of the last try."""
+def login_page(language: Language, target: str, said: str = "", given: str = "") -> bytes:
+    """Return the page; `target` is where it leads, `said` what came of the last try, by whoever was `given`."""
     other, other_name = _OTHER[language]
     quoted = html.escape(target)
     return _PAGE.format(
@@ -44,6 +45,9 @@ def login_page(language: Language, target: str, said: str = "") -> bytes:
         next=quoted,
         name=html.escape(word("user", language)),
         password=html.escape(word("password", language)),
+        given=html.escape(given),
+        first="" if given else " autofocus",
+        then=" autofocus" if given else "",
         button=html.escape(word("log_in", language)),
         said=f'\n<p class="wrong" role="alert">{html.escape(said)}</p>' if said else "",
         other=f"lang={other}&amp;next={quoted}",

@@ -4,7 +4,7 @@ What the API asks of the centre; `collector.centre` answers it from the store an
 Each question costs no more than what it returns: what would take long is made beforehand, or read in pieces.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -125,8 +125,8 @@ class Centre(Protocol):
     def incident(self, name: str) -> Incident:
         """Return an incident; Missing where there is none of that number."""
 
-    def handle(self, name: str, what: Handling, by: str, text: str) -> Incident:
-        """Write down, durably, what somebody does about an incident, and return it; Refusal says why not."""
+    def handle(self, name: str, what: Handling, by: str, text: str, before: Callable[[], None]) -> Incident:
+        """Write down, durably, what somebody does about an incident, after `before`; Refusal says why not."""
 
     def disputes(self) -> Sequence[Claimed]:
         """Return disputes and closures by number."""

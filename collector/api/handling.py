@@ -6,13 +6,14 @@ from fastapi import Depends, FastAPI, Path, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from collector.access.types import Who
+from collector.access.types import LOCAL, Who
 from collector.api import listings, rows
 from collector.api.asking import HEADERS, Forbidden, Who_, only_known, taking
 from collector.api.centre import Centre, Missing
 from collector.api.routes import Note
 from collector.handling import may_handle
 from collector.watch.types import Handling
+from collector.whoami import operator
 
 Number = Annotated[str, Path(pattern=r"^[1-9][0-9]{0,15}$", description="the incident's number")]
 
@@ -32,8 +33,8 @@ def add_handling(app: FastAPI, centre: Centre, note: Note) -> None:
     def done(request: Request, who: Who, name: str, what: Handling, words: Words | None) -> Response:
         text = words.text if words else ""
         _allowed(centre, who, name)
-        note(request, f"incident.{what}", f"incident {name}")
-        found = centre.handle(name, what, who.name, text)
+        by = operator() if who == LOCAL else who.name
+        found = centre.handle(name, what, by, text, lambda: note(request, f"incident.{what}", f"incident {name}"))
         return JSONResponse(listings.incident(found, taking(who), centre.zone), headers=HEADERS)
 
     @app.get("/api/v1/incidents/{name}", dependencies=known, responses=answers, response_class=Response)

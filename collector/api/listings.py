@@ -232,6 +232,7 @@ def incident(one: Incident, takes: Takes, zone: ZoneInfo) -> dict[str, Any] | No
 def _incident(one: Incident, devices: list[str], zone: ZoneInfo, *, is_all: bool) -> dict[str, Any]:
     return {
         "incident": one.id,
+        "began": iso(one.since_ns, zone),
         "opened": iso(one.opened_ns, zone),
         "closed": None if one.closed_ns is None else iso(one.closed_ns, zone),
         "kind": one.kind,

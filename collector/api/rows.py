@@ -99,7 +99,8 @@ class Incident(BaseModel):
     """One thing that is wrong, of one device or of many; of devices those that whoever asks may see."""
 
     incident: str
-    opened: str
+    began: str = Field(description="when it began")
+    opened: str = Field(description="from when on somebody was told")
     closed: str | None
     kind: str
     county: str

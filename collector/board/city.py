@@ -18,6 +18,8 @@ _WORST = _MOST = 6  # a wall shows them all without a hand
 
 def city(view: View, county: str = "", page: int = 0) -> Sections:
     """Return the pieces of the page."""
+    if county and not view.sees(county):
+        return [("nothing", H('<p class="empty big">{}</p>').format(view.eyes.say("beyond_your_scope")))]
     sites = view.sites(county)
     pieces = [("states", _states(view, sites, county))]
     if not view.picture.roster.devices:
@@ -42,6 +44,15 @@ def _of(view: View, county: str) -> list[Incident]:
     ]
 
 
+def _whole(view: View) -> str:
+    """Return what all that somebody sees is called."""
+    site, county = view.who.site, view.who.county
+    if site:
+        known = view.picture.roster.sites.get(site)
+        return known.name if known and known.name else site
+    return view.county(county) if county else view.eyes.say("city")
+
+
 def _states(view: View, sites: list[SiteNow], county: str) -> Markup:
     """Return how many devices are in which state, as large as a wall needs it; each leads to its list."""
     eyes = view.eyes
@@ -54,7 +65,7 @@ def _states(view: View, sites: list[SiteNow], county: str) -> Markup:
         for state in SHOWN
     ]
     total = sum(counts.values())
-    title = view.county(county) if county else eyes.say("city")
+    title = view.county(county) if county else _whole(view)
     note = eyes.say("devices_total").format(devices=f"{total:,}", sites=f"{len(sites):,}")
     kinds = _kinds(view, sites)
     return card("states", title, H('<div class="tiles">{}</div>{}').format(join(tiles), kinds), "wide", note)

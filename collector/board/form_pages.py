@@ -1,7 +1,7 @@
 """The forms: to file a dispute or a closure, to decide on one, and to handle an incident."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from nicegui import ui
@@ -43,20 +43,24 @@ class Counter(NamedTuple):
         field = ui.input(self.say("your_name"), value="" if is_local else self.guest.who.name)
         return field.props(f'outlined dense {"" if is_local else "readonly"} data-field="by"')
 
-    async def hand_in(self, what: str, on: str, text: str, do: Callable[[], Any]) -> Any:
-        """Do something that somebody may do, once it is written down that they did; SantongError says why not."""
+    async def hand_in(self, what: str, on: str, text: str, do: Callable[[Callable[[], None]], Any]) -> Any:
+        """
+        Do something that somebody may do; SantongError says why not.
+
+        `do` gets what writes down that they did, for when nothing is against it and nothing is written yet.
+        """
         if not await asyncio.to_thread(self.guest.still):
             raise BadForm(self.say("not_allowed"))
-        await asyncio.to_thread(self.guest.note, what, on, text)
-        done = await asyncio.to_thread(do)
+        done = await asyncio.to_thread(do, lambda: self.guest.note(what, on, text))
         self.hub.look_again()
         return done
 
     async def record(self, filing: Filing) -> Dispute:
         """Record a dispute, a closure or a decision."""
         on = f"{filing.claim.kind} {filing.claim.scope.id}" if filing.claim else f"dispute {filing.number}"
+        text = f"{filing.by}: {filing.text}" if self.guest.who == LOCAL else filing.text
         found: Dispute = await self.hand_in(
-            f"dispute.{filing.happened}", on, filing.text, lambda: self.source.file(filing)
+            f"dispute.{filing.happened}", on, text, lambda before: self.source.file(filing, before)
         )
         return found
 
@@ -124,10 +128,9 @@ def decision_form(counter: Counter, number: int) -> None:
 
     known = next((one for one in counter.source.rest.disputes if one.number == number), None)
     ways = {"approve": Happened.APPROVED, "reject": Happened.REJECTED, "withdraw": Happened.WITHDRAWN}
-    if known:
-        allowed = {key: way for key, way in ways.items() if may_decide(counter.guest.who, way, known)}
-        if allowed:
-            _buttons(counter, "why_decided", decide, allowed)
+    allowed = {key: way for key, way in ways.items() if known and may_decide(counter.guest.who, way, known)}
+    if allowed:
+        _buttons(counter, "why_decided", decide, allowed, allowed.values())
 
 
 def incident_form(counter: Counter, desk: Desk, incident: Incident) -> None:
@@ -139,21 +142,37 @@ def incident_form(counter: Counter, desk: Desk, incident: Incident) -> None:
     async def handle(what: Handling, by: str, text: str) -> None:
         if not may_handle(who, await asyncio.to_thread(desk.incident, incident.id)):
             raise BadForm(counter.say("not_allowed"))
-        name = name_of(by or counter.login, who)
+        name = name_of(by, who)
+        if not name:
+            raise BadForm(counter.say("name_missing"))
+        if what is not Handling.ACKNOWLEDGE and not text.strip():
+            raise BadForm(counter.say("text_missing"))
 
-        def do() -> Incident:
-            return desk.handle(incident.id, what, name, text)
+        def do(before: Callable[[], None]) -> Incident:
+            return desk.handle(incident.id, what, name, text, before)
 
-        await counter.hand_in(f"incident.{what}", f"incident {incident.id}", text, do)
+        said = f"{name}: {text}" if who == LOCAL else text
+        await counter.hand_in(f"incident.{what}", f"incident {incident.id}", said, do)
 
     _buttons(
         counter, "what_was_done", handle,
         {"take_on": Handling.ACKNOWLEDGE, "write_note": Handling.NOTE, "end_incident": Handling.CLOSE},
+        (Handling.CLOSE,),
     )  # fmt: skip
 
 
-def _buttons(counter: Counter, asked: str, do: Callable[[Any, str, str], Any], ways: dict[str, Any]) -> None:
-    """Put down a name, a text and a button for each thing that can be done; what comes of it is said below."""
+def _buttons(
+    counter: Counter,
+    asked: str,
+    do: Callable[[Any, str, str], Any],
+    ways: dict[str, Any],
+    ending: Collection[Any] = (),
+) -> None:
+    """
+    Put down a name, a text and a button for each thing that can be done; what comes of it is said below.
+
+    After one of `ending` the page is loaded anew: something else can be done then, or nothing.
+    """
     with ui.element("div").classes("board form"), ui.element("section").classes("card"):
         ui.html(f"<h2>{counter.say('what_to_do')}</h2>", sanitize=False)
         by = counter.name_field()
@@ -168,6 +187,8 @@ def _buttons(counter: Counter, asked: str, do: Callable[[Any, str, str], Any], w
                 return
             text.set_value("")
             said.set_text(counter.say("is_recorded"))
+            if what in ending:
+                ui.navigate.reload()
 
         with ui.element("div").classes("buttons"):
             for key, what in ways.items():

@@ -7,13 +7,30 @@ from zoneinfo import ZoneInfo
 
 from collector.access.types import LOCAL, Action, Who, may
 from collector.board.source import Filing
-from collector.disputes.schema import ADJUDICATIONS, CLOSING, LEVELS, Claim, Dispute, Happened, Kind, Reason, Scope
+from collector.disputes.schema import (
+    ADJUDICATIONS,
+    CLOSING,
+    LEVELS,
+    Claim,
+    Dispute,
+    Happened,
+    Kind,
+    Reason,
+    Scope,
+    same_person,
+)
 from collector.roster.schema import Roster
 from collector.words import Language, word
 from contract.errors import SantongError
 from contract.names import county_of, site_of
 
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00")
+
+_ACTIONS = {
+    Happened.APPROVED: Action.APPROVE,
+    Happened.REJECTED: Action.APPROVE,
+    Happened.WITHDRAWN: Action.PROPOSE,
+}
 
 
 class BadForm(SantongError):
@@ -51,7 +68,12 @@ def reasons_of(kind: str) -> list[Reason]:
 
 def filing_of(written: Written, who: Who, login: str, roster: Roster, zone: ZoneInfo, language: Language) -> Filing:
     """Return what is to be recorded; BadForm says what is wrong."""
-    kind, reason = Kind(written.kind), Reason(written.reason)
+    kind = Kind(written.kind)
+    by, text = name_of(written.by, who), _paragraph(written.text)
+    for value, missing in ((written.reason, "reason_missing"), (text, "text_missing"), (by, "name_missing")):
+        if not value:
+            raise BadForm(word(missing, language))
+    reason = Reason(written.reason)
     scope = Scope(written.level, _place(written.level, written.place.strip(), roster, language))
     if not is_allowed(who, Action.CLOSE if kind is Kind.CLOSURE else Action.PROPOSE, scope):
         raise BadForm(word("not_allowed", language))
@@ -59,21 +81,38 @@ def filing_of(written: Written, who: Who, login: str, roster: Roster, zone: Zone
     until = _moment(written.last_day or written.first_day, written.last_time or "24:00", zone, language)
     finding = written.finding if reason in ADJUDICATIONS else ""
     claim = Claim(kind, scope, since, until, reason, finding)
-    return Filing(Happened.PROPOSED, name_of(written.by, who), login, _paragraph(written.text), claim=claim)
+    return Filing(Happened.PROPOSED, by, login, text, claim=claim)
 
 
 def decision_of(dispute: Dispute, decided: Decided, who: Who, login: str, language: Language) -> Filing:
     """Return a decision on a dispute; BadForm where that is not somebody's to make."""
-    happened, by, text = decided
+    happened, by, text = decided.happened, name_of(decided.by, who), _paragraph(decided.text)
+    if not by:
+        raise BadForm(word("name_missing", language))
+    if not is_allowed(who, _ACTIONS[happened], dispute.claim.scope):
+        raise BadForm(word("not_allowed", language))
+    if happened is not Happened.WITHDRAWN and same_person(by, dispute.proposed.by):
+        raise BadForm(word("another_must_decide", language))
     if not may_decide(who, happened, dispute):
         raise BadForm(word("not_allowed", language))
-    return Filing(happened, name_of(by, who), login, _paragraph(text), dispute.number)
+    if happened is Happened.REJECTED and not text:
+        raise BadForm(word("text_missing", language))
+    return Filing(happened, by, login, text, dispute.number)
 
 
 def may_decide(who: Who, happened: Happened, dispute: Dispute) -> bool:
-    """Tell whether a decision is of somebody's role and scope; that it is another person's the records say."""
-    action = Action.PROPOSE if happened is Happened.WITHDRAWN else Action.APPROVE
-    return is_allowed(who, action, dispute.claim.scope)
+    """
+    Tell whether something can be decided, and is somebody's to decide.
+
+    Whoever sits at the machine says only later who they are: that another person decides is looked at then.
+    """
+    if happened is Happened.WITHDRAWN:
+        open_for: tuple[Happened, ...] = (Happened.PROPOSED, Happened.APPROVED)
+        is_theirs = same_person(who.name, dispute.entries[-1].by)
+    else:
+        open_for, is_theirs = (Happened.PROPOSED,), not same_person(who.name, dispute.proposed.by)
+    is_open = dispute.state in open_for and (who == LOCAL or is_theirs)
+    return is_open and is_allowed(who, _ACTIONS[happened], dispute.claim.scope)
 
 
 def is_allowed(who: Who, action: Action, scope: Scope) -> bool:
@@ -85,7 +124,7 @@ def is_allowed(who: Who, action: Action, scope: Scope) -> bool:
 
 def name_of(by: str, who: Who) -> str:
     """Return under which name something is recorded: what a browser sends counts only where nobody logged in."""
-    return (" ".join(by.split()) if who == LOCAL else "") or who.name
+    return " ".join(by.split()) if who == LOCAL else who.name
 
 
 def _paragraph(text: str) -> str:

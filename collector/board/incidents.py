@@ -19,7 +19,7 @@ def open_ones(view: View, found: list[Incident], most: int = _MOST) -> Markup:
     heads = [eyes.say(key) for key in ("since_when", "place", "reason", "devices", "minutes_lost", "taken_on_by")]
     rows = [
         (
-            _way(one, eyes.clock(one.opened_ns)), where(view, one), view.why(one), f"{len(one.devices):,}",
+            _way(one, eyes.clock(one.since_ns)), where(view, one), view.why(one), f"{len(one.devices):,}",
             f"{one.minutes:,}", one.acknowledged_by or "–",
         )
         for one in found[:most]
@@ -35,11 +35,11 @@ def listing(view: View) -> Sections:
     found = view.incidents()
     keys = ("incident", "kind", "since_when", "place", "reason", "devices", "minutes_lost", "taken_on_by")
     heads = [eyes.say(key) for key in keys]
-    rows = [_row(view, one, eyes.clock(one.opened_ns)) for one in found[:_MOST_LISTED]]
+    rows = [_row(view, one, eyes.clock(one.since_ns)) for one in found[:_MOST_LISTED]]
     body = table("open-table", heads, rows, eyes.say("no_open_incidents"))
     ended = view.ended()
     past = [
-        _row(view, one, f"{eyes.clock(one.opened_ns)} – {eyes.clock(one.closed_ns or 0)}")
+        _row(view, one, f"{eyes.clock(one.since_ns)} – {eyes.clock(one.closed_ns or 0)}")
         for one in ended[:_MOST_LISTED]
     ]
     heads = [eyes.say("period") if head == eyes.say("since_when") else head for head in heads]
@@ -60,13 +60,13 @@ def _row(view: View, one: Incident, when: str) -> tuple[object, ...]:
 def incident(view: View, one: Incident) -> Sections:
     """Return one incident; what of it is beyond somebody's scope is left out."""
     if not view.touches(one):
-        return [("nothing", H('<p class="empty big">{}</p>').format(view.eyes.say("no_such_place")))]
+        return nothing(view)
     eyes = view.eyes
     facts = [
         ("place", where(view, one)),
         ("operator", one.operator),
         ("reason", view.why(one)),
-        ("since_when", eyes.clock(one.opened_ns)),
+        ("since_when", eyes.clock(one.since_ns)),
         ("until_when", eyes.say("goes_on") if one.closed_ns is None else eyes.clock(one.closed_ns)),
         ("minutes_lost", f"{one.minutes:,}"),
         ("taken_on_by", one.acknowledged_by or "–"),
@@ -81,6 +81,11 @@ def incident(view: View, one: Incident) -> Sections:
         ("notes", _notes(view, one)),
         ("devices", _devices(view, one)),
     ]
+
+
+def nothing(view: View) -> Sections:
+    """Return what is said instead of an incident that is not there, or not somebody's to see."""
+    return [("nothing", H('<p class="empty big">{}</p>').format(view.eyes.say("no_such_incident")))]
 
 
 def _contact(view: View, one: Incident) -> str:

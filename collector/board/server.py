@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 os.environ.setdefault("NICEGUI_STORAGE_PATH", os.devnull)  # nothing of a viewer is kept
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from markupsafe import Markup
 from nicegui import Client, app, ui
 from nicegui.element import Element
@@ -120,7 +120,19 @@ class Board:
         self._incidents()
         self._forms()
         app.get("/lang/{name}")(_language)
+        app.exception_handler(404)(self._missing)
         app.get("/theme/{name}")(_theme)
+
+    def _missing(self, request: Request, _error: Exception) -> Response:
+        """Say that there is no such page, and lead to the first."""
+        language = self.language_of(request)
+        page = H(
+            '<!doctype html><html lang="{}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+            "<title>{}</title><style>body{{font:16px/1.5 sans-serif;margin:12vh auto;max-width:30rem}}</style>"
+            '<h1>{}</h1><p><a href="/">{}</a></p></html>'
+        )
+        words = (word(key, language) for key in ("board_title", "no_such_page", "to_the_front"))
+        return HTMLResponse(page.format("zh-CN" if language == "zh" else "en", *words), status_code=404)
 
     def _places(self) -> None:
         @ui.page("/")
@@ -178,7 +190,7 @@ class Board:
             try:
                 known = await asyncio.to_thread(self.desk.incident, name[:20])
             except SantongError:
-                await self._page(request, f"no incident {name[:20]}", lists.nothing)
+                await self._page(request, f"no incident {name[:20]}", incidents.nothing)
                 return
 
             def draw(view: View) -> Sections:

@@ -41,8 +41,8 @@ class Source(Protocol):
     def detail(self, site: str, now_ns: int) -> SiteDetail:
         """Return a site minute by minute."""
 
-    def file(self, filing: Filing) -> Dispute:
-        """Record something; SantongError says why it may not be."""
+    def file(self, filing: Filing, before: Callable[[], None] = lambda: None) -> Dispute:
+        """Record something, after `before`, which is done once nothing is against it; SantongError says why not."""
 
 
 class Desk(Protocol):
@@ -51,8 +51,10 @@ class Desk(Protocol):
     def incident(self, name: str) -> Incident:
         """Return an incident by its number."""
 
-    def handle(self, name: str, what: Handling, by: str, text: str = "") -> Incident:
-        """Acknowledge, note or close it."""
+    def handle(
+        self, name: str, what: Handling, by: str, text: str = "", before: Callable[[], None] = lambda: None
+    ) -> Incident:
+        """Acknowledge, note or close it, after `before`."""
 
 
 class Guest(NamedTuple):

@@ -54,10 +54,12 @@ def board(
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     with one_line_errors():
         from collector.board.source import Settings  # noqa: PLC0415  brings a web server
+        from collector.living import FOLDER as PRETENDED  # noqa: PLC0415
 
         listener = listener_of(str(port) if port is not None else listen, proxy or (), proxy_user, login=login)
         if not data.is_dir():
             fail(f"--data: {data} is not there: name the folder of the centre")
+        pretended = pretended or (data / PRETENDED).is_dir()
         settings = Settings(every, language, pretended, may_leave=not listener.asks_nobody and not listener.header)
         _serve(data, store, place, (listener, settings), stopping, seconds)
 

@@ -126,6 +126,7 @@ def as_json(one: Incident, zone: ZoneInfo) -> dict[str, Any]:
     return {
         "id": one.id,
         "kind": one.kind,
+        "began": _clock(one.since_ns, zone, iso=True),
         "opened": _clock(one.opened_ns, zone, iso=True),
         "closed": None if one.closed_ns is None else _clock(one.closed_ns, zone, iso=True),
         **{name: tree[name] for name in ("county", "site", "operator", "why", "minutes", "acknowledged_by")},
@@ -146,7 +147,7 @@ def _table(found: list[Incident], voice: Voice) -> Table:
             where = " ".join(filter(None, (one.operator, voice.word("told_sites", number=len(sites)) if sites else "")))
         why = voice.names.fault(one.devices[0], one.why, voice.language) if one.kind == "fault" else voice.why(one.why)
         until = "" if one.closed_ns is None else f" … {_clock(one.closed_ns, voice.zone)}"
-        since = _clock(one.opened_ns, voice.zone) + until
+        since = _clock(one.since_ns, voice.zone) + until
         table.add_row(one.id, voice.kind(one.kind), where, devices, why, since, f"{one.minutes:,}", one.acknowledged_by)
     return table
 

@@ -78,9 +78,11 @@ class Ledger:
             raise BadRecords(f"{self._file}: {found.problems[0]}; `santong dispute check` names everything")
         return found
 
-    def add(self, make: Callable[[Mapping[int, Dispute]], Entry]) -> Added:
+    def add(self, make: Callable[[Mapping[int, Dispute]], Entry], before: Callable[[], None] = lambda: None) -> Added:
         """
         Record what `make` returns of the disputes there are; durable when this returns.
+
+        `before` is done once nothing is against it, and before anything is written; what it raises stops it.
 
         Raises Refused when a rule is against it, BadRecords when what is there was changed, OSError when it cannot be
         written: what there is of it is mended by the next one.
@@ -93,6 +95,7 @@ class Ledger:
             entry = make(found.disputes)
             if why := refusal(entry, found.disputes, self._authorised()):
                 raise Refused(f"{why}; {note}" if note else why)
+            before()
             if found.head != self._head():  # none is there, or a power cut left the one before
                 self._write_head(found.head)
             line = line_of(entry, found.head)

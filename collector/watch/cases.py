@@ -53,7 +53,7 @@ class Cases:
                 self._mute(case)
 
     def _take(self, case: Case, said: Said) -> None:
-        if said.what == "ack" and not case.acknowledged_by:
+        if said.what == "ack":
             self.memory.case(case._replace(acknowledged_by=said.by))
         elif said.what == "close":
             self._mute(case)

@@ -15,7 +15,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import groupby
 from operator import itemgetter
@@ -177,13 +177,20 @@ class Journal:
         """Close an incident by hand; nothing more is opened about it until it was good again."""
         self.handle(name, Handling.CLOSE, by, text)
 
-    def handle(self, name: str, what: Handling, by: str, text: str = "") -> None:
-        """Write down what somebody does; JournalError where there is no such incident, or it is closed already."""
+    def handle(
+        self, name: str, what: Handling, by: str, text: str = "", before: Callable[[], None] = lambda: None
+    ) -> None:
+        """
+        Write down what somebody does; JournalError where there is no such incident, or it is closed already.
+
+        `before` is done once nothing is against it, and before anything is written.
+        """
         with self._transaction() as connection:
             with self._whole():
                 found = _with(self._case_of(connection, name), self._said(connection, name))
             if what is not Handling.NOTE and found.closed_ns is not None:
                 raise JournalError(f"incident {name} is closed already")
+            before()
             connection.execute(
                 "INSERT INTO said(at_ns, incident, what, by, text) VALUES(?, ?, ?, ?, ?)",
                 (time.time_ns(), int(name), str(what), by, text),
@@ -381,7 +388,7 @@ def _with(case: Case, said: Iterable[Said]) -> Incident:
     """Return an incident as it is with what people did, whether watch has taken it up or not."""
     found = case.incident()
     for one in said:
-        if one.what == Handling.ACKNOWLEDGE and not found.acknowledged_by:
+        if one.what == Handling.ACKNOWLEDGE:  # who says so last looks after it
             found = found._replace(acknowledged_by=one.by)
         elif one.what == Handling.CLOSE and found.closed_ns is None:
             found = found._replace(closed_ns=one.at_ns)

@@ -184,6 +184,7 @@ class Case(NamedTuple):
             self.minutes,
             self.acknowledged_by,
             notes,
+            self.began_ns,
         )
 
 

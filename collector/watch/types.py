@@ -57,3 +57,9 @@ class Incident(NamedTuple):
     minutes: int  # of service lost so far, of all its devices together
     acknowledged_by: str = ""
     notes: tuple[Note, ...] = ()
+    began_ns: int = 0  # when it began; somebody was told from `opened_ns` on
+
+    @property
+    def since_ns(self) -> int:
+        """Since when it is so, as messages tell it."""
+        return self.began_ns or self.opened_ns

@@ -153,6 +153,8 @@ def test_a_closure_is_filed_and_approved_by_another(board: Board, tab: Tab) -> N
     choose(page, "reason", "building works")
     page.click("#submit")
     expect(page.locator("#dispute h2")).to_contain_text("proposed")
+    page.click("#approve")
+    expect(page.locator("#said")).to_have_text("say who you are")
     fill(page, by="wang")
     page.click("#approve")
     expect(page.locator("#said")).to_contain_text("another person must decide")
@@ -169,9 +171,21 @@ def test_a_form_says_what_is_wrong(board: Board, tab: Tab) -> None:
     page = tab.page
     page.goto(f"{board.url}/file?kind=dispute")
     fill(page, place="441802-nowhere", first_day="2026-03-02", text="x", by="Wang")
+    page.click("#submit")
+    expect(page.locator("#said")).to_have_text("choose a reason")
     choose(page, "reason", "exam")
     page.click("#submit")
     expect(page.locator("#said")).to_contain_text("441802-nowhere")
+
+
+def test_an_address_that_is_none_leads_back(board: Board, tab: Tab) -> None:
+    """A page of our own in the language of whoever looks, with the way to the first page."""
+    assert ask(board, "/nonsense").status == 404
+    tab.page.goto(f"{board.url}/nonsense")
+    expect(tab.page.locator("h1")).to_have_text("there is no such page")
+    tab.complaints.clear()  # Chromium writes down that it was 404
+    tab.page.click("a")
+    expect(tab.page.locator("#count-working")).to_be_visible()
 
 
 def test_search_finds_by_name_and_id(board: Board, tab: Tab) -> None:
