@@ -198,13 +198,15 @@ class Routing:
         """
         Return who is told: each once, at the earliest that any route allows.
 
-        Who knows of a case is told how it ends, by whatever route they are told of anything.
+        Who knows of a case is told how it ends, by whatever route they are told of anything. Where such an address is
+        gone, as that of a bot whose key was changed, those whom the routes name now are told, too.
         """
         found = self._dues(news, zone, [route for route in self._routes if route.takes(news.case)])
         if news.to:
             others = self._dues(news, zone, self._routes)
-            known = [address for address in self._addresses if address in news.to]
-            found = {one: found.get(one, others.get(one, news.at_ns)) for one in known}
+            known = {one for one in self._addresses if one in news.to}
+            named = set() if known.issuperset(news.to) else found.keys()
+            found = {one: found.get(one, others.get(one, news.at_ns)) for one in sorted(known | named)}
         return [Recipient(address, due_ns) for address, due_ns in found.items()]
 
     def addresses(self, what: str, case: Case) -> list[str]:

@@ -90,10 +90,17 @@ def test_who_was_woken_is_told_that_it_is_over() -> None:
 
 
 def test_who_knows_of_an_incident_is_told_how_it_ends_and_nobody_else() -> None:
-    """Whatever the routes say by now; an address that there is not any more is left out, quiet hours are kept."""
+    """Whatever the routes say by now; quiet hours are kept."""
     routes = (Route((CITY,), county=("441881",), quiet=Quiet("22:00-07:00")), Route((HOOK,)))
-    over = news("06:00", what=RECOVERED)._replace(to=(CITY, HEAD, "feishu#00000009"))
+    over = news("06:00", what=RECOVERED)._replace(to=(CITY, HEAD))
     assert told(routes, over) == {CITY: at("07:00"), HEAD: at("06:00")}
+
+
+def test_whoever_has_taken_the_place_of_an_address_is_told_how_it_ends() -> None:
+    """A bot with a new key has another name: those whom the routes name now hear of it, and all who knew."""
+    routes = (Route((HOOK,)), Route((CITY,), county=("441881",)))
+    over = news("06:00", what=RECOVERED)._replace(to=(HEAD, "feishu#00000009"))
+    assert told(routes, over).keys() == {HEAD, HOOK}
 
 
 THINGS = [
