@@ -6,7 +6,7 @@ BOARD: dict[str, tuple[str, str]] = {
     # ---- states of devices
     "states": ("状态", "states"),
     "why_state_not_heard": ("没有新数据", "no data"),
-    "why_state_observer": ("负责观测的采集程序没有数据", "the agent that observes it is not heard"),
+    "why_state_observer": ("负责观测的采集程序没有数据", "the agent that observes it delivers nothing"),
     "why_state_no_answer": ("不应答", "does not answer"),
     "why_state_standby": ("屏幕未亮", "its screen is off"),
     "why_state_closed": GLOSSARY["closure"].pair,
@@ -50,6 +50,7 @@ BOARD: dict[str, tuple[str, str]] = {
     "before": ("上一页", "before"),
     "behind_this": ("下一页", "next"),
     "nobody_in_state": ("目前没有这种状态的设备", "no device is in this state now"),
+    "no_such_state": ("没有“{state}”这种状态", "there is no state {state!r}"),
     "nothing_here": ("没有", "none"),
     "no_such_place": ("台账中没有，或无权查看", "the roster does not have it, or it is not yours to see"),
     # ---- city
@@ -157,9 +158,9 @@ BOARD: dict[str, tuple[str, str]] = {
     "reporting_now": ("正在上报", "reporting"),
     "proven_week": ("本周已证实可用", "proven this week"),
     "rollout_means": (
-        "已安装：曾经上报；正在上报：三天内有数据，且没有连续缺失两个服务日；本周已证实可用：七天内有正常的服务分钟。",
+        "已安装：曾经上报；正在上报：三天内有数据，且没有连续缺失两个服务日；本周已证实可用：七天内曾显示为正常，或已核算的日子中有正常的服务分钟。",
         "Installed: it has reported at some time. Reporting: heard within three days, and not missing for two days of "
-        "service. Proven: a good service minute within seven days.",
+        "service. Proven: within seven days it was seen working, or a day that was verified has a good service minute.",
     ),
     "no_findings": ("没有待核实的证据", "no evidence is to be checked"),
     "what": ("事项", "what"),

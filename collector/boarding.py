@@ -80,6 +80,7 @@ class LiveSource:
         self._model = Model()
         self._looked_ns = self._seldom_ns = 0
         self._slow_at = self._missing_at = 0.0
+        self._asked_ns: dict[str, int] = {}  # when it was asked of a device whether it worked this week
         self._seen: dict[str, object] = {}
         self._roster = Roster({}, {})
         self._today: tuple[date, list[Device]] = (date.min, [])
@@ -90,7 +91,8 @@ class LiveSource:
         self._hours: dict[tuple[str, date], Hours] = {}
         self._zone = zone
         self.picture = Picture()
-        self.rest = Rest(fault_titles=Titles().of)
+        titles = Titles()
+        self.rest = Rest(fault_titles=titles.of, profile_titles=titles.profile)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -132,8 +134,7 @@ class LiveSource:
 
     def _is_new(self, now: Now, before: Now | None) -> bool:
         """Tell whether a device fails since nobody knows when: what was seen working fails since just now."""
-        said = self._watched.now.get(now.device)
-        is_known = (said and said.state is now.state) or (before and before.state in (State.FAILING, State.WORKING))
+        is_known = before is not None and before.state in (State.FAILING, State.WORKING)
         return now.state is State.FAILING and not is_known
 
     def _try(self, what: str, read: Callable[[], None]) -> None:
@@ -289,6 +290,42 @@ class LiveSource:
         self.rest = self.rest._replace(findings=read_findings(self._store, now_ns - _WEEK * DAY_NS, now_ns))
         tallies = self._store.tallies("availability", ("working",), now_ns - _WEEK * DAY_NS, now_ns)
         self._model.proven = {tally.device for tally in tallies if tally.sums[0] > 0}
+        self._read_worked(now_ns)
+
+    def _read_worked(self, now_ns: int) -> None:
+        """
+        Ask of those that are heard, and did not work when they were last, whether they worked this week.
+
+        The store adds a week up, some hundred devices each time, and says not when it was: it counts from the begin of
+        what was asked, and is asked again a day later.
+        """
+        start_ns, model = now_ns - (_WEEK - 1) * DAY_NS, self._model
+        asked = [
+            one.id
+            for one in self._today[1]
+            if model.newest.get(one.id, NOBODY).heard_ns > start_ns
+            and now_ns - self._asked_ns.get(one.id, 0) >= DAY_NS
+            and not model.is_proven(one, now_ns)
+        ][:_MOST_FAILING]
+        if not asked:
+            return
+        network = self._good("presence", ("lan", "wan"), start_ns, now_ns, asked)
+        probes = self._good("probe", ("success",), start_ns, now_ns, asked)
+        for name in asked:
+            known = [found[name] for found in (network, probes) if name in found]
+            if known and all(known):
+                model.worked(name, start_ns)
+        self._asked_ns.update(dict.fromkeys(asked, now_ns))
+
+    def _good(
+        self, measurement: str, fields: Sequence[str], start_ns: int, end_ns: int, devices: Sequence[str]
+    ) -> dict[str, bool]:
+        """Return of each device with any of some flags whether each of them that it has was ever set."""
+        found: dict[str, bool] = {}
+        for tally in self._store.tallies(measurement, fields, start_ns, end_ns, devices):
+            is_good = all(number > 0 for number, count in zip(tally.sums, tally.counts, strict=True) if count)
+            found[tally.device] = found.get(tally.device, False) or is_good
+        return found
 
     def file(self, filing: Filing, before: Callable[[], None] = lambda: None) -> Dispute:
         """Record a dispute, a closure or a decision; SantongError says why it may not be."""

@@ -167,8 +167,11 @@ def _all_sites(view: View, sites: list[SiteNow], county: str, page: int, size: i
 
 
 def devices(view: View, state: str, county: str, page: int, size: int = 50) -> Sections:
-    """Return the devices in a state, a page of them."""
+    """Return the devices in a state, or all for "", a page of them."""
     eyes = view.eyes
+    if state and state not in SHOWN:
+        said = H('<p class="empty big">{}</p>').format(eyes.say("no_such_state").format(state=state))
+        return [("devices", card("devices", eyes.say("devices"), said, "wide"))]
     wanted = [
         (view.picture.now[device.id], device)
         for device, site in view.devices()

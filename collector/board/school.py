@@ -188,7 +188,7 @@ def _device_head(view: View, known: Device, at: Site, newest: Newest) -> Markup:
     facts = _facts((
         (eyes.say("site"), site_link(at.id, at.name or at.id)),
         (eyes.say("device_id"), known.id),
-        (eyes.say("model"), view.model(known.id)),
+        (eyes.say("model"), _model(view, known.id, newest)),
         (eyes.say("versions"), newest.version),
         (eyes.say("seen_by"), device_link(known.speaker, known.speaker.rpartition(".")[2])
          if known.speaker != known.id else ""),
@@ -198,6 +198,11 @@ def _device_head(view: View, known: Device, at: Site, newest: Newest) -> Markup:
     actions = view.forms(f"&device={known.id}")
     state = H('<div class="bigstate" id="device-state">{}</div>').format(badge(now, eyes))
     return card("head", title, H("{}{}{}").format(state, facts, actions), "wide")
+
+
+def _model(view: View, name: str, newest: Newest) -> str:
+    """Return what a device is, and what it says itself of its hardware."""
+    return " · ".join(dict.fromkeys(filter(None, (view.model(name), newest.model))))
 
 
 def _uptime(newest: Newest, eyes: Eyes) -> str:
@@ -213,7 +218,7 @@ def _heard(newest: Newest, eyes: Eyes) -> str:
 def _unregistered(view: View, name: str, newest: Newest) -> Markup:
     eyes = view.eyes
     facts = _facts((
-        (eyes.say("model"), newest.model or newest.profile),
+        (eyes.say("model"), _model(view, name, newest)),
         (eyes.say("last_seen"), eyes.clock(newest.heard_ns) if newest.heard_ns else ""),
     ))  # fmt: skip
     said = H('<p class="trouble">{}</p>').format(eyes.say("unregistered_means"))

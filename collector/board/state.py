@@ -21,7 +21,7 @@ MINUTE_NS = 60_000_000_000
 FRESH_NS = 4 * MINUTE_NS
 HOLDS_NS = 15 * MINUTE_NS  # the outcome of a probe; most are asked every minute to every ten
 SILENT_DAYS = 2
-CLASSROOM, GATEWAY = "classroom", "gateway"
+CLASSROOM, GATEWAY, HOTSPOT = "classroom", "gateway", "access-point"
 
 
 class Hours(NamedTuple):
@@ -77,6 +77,16 @@ def derive(
     if life.state is not State.WORKING:
         life = _excused(life, own, hours, closed, now_ns) or life
     return Now(device.id, *life)
+
+
+def good_ns(device: Device, own: Newest) -> int:
+    """Return when a device was heard last if it worked then, else 0; of a hotspot whose journeys are not known 0."""
+    is_observed = device.speaker != device.id
+    heard_ns = own.answered_ns if is_observed else own.presence_ns
+    if not heard_ns or (device.role == HOTSPOT and not own.probes) or _service(own, heard_ns):
+        return 0
+    is_bad = (own.display == "standby" or _is_refused(own)) if is_observed else _network(own) is not None
+    return 0 if is_bad else heard_ns
 
 
 def _excused(life: _Life, own: Newest, hours: Hours, closed: Sequence[Window], now_ns: int) -> _Life | None:

@@ -122,7 +122,11 @@ class View(NamedTuple):
         )
 
     def model(self, device: str) -> str:
-        """Return the model of a device: what it says itself, else the roster's profile."""
+        """Return what a device is: the title of its profile as it says, else the roster's; else the model it says."""
         newest = self.picture.newest.get(device, NOBODY)
         known = self.picture.roster.devices.get(device)
-        return newest.model or newest.profile or (known.profile if known else "")
+        profile = newest.profile or (known.profile if known else "")
+        if not profile:
+            return newest.model
+        chinese, english = self.rest.profile_titles(profile)
+        return chinese if self.eyes.language == "zh" else english

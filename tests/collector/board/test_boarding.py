@@ -24,6 +24,7 @@ from collector.boarding import LiveSource
 from collector.calendars.load import file_in
 from collector.calendars.load import load as load_calendars
 from collector.calendars.schedule import DayKind, DaySchedule
+from collector.check import identity_tags
 from collector.disputes.ledger import Refused
 from collector.disputes.schema import Claim, Happened, Kind, Reason, Scope
 from collector.records import read_records
@@ -132,7 +133,7 @@ def test_since_when_it_fails_is_looked_up(town: Town, centre: LiveSource) -> Non
 def test_rollout_counts_how_far_each_device_has_come(town: Town, centre: LiveSource) -> None:
     """On the roster, installed, reporting, proven: each a part of the one before."""
     town.all_well(last_minute())
-    town.presence(NEVER, last_minute() - 20 * MINUTE_NS)
+    town.presence(NEVER, last_minute() - 20 * MINUTE_NS, wan=0)
     centre.look(time.time_ns())
     assert centre.picture.rollout[SCHOOL] == Rollout(6, 6, 6, 5)
     assert centre.picture.rollout[SQUARE] == Rollout(3, 2, 2, 2)
@@ -207,6 +208,25 @@ def test_what_cannot_be_read_is_said_until_it_can(town: Town, centre: LiveSource
     assert centre.picture.trouble == ""
 
 
+def test_what_worked_this_week_is_proven_after_a_start(town: Town, centre: LiveSource) -> None:
+    """Nobody need look while it works: switched off since, or failing now, it is proven by what the store has of it."""
+    at = last_minute()
+    long_ago = at - 2 * 24 * 60 * MINUTE_NS
+    town.presence(CLASSES[0], long_ago)  # off since
+    town.presence(CLASSES[1], long_ago)
+    town.presence(CLASSES[1], at, wan=0, minutes=5)
+    town.presence(CLASSES[2], at, wan=0, minutes=5)  # never seen with Internet
+    town.panel(PANELS[0], long_ago)
+    town.panel(PANELS[1], long_ago, answers=False)
+    for hotspot, stage in ((HOTSPOT, "done"), (OTHER_HOTSPOT, "portal"), (LATE, "portal")):
+        town.presence(hotspot, long_ago)
+        town.journey(hotspot, long_ago, stage)
+    town.journey(LATE, at, "portal")
+    centre.look(time.time_ns())
+    assert centre.picture.trouble == ""
+    assert [centre.picture.rollout[site].proven for site in (SCHOOL, OTHER, SQUARE)] == [2, 1, 1]
+
+
 def test_proven_is_of_this_week(town: Town) -> None:
     """A device that works no more is proven for a week, not for ever."""
     now_ns = last_minute()
@@ -270,6 +290,32 @@ def test_a_page_of_a_list_holds_so_many_rows(town: Town, centre: LiveSource) -> 
     assert third.count("badge s-working") == 3
     assert "page=1" in first
     assert html(city.devices(view(centre), "failing", "", 9)).count("badge") == 0
+
+
+def test_a_state_that_there_is_not_is_said(town: Town, centre: LiveSource) -> None:
+    """A list of all devices would be taken for the answer; what somebody wrote is text."""
+    town.all_well(last_minute())
+    centre.look(time.time_ns())
+    page = html(city.devices(view(centre), "<foo>", "", 0))
+    assert "there is no state" in page
+    assert "&lt;foo&gt;" in page
+    assert "badge" not in page
+    assert html(city.devices(view(centre), "", "", 0)).count("badge") == 13
+
+
+def test_models_are_called_by_their_profile(town: Town, centre: LiveSource) -> None:
+    """The same kind of thing has the same name on every page, whatever it says of itself; its own page has both."""
+    town.all_well(last_minute())
+    tags = identity_tags(GATEWAY, GATEWAY).decode()
+    town.write([f'identity{tags} version="1",profile="raspberry-pi-5",model="Raspberry Pi 5 Rev 1.0" {last_minute()}'])
+    town.write([f'identity{identity_tags(LATE, LATE).decode()} version="1",model="Box 7" {last_minute()}'])
+    centre.look(time.time_ns())
+    seen = view(centre)
+    names = [seen.model(device) for device in (CLASSES[0], PANELS[0], GATEWAY, HOTSPOT, LATE)]
+    assert names == ["Windows classroom computer", "PJLink interactive panel", "Raspberry Pi 5",
+                     "OpenWrt access point", "OpenWrt access point"]  # fmt: skip
+    assert "Raspberry Pi 5 · Raspberry Pi 5 Rev 1.0" in html(school.device(seen, GATEWAY))
+    assert "raspberry-pi-5" not in html([*school.device(seen, GATEWAY), *school.site(seen, OTHER)])
 
 
 def test_a_panel_says_who_sees_it_and_a_hotspot_its_journey(town: Town, centre: LiveSource) -> None:

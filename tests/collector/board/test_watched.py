@@ -18,9 +18,21 @@ from collector.boarding import LiveSource
 from collector.terms import Language
 from collector.watch.journal import CENTRE, EVERY, JUDGED, LOOKED, Journal
 from collector.watch.memory import Case, Memory, Track
-from collector.watch.types import State
+from collector.watch.types import Now, State
 from collector.watched import STILL_NS, Watcher
-from tests.collector.board.town import CLASSES, HOTSPOT, MINUTE_NS, SQUARE, Town, last_minute
+from tests.collector.board.town import (
+    CLASSES,
+    GATEWAY,
+    HOTSPOT,
+    MINUTE_NS,
+    NEVER,
+    OTHER,
+    PANELS,
+    SCHOOL,
+    SQUARE,
+    Town,
+    last_minute,
+)
 
 ZONE = ZoneInfo("Asia/Shanghai")
 CASE = Case("7", "device", HOTSPOT, "441802", SQUARE, "", (HOTSPOT,), "unreachable", 1, 1, minutes=77)
@@ -148,6 +160,30 @@ def test_while_the_centre_fails_states_are_those_of_before(town: Town) -> None:
     assert f"the centre itself fails (the broker cannot be reached): states are those of {at}" in page(source)
 
 
+@pytest.mark.parametrize("is_first", [False, True], ids=["then watch", "watch first"])
+def test_a_watch_that_began_later_takes_no_time_from_a_failure(town: Town, *, is_first: bool) -> None:
+    """What fails since half an hour does so when watch has looked, too: the reason is watch's, the time the earlier."""
+    now_ns, at = time.time_ns(), last_minute()
+    town.presence(CLASSES[0], at, minutes=40, wan=0)
+    watch, source = Watch(town.data), LiveSource(town.store, town.data, ZONE)
+    if not is_first:
+        assert source.look(now_ns).now[CLASSES[0]].since_ns == at - 39 * MINUTE_NS
+    for late_ns in (0, MINUTE_NS // 4):
+        failing = Track(CLASSES[0], State.FAILING, "lan_down", now_ns - MINUTE_NS)
+        watch.look(now_ns + late_ns, failing)
+        found = source.look(now_ns + late_ns)
+        assert found.now[CLASSES[0]] == failing.now._replace(since_ns=at - 39 * MINUTE_NS)
+        assert found.sites[SCHOOL].since_ns == at - 39 * MINUTE_NS
+
+
+def test_what_watch_saw_failing_does_not_work_since_its_start(town: Town) -> None:
+    """Evidence knows since when a computer runs, watch since when it works again."""
+    watch, now_ns = Watch(town.data), time.time_ns()
+    watch.look(now_ns, Track(CLASSES[0], State.WORKING, "", now_ns - 5 * MINUTE_NS))
+    found = LiveSource(town.store, town.data, ZONE).look(now_ns)
+    assert found.now[CLASSES[0]].since_ns == now_ns - 5 * MINUTE_NS
+
+
 @pytest.mark.parametrize("why", ["", "never_reported"])
 def test_what_watch_does_not_know_yet_is_told_from_evidence(town: Town, why: str) -> None:
     """It asks the store once a minute: nobody waits for that to see a device work."""
@@ -156,6 +192,54 @@ def test_what_watch_does_not_know_yet_is_told_from_evidence(town: Town, why: str
     found = LiveSource(town.store, town.data, ZONE).look(now_ns)
     assert found.now[HOTSPOT].state is State.WORKING
     assert found.now[CLASSES[0]].why == "no_evidence"
+
+
+def dark(town: Town, now_ns: int, gateway: Track) -> LiveSource:
+    """Return what the board reads of a school whose gateway is as watch says, and was last heard ten minutes ago."""
+    gone_ns = last_minute() - 10 * MINUTE_NS
+    town.presence(GATEWAY, gone_ns)
+    town.panel(PANELS[0], gone_ns - MINUTE_NS)
+    town.panel(PANELS[1], gone_ns - 2 * MINUTE_NS)
+    why = "agent_down" if gateway.why == "unreachable" else ""
+    Watch(town.data).look(now_ns, gateway, *(Track(one, State.UNKNOWN, why, now_ns) for one in PANELS))
+    source = LiveSource(town.store, town.data, ZONE)
+    source.look(now_ns)
+    return source
+
+
+def test_what_a_gateway_observes_is_without_evidence_for_its_reason(tmp_path: Path) -> None:
+    """Not because our agent stopped, but for what took the gateway away; each since it was last heard itself."""
+    town, now_ns, at = Town(tmp_path / "data"), time.time_ns(), last_minute()
+    source = dark(town, now_ns, Track(GATEWAY, State.OFFLINE, "unreachable", now_ns - 9 * MINUTE_NS))
+    found = source.picture
+    assert found.now[PANELS[0]] == Now(PANELS[0], State.UNKNOWN, at - 11 * MINUTE_NS, "unreachable")
+    assert found.now[PANELS[1]].since_ns == at - 12 * MINUTE_NS
+    assert found.now[PANELS[2]] == Now(PANELS[2], State.UNKNOWN, 0, "never_reported")
+    assert (found.sites[OTHER].trouble, found.sites[OTHER].since_ns) == (3, at - 12 * MINUTE_NS)
+    assert "<div>3 / 4</div>" in page(source)  # of the worst sites
+
+
+@pytest.mark.parametrize(
+    ("why", "shown"), [("", "not_heard"), ("no_evidence", "no_evidence")], ids=["just back", "mute"]
+)
+def test_a_gateway_that_is_back_without_data_is_a_reason(tmp_path: Path, why: str, shown: str) -> None:
+    """Whoever has no evidence has a reason for it, and counts among those that need a look."""
+    town, now_ns = Town(tmp_path / "data"), time.time_ns()
+    found = dark(town, now_ns, Track(GATEWAY, State.UNKNOWN, why, now_ns)).picture
+    assert found.now[GATEWAY][1:4] == (State.UNKNOWN, last_minute() - 10 * MINUTE_NS, shown)
+    assert [found.now[one].why for one in PANELS] == ["observer", "observer", "never_reported"]
+    assert found.sites[OTHER].trouble == 3
+
+
+def test_a_classroom_that_just_started_needs_no_look(town: Town) -> None:
+    """Its agent is online and has not delivered yet: no evidence for a minute is no trouble; that it never comes is."""
+    now_ns, watch = time.time_ns(), Watch(town.data)
+    town.presence(NEVER, now_ns - 60 * MINUTE_NS)
+    source = LiveSource(town.store, town.data, ZONE)
+    for why, trouble in (("", 0), ("no_evidence", 1)):
+        now_ns += MINUTE_NS // 4
+        watch.look(now_ns, Track(NEVER, State.UNKNOWN, why, now_ns))
+        assert source.look(now_ns).sites[SCHOOL].trouble == trouble
 
 
 def test_a_journal_that_cannot_be_read_is_said_and_evidence_counts(town: Town) -> None:
