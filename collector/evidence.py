@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from importlib import metadata
+from itertools import dropwhile
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -156,16 +157,20 @@ def roots(store: Store, data: Path, calendars: Path | None, first: date | None, 
     """
     Take the roots of the days that are over and have none yet, and yield each when it is on disk.
 
-    They go on from the last one; the chain begins with the day `first`, or with the last day that is over. A day is
-    over half an hour after its midnight: what is stored of it later has a mark that it came late.
+    They go on from the last one; the chain begins with the day `first`, or with the last day that is over, and not
+    before there is evidence. A day is over half an hour after its midnight: what is stored of it later has a mark that
+    it came late.
     """
     zone = zone_of(data, calendars)
     chain = Chain(data)
     over = last_whole_day(now_ns - ROOT_AFTER_NS, zone)
     taken = chain.roots()
     begin = date.fromisoformat(taken[-1].day) if taken else first or over
-    if begin <= over:
-        yield from chain.take(store, Scope(spans_of((begin, over), zone), HOUR_NS, now_ns), now_ns)
+    days = spans_of((begin, over), zone) if begin <= over else []
+    if not taken:  # a root of nothing, said of a centre that was not there, is of no use to anybody
+        days = list(dropwhile(lambda day: not store.devices(0, day.end_ns), days))
+    if days:
+        yield from chain.take(store, Scope(days, HOUR_NS, now_ns), now_ns)
 
 
 def zone_of(data: Path, calendars: Path | None) -> ZoneInfo:

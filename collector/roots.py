@@ -28,21 +28,25 @@ class Delivery(NamedTuple):
     is_taken: bool
 
 
-def hand_out(data: Path, addresses: Sequence[Address], new: Collection[Root], title: str) -> Iterator[Delivery]:
+def hand_out(
+    data: Path, addresses: Sequence[Address], new: Collection[Root], title: str, said: str = ""
+) -> Iterator[Delivery]:
     """
     Send each address the roots that it has not taken, all in one message where they fit, and yield what came of it.
 
-    `title` stands above them, with their days. Raises BadRoots and OSError; what was sent by then is written down.
+    `title` stands above them, with their days, and `said`, what they are, in the line before them. Raises BadRoots and
+    OSError; what was sent by then is written down.
     """
-    roots, log = Chain(data).roots(), HandedLog(data)
+    roots, log, above = Chain(data).roots(), HandedLog(data), f"{said}\n" if said else ""
     if not roots:
         return
     with log.alone() as descriptor:
         handed = log.read()
         for address in addresses:
-            pieces = _pieces(due(roots, handed, address.name, new), address, title)
+            pieces = _pieces(due(roots, handed, address.name, new), address, title, above)
             for piece in pieces[:MOST_MESSAGES]:
-                outcome = address.send(Message(_title(title, piece), "".join(root.line() for root in piece)))
+                text = above + "".join(root.line() for root in piece)
+                outcome = address.send(Message(_title(title, piece), text))
                 now_ns = time.time_ns()
                 tries = [Handed(root.day, root.chain, address.name, now_ns, outcome) for root in piece]
                 add(descriptor, tries)
@@ -51,7 +55,7 @@ def hand_out(data: Path, addresses: Sequence[Address], new: Collection[Root], ti
                     break
 
 
-def _pieces(roots: Sequence[Root], address: Address, title: str) -> list[tuple[Root, ...]]:
+def _pieces(roots: Sequence[Root], address: Address, title: str, above: str) -> list[tuple[Root, ...]]:
     """Part roots into messages that an address has room for; a line is never cut."""
     pieces: list[tuple[Root, ...]] = []
     left = 0
@@ -59,7 +63,7 @@ def _pieces(roots: Sequence[Root], address: Address, title: str) -> list[tuple[R
         size = len(root.line())
         if size > left or not pieces:
             pieces.append(())
-            left = address.room(_title(title, (root, root)))
+            left = address.room(_title(title, (root, root))) - len(above.encode())
         pieces[-1] += (root,)
         left -= size
     return pieces

@@ -4,45 +4,13 @@ The words of the programme: what each is called and means, and how it is not to 
 `never_zh` and `never_en` are other names of the same thing. A test looks for them in every text that people read.
 """
 
-from typing import Literal, NamedTuple
+from collector.present_terms import PRESENT
+from collector.term import Language, Term
 
-Language = Literal["zh", "en"]
+__all__ = ["GLOSSARY", "IN_REPORTS", "Language", "Term"]
 
-
-class Term(NamedTuple):
-    """A word and what it means, in both languages; and names of the same thing that nobody is to read."""
-
-    zh: str
-    en: str
-    means_zh: str
-    means_en: str
-    never_zh: tuple[str, ...] = ()
-    never_en: tuple[str, ...] = ()
-
-    def name(self, language: Language) -> str:
-        """Return the word."""
-        return self.zh if language == "zh" else self.en
-
-    def meaning(self, language: Language) -> str:
-        """Return what it means, as a sentence."""
-        return self.means_zh if language == "zh" else self.means_en
-
-    def never(self, language: Language) -> tuple[str, ...]:
-        """Return what it is not to be called."""
-        return self.never_zh if language == "zh" else self.never_en
-
-    @property
-    def pair(self) -> tuple[str, str]:
-        """The word as screens have their words: Chinese, English."""
-        return self.zh, self.en
-
-    @property
-    def heading(self) -> tuple[str, str]:
-        """The word as reports have their headings: English with a capital."""
-        return self.zh, self.en[:1].upper() + self.en[1:]
-
-
-GLOSSARY: dict[str, Term] = {
+# What every report explains on its last page.
+IN_REPORTS: dict[str, Term] = {
     # ---- what is looked at, and by whom
     "site": Term(
         "站点", "site", "学校或公共场所。", "A school or a public place.",
@@ -394,3 +362,4 @@ GLOSSARY: dict[str, Term] = {
         ("勘误", "订正", "修订"), ("amended", "erratum"),
     ),
 }  # fmt: skip
+GLOSSARY = IN_REPORTS | PRESENT

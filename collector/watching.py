@@ -308,7 +308,7 @@ class Watching:
         urgency = "info" if news.what == "recovered" else "warning" if news.case.kind == "device" else "critical"
         line = self.voice.linked(news)
         for address, due_ns in self._instructions.routing.recipients(news, self.planned.zone):
-            yield Entry(address, news.case.id, news.what, urgency, line, due_ns + gather_ns)
+            yield Entry(address, news.case.id, news.told_as, urgency, line, due_ns + gather_ns)
 
     def _digest(self, now_ns: int, remember: dict[str, str]) -> list[Entry]:
         """Return the morning's messages, once a day; what was missed for hours is left out."""

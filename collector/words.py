@@ -20,6 +20,7 @@ OWN: dict[str, tuple[str, str]] = {
     "lan_wan": ("内网/外网", "LAN/Internet"),
     "probes": ("探测通过", "probes passed"),
     "fails_at": ("失败于", "fails at"),
+    "fails_at_step": ("“{step}”环节失败", "fails at {step}"),
     "could_not_ask": ("无法探测", "could not be asked"),
     "info": ("提示", "notice"),
     "warning": ("警告", "warning"),
@@ -422,6 +423,10 @@ OWN: dict[str, tuple[str, str]] = {
     ),
     "results": ("结果", "results"),
     "roots_title": ("证据日根", "Roots of evidence"),
+    "roots_text": (
+        "这不是告警：请保存以下各行，日后凭此可证明当日证据未被改动。",
+        "No alarm: please keep these lines; they can later prove that the evidence of these days was not altered.",
+    ),
     "test_title": ("三通测试消息", "Santong: a test message"),
     "test_text": ("收到本消息，说明该地址可用。", "Whoever reads this gets the messages of this centre."),
     "no_addresses": (
@@ -509,6 +514,7 @@ OWN: dict[str, tuple[str, str]] = {
     "why_collector_down": ("采集程序在线，但数据没有入库", "agents are online, but nothing is stored"),
     "told_opened": ("新增 {number}", "{number} new"),
     "told_recovered": ("恢复 {number}", "{number} recovered"),
+    "told_over_otherwise": ("结束 {number}", "{number} ended"),
     "told_escalated": ("无人确认 {number}", "{number} not acknowledged"),
     "told_title": ("三通：{what}", "Santong: {what}"),
     "told_line": (

@@ -12,6 +12,7 @@ from agent.config import Settings
 from agent.probe.settings import KINDS
 from collector.cli import CollectSettings
 from collector.cli import app as centre_app
+from collector.commands.watch import Connections as WatchSettings
 from collector.foreign import Foreign
 from collector.roster.columns import DEVICE_COLUMNS, SITE_COLUMNS
 from collector.words import WORDS
@@ -50,6 +51,26 @@ def test_every_command_and_option_has_help_and_stands_in_the_docs(app: typer.Typ
         for parameter in command.params:
             option = max(parameter.opts, key=len)
             assert option in rows[name], f"{name} {option} is not in docs/cli.md"
+
+
+def test_every_command_that_has_a_data_folder_takes_it_from_the_environment() -> None:
+    """What docs/operations.md and docs/watch.md export once holds for each command: SANTONG_DATA."""
+    settings = {"collect": CollectSettings, "watch": WatchSettings}  # these take all variables themselves
+    folders = {
+        name: parameter
+        for name, command in commands(centre_app).items()
+        for parameter in command.params
+        if "--data" in parameter.opts
+    }
+    assert {"incident list", "incident ack", "quarantine", "notify test", "watch", "board"} <= folders.keys()
+    for name, parameter in folders.items():
+        if name in settings:
+            assert "SANTONG_DATA" in {variable(path) for path, _ in leaves(settings[name])}
+        else:
+            assert parameter.envvar == "SANTONG_DATA", name
+    for file in ("operations", "watch"):
+        text = (ROOT / f"docs/{file}.md").read_text(encoding="utf-8")
+        assert "\nexport SANTONG_DATA=/var/lib/santong " in text.partition("\n## ")[0], file
 
 
 def test_the_table_of_measurements_is_the_one_in_the_code() -> None:
@@ -94,7 +115,7 @@ def test_screens_use_the_glossary_and_the_glossary_is_used() -> None:
     """Every word of a screen comes from the glossary in both languages, and none of it is dead."""
     centre = ROOT / "collector"
     rooms = ("screen", "up", "cli", "agreements", "roster/diff", "sampling/form", "watch/texts", "telling", "watching")
-    files = [*(centre / f"{name}.py" for name in (*rooms, "access/pages"))]
+    files = [*(centre / f"{name}.py" for name in (*rooms, "stages", "access/pages"))]
     files += [*centre.glob("commands/*.py"), *centre.glob("board/*.py")]
     screens = "".join(file.read_text(encoding="utf-8") for file in files)
     for key, (chinese, english) in WORDS.items():

@@ -79,7 +79,7 @@ def _add_machine_room(app: FastAPI, centre: Centre, more: Callable[[], Sequence[
 
     @app.get("/healthz", responses=is_said)
     def healthz() -> JSONResponse:
-        """Tell whether the store answers, the roster can be read, and evidence arrives; nobody needs to log in."""
+        """Tell whether store, roster, evidence and watch are well; nobody needs to log in."""
         parts = centre.health()
         is_well = all(part.is_well for part in parts)
         tree = {"ok": is_well, "parts": {part.name: {"ok": part.is_well, "said": part.text} for part in parts}}
@@ -113,8 +113,7 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        lines = (f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors())
-        return said(422, "; ".join(lines))
+        return said(422, "; ".join(f"{_named(one['loc'])}: {one['msg']}" for one in error.errors()))
 
     for kind, status in _TOLD.items():
         app.add_exception_handler(kind, lambda _request, error, status=status: said(status, str(error)))
@@ -135,3 +134,8 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     def defect(_request: Request, error: Exception) -> JSONResponse:
         return said(500, f"a defect: {type(error).__name__}; the log of this page has more")
+
+
+def _named(place: Sequence[str | int]) -> str:
+    """Return what a mistake is about: a parameter, a field of the body, or the body where it is none of its fields."""
+    return ".".join(part for part in place[1:] if isinstance(part, str)) or str(place[0])

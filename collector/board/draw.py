@@ -13,6 +13,7 @@ from collector.board.looks import FILLS, shape
 from collector.board.model import SHOWN, Counts
 from collector.board.names import PROBES, WHYS
 from collector.report.looks import CAUSES
+from collector.stages import stage_as_reason
 from collector.verify.causes import Cause
 from collector.watch.types import Now, State
 from collector.words import Language, word
@@ -108,8 +109,8 @@ def state_name(state: State, eyes: Eyes) -> str:
 
 
 def why_text(why: str, eyes: Eyes) -> str:
-    """Return why, in words where there are any: a cause, a stage, or the code of a fault."""
-    return eyes.say(WHYS[why]) if why in WHYS else why
+    """Return why, in words where there are any: a cause, what fails at a stage, or the code of a fault."""
+    return stage_as_reason(why, eyes.language) or (eyes.say(WHYS[why]) if why in WHYS else why)
 
 
 def probe_name(kind: str, eyes: Eyes) -> str:

@@ -32,6 +32,7 @@ from collector.board.newest import Newest, Outcome
 from collector.board.state import FRESH_NS
 from collector.board.view import Sections, View
 from collector.roster.schema import Device, Site
+from collector.stages import stage_as_reason
 from collector.watch.types import Incident, State
 
 STAGES = ("scan", "signal", "associate", "dhcp", "dns", "portal", "http")
@@ -243,7 +244,8 @@ def _outcome(outcome: Outcome, eyes: Eyes) -> Markup:
         return H("{} {}").format(shape(State.UNKNOWN), eyes.say("could_not_ask"))
     if outcome.success:
         return H("{} {}").format(shape(State.WORKING), eyes.say("passed"))
-    return H("{} {} {}").format(shape(State.FAILING), eyes.say("fails_at"), why_text(outcome.stage, eyes))
+    said = stage_as_reason(outcome.stage, eyes.language) or f"{eyes.say('fails_at')} {outcome.stage}"
+    return H("{} {}").format(shape(State.FAILING), said)
 
 
 def _walk(outcome: Outcome, eyes: Eyes) -> Markup:

@@ -64,7 +64,8 @@ def roots(
         if not as_json:
             _print(shown, handed_before, zone, language)
         is_taken = True
-        for delivery in hand_out(data, addresses, new, word("roots_title", language)):
+        title, what = word("roots_title", language), word("roots_text", language)
+        for delivery in hand_out(data, addresses, new, title, what):
             is_taken &= delivery.is_taken
             typer.echo(_said(delivery, language), err=True)
         if as_json:

@@ -19,7 +19,7 @@ def glossary(
 ) -> None:
     """Say what the words of screens and reports mean, in Chinese or English. Exit code 1: there is no such word."""
     language = language_of(lang)
-    found = {key: one for key, one in GLOSSARY.items() if text.lower() in f"{key} {one.zh} {one.en}".lower()}
+    found = {key: one for key, one in GLOSSARY.items() if _is_meant(key, one, text.lower())}
     if not found:
         fail(f"{text!r} is no word of the glossary; `santong glossary` prints all of them", 1)
     if as_json:
@@ -27,6 +27,12 @@ def glossary(
         return
     for one in found.values():
         console().print(_line(one, language), soft_wrap=True)
+
+
+def _is_meant(key: str, one: Term, text: str) -> bool:
+    """Tell whether a term has a word in its name; headings of pages have the plural."""
+    names = f"{key} {key.replace('_', ' ')} {one.zh} {one.en}".lower()
+    return text in names or (text.endswith("s") and text[:-1] in names)
 
 
 def _line(one: Term, language: Language) -> Text:

@@ -50,7 +50,7 @@ _NO_STORE = StoreUrl("")
 _NO_BROKER = BrokerUrl("mqtt://none.invalid")
 
 
-class _Connections(NamedTuple):
+class Connections(NamedTuple):
     """Settings of `santong collect`, which is beside watch: the same file serves both."""
 
     broker: BrokerSettings = BrokerSettings(_NO_BROKER)
@@ -95,7 +95,7 @@ def watch(
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     stopping = on_stop_signals()
     with ExitStack() as parts, one_line_errors():
-        settings = load(_Connections, config, os.environ, flags)
+        settings = load(Connections, config, os.environ, flags)
         folder = _copied(settings.data, parts) if dry_run else settings.data
         try:
             parts.enter_context(alone(folder))
@@ -120,7 +120,7 @@ def watch(
 
 
 def _made(
-    settings: _Connections, data: Path, calendars: Path | None, targets: Path | None, notify: list[str] | None
+    settings: Connections, data: Path, calendars: Path | None, targets: Path | None, notify: list[str] | None
 ) -> "tuple[Watching, Store]":
     from collector.instructed import Instructions  # noqa: PLC0415
     from collector.targets.load import SHIPPED  # noqa: PLC0415  loads YAML

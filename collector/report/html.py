@@ -18,7 +18,7 @@ from collector.report.model import Made, Page, Report
 from collector.report.origin import Fact, Moved, basis_of, correction_of, targets_moved, units_moved
 from collector.report.tree import fingerprint, tree_of
 from collector.report.views import View, anchors, detailed, ordered, with_details
-from collector.terms import GLOSSARY
+from collector.terms import IN_REPORTS
 from collector.verify.results import UnitResult, Verdict
 from collector.words import Language
 
@@ -71,7 +71,7 @@ def html_of(report: Report, language: Language, made: Made, limits: Limits) -> s
         parts=_Parts(limits),
         agreed=agreed,
         sampled=sampled,
-        glossary=GLOSSARY,
+        glossary=IN_REPORTS,
         marks=VERDICTS,
         verdicts=Verdict,
         most_findings=MOST_FINDINGS,

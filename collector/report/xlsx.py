@@ -28,7 +28,7 @@ from collector.report.model import Made, Page, Report, Strip, counts_of
 from collector.report.origin import basis_of, correction_of, targets_moved, units_moved
 from collector.report.tree import fingerprint, tree_of
 from collector.report.views import View, ordered
-from collector.terms import GLOSSARY
+from collector.terms import IN_REPORTS
 from collector.verify.causes import Cause, as_text
 from collector.verify.results import Interval, UnitResult, Verdict
 from collector.words import Language, word
@@ -426,7 +426,7 @@ class _Sheets:
                 )  # fmt: skip
 
     def _glossary(self) -> Iterator[Sequence[Any]]:
-        for one in GLOSSARY.values():
+        for one in IN_REPORTS.values():
             language = self._view.language
             yield one.name(language), Cell(one.meaning(language), wrap=True)
 

@@ -16,6 +16,7 @@ _SELDOM = 6  # times `steady`: failures further apart than that are none that be
 CENTRE = ""  # the place that is the centre itself
 ONLINE, GONE, STOPPED = "online", "offline", "stopped"  # the words of the topic `state`
 OPENED, RECOVERED, ESCALATED = "opened", "recovered", "escalated"
+ENDED = "ended"  # in titles, of what is over and has not recovered
 TAKEN_UP, BY_HAND, AGREED, RETIRED = "taken_up", "by_hand", "agreed", "retired"  # how a case can end but by recovery
 
 
@@ -210,6 +211,11 @@ class News(NamedTuple):
     case: Case
     at_ns: int
     to: tuple[str, ...] = ()
+
+    @property
+    def told_as(self) -> str:
+        """What a title counts it as: what ended otherwise than by recovery is no recovery."""
+        return ENDED if self.what == RECOVERED and self.case.ended in (BY_HAND, AGREED, RETIRED) else self.what
 
 
 class Moment(NamedTuple):

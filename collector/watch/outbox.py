@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from collector.watch.journal import Entry, Journal, add_entries
-from collector.watch.memory import RECOVERED
+from collector.watch.memory import ENDED, RECOVERED
 from collector.watch.rules import SECOND_NS, ns
 
 DIGEST = "digest"
 TAKEN = "taken"
+_OVER = (RECOVERED, ENDED)
 MOST_PIECES = 5  # messages that are made at once for an address: the rest is counted in the last of them
 _FIRST_PAUSE_NS, _LAST_PAUSE_NS = ns(60), ns(1800)
 # The pause that a message waits for at most. Of one that is to wait for longer the clock was set back: it is due.
@@ -159,8 +160,8 @@ class Outbox:
 
 def _last_words(entries: Sequence[Entry]) -> list[Entry]:
     """Return entries without what was opened where it is over by now: one line says so."""
-    over = {entry.incident for entry in entries if entry.what == RECOVERED}
-    return [entry for entry in entries if entry.what in (RECOVERED, DIGEST) or entry.incident not in over]
+    over = {entry.incident for entry in entries if entry.what in _OVER}
+    return [entry for entry in entries if entry.what in (*_OVER, DIGEST) or entry.incident not in over]
 
 
 def pieces(lines: Sequence[str], room: int, rest: Callable[[int], str]) -> list[list[str]]:

@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from collector.watch.memory import AGREED, BY_HAND, ESCALATED, OPENED, RECOVERED, RETIRED, Case, News
+from collector.stages import stage_as_reason
+from collector.watch.memory import AGREED, BY_HAND, ENDED, ESCALATED, OPENED, RECOVERED, RETIRED, Case, News
 from collector.watch.rules import SECOND_NS
 from collector.watch.types import Now, State
 from collector.words import WORDS, Language, word
@@ -28,7 +29,7 @@ WHYS = {
     "collector_down": "why_collector_down",
 }
 _ENDINGS = {BY_HAND: "ended_by_hand", AGREED: "ended_agreed", RETIRED: "ended_retired"}
-_TOLD = {OPENED: "told_opened", RECOVERED: "told_recovered", ESCALATED: "told_escalated"}
+_TOLD = {OPENED: "told_opened", RECOVERED: "told_recovered", ENDED: "told_over_otherwise", ESCALATED: "told_escalated"}
 
 
 class Names(NamedTuple):
@@ -65,9 +66,10 @@ class Voice(NamedTuple):
         return self.word(_KINDS[kind])
 
     def why(self, why: str) -> str:
-        """Return a cause, a stage or a trouble in words; what has none, as it is."""
-        keys = [WHYS.get(why, ""), f"cause_{why}", f"stage_{why}"]
-        return next((self.word(key) for key in keys if key in WORDS), why)
+        """Return a cause, a stage or a trouble in words, as a reason; what has none, as it is."""
+        keys = [WHYS.get(why, ""), f"cause_{why}"]
+        known = next((self.word(key) for key in keys if key in WORDS), "")
+        return known or stage_as_reason(why, self.language) or why
 
     def clock(self, at_ns: int, now_ns: int) -> str:
         """Return a time: of today the hour alone."""

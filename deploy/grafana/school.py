@@ -95,7 +95,7 @@ def _uplink(language: Language) -> Panel:
     panel = over_time("percentunit").min(0).max(1).interval("1m")
     coloured(panel, {names["lan"]: colour_of(Cause.LAN_DOWN), names["wan"]: colour_of(Cause.WORKING)})
     query = q.select(wanted, q.evidence("presence"), q.SITE, q.STEP, "null")
-    return placed(panel, [Query(query)], (12, 9), text("uplink", language), text("uplink_means", language))
+    return placed(panel, [Query(query)], (12, 9), text("site_network", language), text("site_network_means", language))
 
 
 def _throughput(language: Language, promised: Promises) -> Panel:

@@ -106,8 +106,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "所选时段内各设备的课时分钟；点设备编号看该设备。",
         "Lesson minutes of each device in the period; its id leads to the device.",
     ),
-    "uplink": ("站点网络", "The site's network"),
-    "uplink_means": (
+    "site_network": ("站点网络", "The site's network"),
+    "site_network_means": (
         "正在运行的采集程序中，网关（内网）与互联网（外网）可达的比例，按时间。没有采集程序运行时没有数值：未开机"
         "不是外网中断。",
         "The share of running agents that reach the gateway (LAN) and the Internet. Where none runs there is "

@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,7 @@ from collector.daily import AFTER_MIDNIGHT_S, FIRST_S, DailyRoots, next_night
 from collector.evidence import ROOT_AFTER_NS, roots
 from collector.store.sqlite import SqliteStore
 from collector.up import store_url
+from collector.words import word
 from tests.collector.channels.receivers import web
 from tests.collector.verification.world import CLASS_1, MONDAY, SECOND_NS, TUESDAY, World, after
 from tests.services import free_port
@@ -37,9 +38,12 @@ class Clock:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Return the data folder of a centre that has just begun."""
+    """Return the data folder of a centre that has some evidence."""
     store = SqliteStore(tmp_path / "santong.sqlite")
     store.prepare()
+    world = World()
+    world.works(CLASS_1, MONDAY, "08:00", "08:30")
+    world.write(store)
     store.close()
     return tmp_path
 
@@ -82,12 +86,34 @@ def test_what_a_night_could_not_hand_out_goes_an_hour_later(data: Path, monkeypa
         with web(port) as server:
             clock.now += HOUR_S
             one_run(daily)
-            assert server.texts == [root.line().rstrip("\n")]
+            (text,) = server.texts
+            assert text.split("\n") == [word("roots_text", "en"), root.line().rstrip("\n")]
         assert daily.trouble == ""
         clock.now += HOUR_S / 60
         daily.look()
         assert daily._child is None, "nothing is due before the next night"
     assert [one.outcome for one in HandedLog(data).read()] == ["unreachable", "taken"]
+
+
+def test_a_centre_without_evidence_takes_no_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of days before the first evidence there is nothing to prove: nobody is woken by a root of nothing at a start."""
+    store, clock = SqliteStore(tmp_path / "santong.sqlite"), Clock()
+    store.prepare()
+    store.close()
+    with web() as server, running(tmp_path, clock) as daily:
+        monkeypatch.setenv("SANTONG_NOTIFY", f"json://127.0.0.1:{server.port}/")
+        clock.now += FIRST_S
+        one_run(daily)
+        assert (daily.trouble, daily.last, server.texts, Chain(tmp_path).roots()) == ("", "", [], [])
+
+
+def test_a_chain_begins_with_the_first_evidence(data: Path) -> None:
+    """Asked for from an earlier day on it begins where evidence does; a day of nothing after that has its root."""
+    store = SqliteStore(data / "santong.sqlite")
+    wednesday_ns = after(TUESDAY, hours=0) + ROOT_AFTER_NS
+    found = list(roots(store, data, None, MONDAY - timedelta(days=3), wednesday_ns))
+    assert [(root.day, root.leaves > 0) for root in found] == [(f"{MONDAY}", True), (f"{TUESDAY}", False)]
+    store.close()
 
 
 def test_a_store_that_fails_is_a_line_of_trouble(data: Path) -> None:
@@ -123,9 +149,6 @@ def test_the_next_night_is_a_while_after_midnight(now: str, night: str) -> None:
 def test_a_day_has_no_root_while_its_evidence_may_come_without_a_mark(data: Path) -> None:
     """Evidence of the last minutes is stored up to a quarter of an hour later as if in time: no root before that."""
     store = SqliteStore(data / "santong.sqlite")
-    world = World()
-    world.works(CLASS_1, MONDAY, "08:00", "08:30")
-    world.write(store)
     midnight_ns = after(MONDAY, hours=0)
     assert list(roots(store, data, None, MONDAY, midnight_ns + ROOT_AFTER_NS - SECOND_NS)) == []
     (root,) = roots(store, data, None, MONDAY, midnight_ns + ROOT_AFTER_NS)

@@ -15,9 +15,11 @@ from collector.cli import app as centre_app
 from collector.glossary import GLOSSARY, Language, misnamed
 from collector.report.phrases import PHRASES
 from collector.targets.load import SHIPPED, load
+from collector.terms import IN_REPORTS
 from collector.titles import OWN
 from collector.verify.causes import Cause
 from collector.verify.results import Verdict
+from collector.watch.types import State
 from collector.words import OWN as OWN_WORDS
 from collector.words import SENTENCES, WORDS
 from firmware_profiles.library import Library
@@ -182,3 +184,29 @@ def test_one_word_can_be_asked_for() -> None:
     assert run("glossary", "nonsense", code=1)[1] == (
         "'nonsense' is no word of the glossary; `santong glossary` prints all of them\n"
     )
+
+
+def names_on_the_board() -> Iterator[str]:
+    """Yield what states, pages and headings of the operators' view are called, in both languages."""
+    for key in [*(f"state_{state}" for state in State), *(key for key in BOARD if re.match("board_(?!title)", key))]:
+        for name in WORDS[key]:
+            yield from re.split("与|, ", name)
+    for key in ("incident", "hotspot", "uplink", "rollout", "board", "stage", "state"):
+        yield from WORDS[key]
+    yield from ("班班通率", "Classes that worked", "rollout", "incidents")
+
+
+@pytest.mark.parametrize("name", dict.fromkeys(names_on_the_board()))
+def test_what_states_and_pages_are_called_can_be_asked_for(name: str) -> None:
+    """Whoever reads a word on the board, in a message or on a dashboard finds out what it means."""
+    printed, _ = run("glossary", name, "--lang", "en")
+    assert any(name.lower().rstrip("s") in line.lower() for line in printed.splitlines() if line.endswith(")")) or (
+        name == "To check" and printed.startswith("to be checked (待核实)\n")
+    )
+
+
+def test_a_report_explains_its_own_words_alone() -> None:
+    """The last page of a report has no words of what is so now; the glossary has all."""
+    assert IN_REPORTS.keys() < GLOSSARY.keys()
+    assert "verdict" in IN_REPORTS
+    assert not {"state_offline", "incident", "rollout"} & IN_REPORTS.keys()

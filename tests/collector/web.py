@@ -42,12 +42,13 @@ def ask(
     *,
     form: Mapping[str, str] | None = None,
     json_body: Mapping[str, str] | None = None,
+    body: str | None = None,
     method: str | None = None,
 ) -> Answer:
-    """Send one request, with a form or JSON as its body; no redirect is followed."""
+    """Send one request, with a form, JSON or a text as its body; no redirect is followed."""
     port = urllib.parse.urlsplit(url).port
     connection = http.client.HTTPConnection(HOST, port, timeout=30)
-    body = urllib.parse.urlencode(form) if form is not None else None
+    body = urllib.parse.urlencode(form) if form is not None else body
     sent = {"Content-Type": "application/x-www-form-urlencoded"} if form is not None else {}
     if json_body is not None:
         body, sent = json.dumps(json_body), {"Content-Type": "application/json"}

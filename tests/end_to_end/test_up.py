@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from collector.store.sqlite import SqliteStore
+from collector.words import WORDS
 from tests.collector.channels.receivers import web
+from tests.collector.verification.world import CLASS_1, MONDAY, World
 from tests.end_to_end.newcomer import ENVIRONMENT, agent_of, end, running, santong, stored, up
 from tests.processes import wait_until
 
@@ -104,10 +107,18 @@ def left(data: Path) -> str:
 def test_the_root_of_yesterday_leaves_the_house(tmp_path: Path) -> None:
     """Some seconds after the start the root is with somebody outside, nobody having asked, and no secret is shown."""
     data, log = tmp_path / "data", tmp_path / "said"
+    data.mkdir()
+    store, world = SqliteStore(data / "santong.sqlite"), World()
+    store.prepare()
+    world.works(CLASS_1, MONDAY, "08:00", "08:30")
+    world.write(store)
+    store.close()
     with web() as server:
         address = f"json://127.0.0.1:{server.port}/s3cretw0rd"
         with running(up(data), log, SANTONG_NOTIFY=address) as process:
             wait_until(lambda: server.got, why=log.read_text)
             assert end(process) == 0
-        assert server.texts == [(data / "evidence/roots.log").read_text().rstrip("\n")]
+        (text,) = server.texts
+        assert text.split("\n")[1:] == (data / "evidence/roots.log").read_text().splitlines()
+        assert text.split("\n")[0] in WORDS["roots_text"]
     assert b"s3cretw0rd" not in log.read_bytes()

@@ -116,6 +116,29 @@ def test_what_cannot_be_done_is_said_and_not_done(served: Served) -> None:
     assert (again.status, "closed already" in again.json["error"]) == (409, True)
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "said"),
+    [
+        ("application/json", "[]", "body: "),
+        ("application/json", '"over"', "body: "),
+        ("application/json", "null", "body: "),
+        ("application/json", '{"text": ', "body: "),
+        ("application/json", "", "body: "),
+        ("text/plain", '{"text": "over"}', "body: "),
+        ("application/json", '{"text": 7}', "text: "),
+        ("application/json", '{"test": "over"}', "test: "),
+    ],
+)
+def test_a_body_that_is_none_is_named(served: Served, kind: str, body: str, said: str) -> None:
+    """Whoever forgot Content-Type, or sends a list, is told that it is the body; a field is told by its name."""
+    headers = {"Content-Type": kind, **basic("city", PASSWORD)}
+    answer = ask(served.url, f"/api/v1/incidents/{SITE}/close", headers, body=body, method="POST")
+    assert answer.status == 422
+    assert answer.json["error"].startswith(said), answer.json
+    assert "; :" not in answer.json["error"]
+    assert served.incident(SITE).closed_ns is None
+
+
 def test_a_page_of_another_site_does_nothing(served: Served) -> None:
     """What a browser sends from another site's page is refused, whoever is logged in."""
     headers = basic("city", PASSWORD) | {"Sec-Fetch-Site": "cross-site", "Origin": "https://elsewhere.example"}

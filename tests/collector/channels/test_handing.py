@@ -13,9 +13,11 @@ import pytest
 
 from collector.archive.chain import BadRoots, Chain, Root
 from collector.archive.handed import Handed, HandedLog, add
+from collector.archive.pasted import pasted_roots
 from collector.channels.service import address_of
 from collector.roots import hand_out
 from collector.store.sqlite import SqliteStore
+from collector.words import word
 from tests.collector.archive.archives import scope_of
 from tests.collector.channels.receivers import Web, mail, web
 from tests.collector.commands import run
@@ -24,6 +26,7 @@ from tests.processes import BIN
 from tests.services import free_port
 
 HIDDEN = "s3cretw0rd"
+SENTENCE = word("roots_text", "en")
 
 
 @pytest.fixture
@@ -122,11 +125,16 @@ def test_messages_are_parted_between_lines_where_there_is_little_room(
         monkeypatch.setattr(service, "api_url", f"http://127.0.0.1:{server.port}/", raising=False)
         monkeypatch.setattr(service, "request_rate_per_sec", 0)
         server.answer = b'{"errcode": 0}'
-        deliveries = list(hand_out(tmp_path, [address], roots, "证据日根"))
+        said = word("roots_text", "zh")
+        deliveries = list(hand_out(tmp_path, [address], roots, "证据日根", said))
         assert len(deliveries) == len(server.got) == 3
         assert all(len(text.encode()) <= 2048 for text in server.texts)
         sent = [line for text in server.texts for line in text.splitlines() if not line.startswith("证据日根")]
-        assert sent == lines(roots).splitlines()
+        assert sent.count(said) == 3
+        assert [line for line in sent if line != said] == lines(roots).splitlines()
+        pasted = tmp_path / "pasted.txt"
+        pasted.write_text("\n".join(server.texts), encoding="utf-8")
+        assert pasted_roots(pasted) == roots
 
 
 def test_a_bot_that_is_busy_gets_its_roots_later(
@@ -198,12 +206,12 @@ def test_the_command_hands_out_and_tells_who_has_what(tmp_path: Path) -> None:
         assert "json://127.0.0.1#" in said
         assert "could not be reached" in said
         (got,) = box.mails
-        assert got.get_content().split() == printed.split()
+        assert got.get_content().split() == [*SENTENCE.split(), *printed.split()]
         with web(port) as server:
             again, said = run("evidence", "roots", *where)
             assert again == ""
             assert said.count("took it") == 1
-            assert server.texts == [printed.rstrip("\n")]
+            assert server.texts == [f"{SENTENCE}\n{printed}".rstrip("\n")]
         assert len(box.mails) == 1
     every, said = run("evidence", "roots", *where, "--all")
     assert (every, said) == (printed, "")
@@ -222,8 +230,8 @@ def test_a_wrong_address_keeps_no_root_from_being_taken(tmp_path: Path) -> None:
     with web() as server:
         there = f"json://127.0.0.1:{server.port}"
         words = ("--notify", f"wecombott://{HIDDEN}", "--notify", there)
-        printed, said = run("evidence", "roots", "--data", tmp_path, *words, code=2)
-        assert server.texts == [printed.rstrip("\n")]
+        printed, said = run("evidence", "roots", "--data", tmp_path, "--lang", "en", *words, code=2)
+        assert server.texts == [f"{SENTENCE}\n{printed}".rstrip("\n")]
         assert said.splitlines()[-1] == "--notify: wecombott:// is unknown, did you mean wecombot"
         assert HIDDEN not in said
 

@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 import yaml
 
+from collector.stages import STEPS
 from collector.verify.causes import Cause
 from collector.watch import judge
 from collector.watch.routes import Kind
@@ -61,8 +62,12 @@ def test_each_reason_of_an_incident_has_a_row(why: str) -> None:
 
 @pytest.mark.parametrize("stage", sorted(key.removeprefix("stage_") for key in WORDS if key.startswith("stage_")))
 def test_each_stage_that_can_fail_is_told(stage: str) -> None:
-    """Stages stand in messages as reasons."""
-    assert f"{ZH.why(stage)} · {EN.why(stage)}" in TEXT
+    """By name, and how a message says of each that it failed: what is a step only is told as what fails at it."""
+    assert f"{ZH.word(f'stage_{stage}')} · {EN.word(f'stage_{stage}')}" in TEXT
+    for voice in (ZH, EN):
+        name = voice.word(f"stage_{stage}")
+        assert voice.why(stage) == (voice.word("fails_at_step", step=name) if stage in STEPS else name)
+    assert f"{ZH.why('associate')} · {EN.why('associate')}" in TEXT
 
 
 def stages_of_probes() -> set[str]:
@@ -82,6 +87,7 @@ def test_each_stage_of_a_probe_that_a_target_asks_has_words() -> None:
     found = stages_of_probes()
     assert {"resolve", "login_page", "dhcp", "signal", "reply"} <= found
     assert [stage for stage in sorted(found) if f"stage_{stage}" not in WORDS] == []
+    assert sorted(stage for stage in STEPS if f"stage_{stage}" not in WORDS) == []
 
 
 def test_each_alert_of_grafana_is_told_with_what_to_do() -> None:

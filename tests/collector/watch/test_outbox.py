@@ -56,8 +56,8 @@ def test_news_of_a_moment_are_one_message(outbox: Outbox) -> None:
 
 def test_what_is_over_before_it_was_told_is_one_line(outbox: Outbox) -> None:
     """Who could not be reached meanwhile is told that it was and is over, once."""
-    outbox.add([entry(1), entry(2), entry(1, "recovered")])
-    assert sent(outbox)[0].split("\n")[:2] == ["[2] opened", "[1] recovered"]
+    outbox.add([entry(1), entry(2), entry(3), entry(1, "recovered"), entry(3, "ended")])
+    assert sent(outbox)[0].split("\n")[:3] == ["[2] opened", "[1] recovered", "[3] ended"]
 
 
 def test_what_is_not_due_waits(outbox: Outbox) -> None:

@@ -1,6 +1,8 @@
 """What people read, in both languages."""
 
-from collector.watch.memory import ESCALATED, OPENED, RECOVERED, Case, News
+import pytest
+
+from collector.watch.memory import AGREED, BY_HAND, ENDED, ESCALATED, OPENED, RECOVERED, RETIRED, Case, News
 from collector.watch.rules import ns
 from collector.watch.texts import Names, Voice
 from collector.watch.types import Now, State
@@ -37,7 +39,28 @@ def test_an_incident_is_a_line_with_its_number_first() -> None:
 def test_a_device_is_called_by_its_class() -> None:
     """People know 七(3)班, not c0703; both are said."""
     line = ZH.line(News(OPENED, case("device", f"{SITE}.c0703", why="dns"), T0))
-    assert line.startswith("〔12〕设备故障：清城一小 441802-3144001234 七(3)班 c0703，域名解析，自 10:00")
+    assert line.startswith("〔12〕设备故障：清城一小 441802-3144001234 七(3)班 c0703，“域名解析”环节失败，自 10:00")
+
+
+@pytest.mark.parametrize(
+    ("why", "zh", "en"),
+    [
+        ("associate", "“关联”环节失败", "fails at associate"),
+        ("portal", "“认证页面”环节失败", "fails at login page"),
+        ("tls", "“证书或加密连接”环节失败", "fails at certificate or TLS"),
+        ("certificate", "证书将到期", "certificate about to expire"),
+        ("threshold", "超过时限", "too slow"),
+        ("login_page", "认证页面打不开", "login page does not load"),
+        ("wan_down", "外网中断", "Internet down"),
+        ("unreachable", "无法联系（线路或供电）", "nothing is heard (line or power)"),
+        ("a-stage-of-tomorrow", "a-stage-of-tomorrow", "a-stage-of-tomorrow"),
+    ],
+)
+def test_a_stage_is_told_as_what_fails(why: str, zh: str, en: str) -> None:
+    """Nobody is to read "associated since 23:13" for what did not; what says itself what is wrong stands as it is."""
+    assert (ZH.why(why), EN.why(why)) == (zh, en)
+    assert f"，{zh}，自 10:00" in ZH.line(News(OPENED, case("device", why=why), T0))
+    assert f", {en}, since 10:00" in EN.line(News(OPENED, case("device", why=why), T0))
 
 
 def test_a_recovery_has_cause_minutes_and_what_it_includes() -> None:
@@ -89,9 +112,21 @@ def test_the_digest_counts_by_county_and_names_what_is_open() -> None:
 
 
 def test_a_title_says_how_many_of_each() -> None:
-    """New, recovered, not acknowledged."""
+    """New, recovered, ended otherwise, not acknowledged."""
     assert EN.title([OPENED, OPENED, RECOVERED]) == "Santong: 2 new, 1 recovered"
     assert ZH.title([ESCALATED]) == "三通：无人确认 1"
+    assert ZH.title([RECOVERED, ENDED, ENDED]) == "三通：恢复 1，结束 2"
+    assert EN.title([ENDED]) == "Santong: 1 ended"
+
+
+@pytest.mark.parametrize(
+    ("ended", "told"), [(RECOVERED, RECOVERED), (BY_HAND, ENDED), (AGREED, ENDED), (RETIRED, ENDED)]
+)
+def test_what_ended_otherwise_is_no_recovery(ended: str, told: str) -> None:
+    """Closed by hand, by a closure, or gone from the roster: nobody is to read of a recovery while it is still dark."""
+    over = case("site", closed_ns=T0 + ns(600), ended=ended)
+    assert News(RECOVERED, over, T0 + ns(600)).told_as == told
+    assert [News(what, over, T0).told_as for what in (OPENED, ESCALATED)] == [OPENED, ESCALATED]
 
 
 def test_no_line_is_endless() -> None:

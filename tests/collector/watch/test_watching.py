@@ -208,6 +208,7 @@ def test_incidents_are_acknowledged_noted_and_closed_from_the_command_line(
         assert "closed already" in run("incident", "close", "1", "--text", "again", *here, code=2)[1]
         assert "there is no incident 7" in run("incident", "ack", "7", *here, code=2)[1]
     assert lines(receiver)[1].startswith("[1] ended (closed by hand): site cut off, School 0")
+    assert [one["title"] for one in receiver.got] == ["Santong: 1 new", "Santong: 1 ended"]
 
 
 def test_beside_a_watch_that_runs_a_second_one_is_refused_and_once_only_reads(
