@@ -32,7 +32,7 @@ def glossary(
 def _is_meant(key: str, one: Term, text: str) -> bool:
     """Tell whether a term has a word in its name; headings of pages have the plural."""
     names = f"{key} {key.replace('_', ' ')} {one.zh} {one.en}".lower()
-    return text in names or (text.endswith("s") and text[:-1] in names)
+    return text in names or (len(text) > 2 and text.endswith("s") and text[:-1] in names)
 
 
 def _line(one: Term, language: Language) -> Text:
