@@ -52,7 +52,7 @@ class Counter(NamedTuple):
         if not await asyncio.to_thread(self.guest.still):
             raise BadForm(self.say("not_allowed"))
         done = await asyncio.to_thread(do, lambda: self.guest.note(what, on, text))
-        self.hub.look_again()
+        await self.hub.look_again()
         return done
 
     async def record(self, filing: Filing) -> Dispute:

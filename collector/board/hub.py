@@ -23,6 +23,7 @@ log = logging.getLogger("santong.board")
 DETAIL_S = 20.0
 FORGOTTEN_S = 120.0
 AT_ONCE = 8  # sites that are read again between two looks
+RECORDED_S = 10.0  # the longest that somebody waits to see what they recorded
 SHARE, LONGEST_S = 2, 30.0  # a look takes at most a third of the time, and the next one comes soon
 
 Draw = Callable[[View], Sections]
@@ -50,6 +51,7 @@ class Hub:
         self._read: dict[str, float] = {}
         self._drawn: dict[Hashable, Sections] = {}
         self._again = asyncio.Event()
+        self._looks, self._is_looking = 0, False
         self._tasks: set[asyncio.Future[None]] = set()
         self.picture = Picture()
         self.look_s = 0.0
@@ -64,10 +66,13 @@ class Hub:
         while True:
             self._again.clear()
             began = time.monotonic()
+            self._is_looking = True
             try:
                 await self._look()
             except Exception:
                 log.exception("a look failed; the next one comes")
+            self._is_looking = False
+            self._looks += 1
             self.look_s = time.monotonic() - began
             pause_s = max(self._every_s, min(SHARE * self.look_s, LONGEST_S))
             try:
@@ -75,9 +80,13 @@ class Hub:
             except TimeoutError:
                 continue
 
-    def look_again(self) -> None:
-        """Look at once: something was recorded."""
+    async def look_again(self) -> None:
+        """Look at once, since something was recorded; return when it is in the picture, or after some seconds."""
+        wanted = self._looks + (2 if self._is_looking else 1)  # the one that goes on may have read before
         self._again.set()
+        until = time.monotonic() + RECORDED_S
+        while self._looks < wanted and time.monotonic() < until:
+            await asyncio.sleep(0.05)
 
     async def _look(self) -> None:
         self.picture = await asyncio.to_thread(self._source.look, time.time_ns())
