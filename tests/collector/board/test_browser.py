@@ -162,6 +162,8 @@ def test_a_closure_is_filed_and_approved_by_another(board: Board, tab: Tab) -> N
     page.click("#approve")
     expect(page.locator("#dispute h2")).to_contain_text("approved")
     expect(page.locator("#history-table")).to_contain_text("Li")
+    expect(page.locator("#approve")).to_have_count(0)  # the page was loaded anew: it is decided
+    expect(page.locator("#withdraw")).to_be_visible()
     page.goto(f"{board.url}/disputes")
     expect(page.locator("#dispute-table")).to_contain_text("building works")
 
