@@ -1,8 +1,9 @@
 """
 Fixtures of tests in the lab; they need root, and the Debian packages that `make test-lab` installs.
 
-Meanwhile the Debian tree is built, which guest and hosts need. Side by side (`-n 2`) the guest's tests are one worker's
-from the start, and all others the other's; one after the other, tests in namespaces come first.
+Meanwhile the Debian trees and the wheels of a release are built, which guest and hosts need. Side by side (`-n 2`) the
+guest's tests are one worker's from the start, and those of an estate the other's; one after the other, tests in
+namespaces come first.
 """
 
 from collections.abc import Iterator
@@ -12,44 +13,61 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.lab import tree as debian
+from tests.lab import bundle, factory, tree
 from tests.lab.background import LabError
+from tests.lab.debian import WORK, Build
+from tests.lab.estate import Estate
 from tests.lab.guest_machine import Guest
-from tests.lab.hosts import Hosts
+from tests.lab.hosts import Hosts, with_product
 from tests.lab.namespaces import Lab
 from tests.lab.school import School
-from tests.lab.tree import Build, Tree
 from tests.lab.wifi import Wifi
 
-_BUILD = pytest.StashKey[Build]()
+_BUILDS = pytest.StashKey[dict[str, Build]]()
+_BUILT = {"tree": "tests.lab.tree", "factory": "tests.lab.factory", "wheels": "tests.lab.bundle"}  # fixture, module
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the tests that need the tree at the end, and start to build it when there are any."""
-    needy = {item for item in items if isinstance(item, pytest.Function) and "tree" in item.fixturenames}
+    wanted = {item: _BUILT.keys() & item.fixturenames for item in items if isinstance(item, pytest.Function)}
+    needy = {item for item, names in wanted.items() if names}
     beside = hasattr(config, "workerinput")
-    items.sort(key=lambda item: not _is_guests(item.nodeid) and 1 + (item in needy) if beside else item in needy)
-    if needy and not config.option.collectonly:
-        config.stash[_BUILD] = Build(debian.WORK)
+    items.sort(key=lambda item: _rank(item.nodeid, item in needy) if beside else item in needy)
+    if not config.option.collectonly:
+        config.stash[_BUILDS] = {name: Build(_BUILT[name], WORK) for name in sorted(set().union(*wanted.values()))}
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Leave no build behind that still runs."""
-    if build := session.config.stash.get(_BUILD, None):
+    for build in session.config.stash.get(_BUILDS, {}).values():
         with suppress(LabError):
             build.wait()
 
 
+def _rank(nodeid: str, needy: bool) -> int:
+    """Return what comes first side by side: what takes longest."""
+    return 0 if _is_guests(nodeid) else 1 if _is_estates(nodeid) else 2 + needy
+
+
 def _is_guests(nodeid: str) -> bool:
-    return nodeid.partition("::")[0].endswith("_wifi.py")
+    return _file(nodeid).endswith("_wifi")
+
+
+def _is_estates(nodeid: str) -> bool:
+    """Tell whether a test is of a file whose tests share one estate."""
+    return _file(nodeid).startswith(("test_estate", "test_site", "test_rollout"))
+
+
+def _file(nodeid: str) -> str:
+    return Path(nodeid.partition("::")[0]).stem
 
 
 class GuestBeside(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
-    """Gives all tests of the guest to one worker, which boots it, and every other test to whoever is free."""
+    """Gives all tests of the guest, and those of an estate, to one worker each, every other to whoever is free."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "guest" if _is_guests(nodeid) else nodeid
+        return "guest" if _is_guests(nodeid) else _file(nodeid) if _is_estates(nodeid) else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> GuestBeside:
@@ -71,14 +89,44 @@ def school(tmp_path: Path) -> Iterator[School]:
         yield made
 
 
-@pytest.fixture(scope="session")
-def tree(request: pytest.FixtureRequest) -> Tree:
+@pytest.fixture(scope="session", name="tree")
+def built_tree(request: pytest.FixtureRequest) -> tree.Tree:
     """Give the Debian tree of guest and hosts."""
-    return request.config.stash[_BUILD].wait()
+    request.config.stash[_BUILDS]["tree"].wait()
+    return tree.build()
+
+
+@pytest.fixture(scope="session", name="factory")
+def built_factory(request: pytest.FixtureRequest) -> factory.Factory:
+    """Give the Debian of hosts that Ansible manages, and its package repository."""
+    request.config.stash[_BUILDS]["factory"].wait()
+    return factory.build()
 
 
 @pytest.fixture(scope="session")
-def booted_wifi(tree: Tree, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wifi]:
+def wheels(request: pytest.FixtureRequest) -> Path:
+    """Give the wheels that a release carries."""
+    request.config.stash[_BUILDS]["wheels"].wait()
+    return bundle.wheels()
+
+
+@pytest.fixture(scope="session")
+def release(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of a release made of the working folder as it stands."""
+    return bundle.bundle(tmp_path_factory.mktemp("release"))
+
+
+@pytest.fixture(scope="module")
+def estate(factory: factory.Factory, release: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
+    """Give a centre from the factory that is the control node, for all tests of a file; agents when asked for."""
+    folder = tmp_path_factory.mktemp("estate")
+    with Lab(folder / "lab") as made, Estate(factory, made, folder / "estate") as estate:
+        estate.control(release)
+        yield estate
+
+
+@pytest.fixture(scope="session")
+def booted_wifi(tree: tree.Tree, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wifi]:
     """Boot the guest with its access points, once."""
     folder = tmp_path_factory.mktemp("guest")
     with Guest(tree, folder / "share") as guest:
@@ -93,7 +141,7 @@ def wifi(booted_wifi: Wifi) -> Wifi:
 
 
 @pytest.fixture
-def hosts(tree: Tree, lab: Lab, tmp_path: Path) -> Iterator[Hosts]:
+def hosts(tree: tree.Tree, lab: Lab, tmp_path: Path) -> Iterator[Hosts]:
     """Give hosts with systemd on the switch of `lab`."""
-    with Hosts(tree, lab, tmp_path / "hosts") as made:
+    with Hosts(with_product(tree), lab, tmp_path / "hosts") as made:
         yield made

@@ -1,24 +1,24 @@
 """
 Hosts: machines of a lab with a Debian of their own, booted by systemd, with their own uptime, units and disk.
 
-    with Hosts(tree, lab, folder) as hosts:
+    with Hosts(base, lab, folder) as hosts:
         host = hosts.host("pi", 21)              # running, on the lab's switch
         host.run(["systemctl", "start", "…"])
         host.kill(); host.boot()                 # a power cut
 
-Each is a systemd-nspawn with a layer above the common tree. The project is /code in it, the product's dependencies are
-/site, its command is santong-agent. The kernel, the wall clock and /proc/meminfo are those of the machine.
+Each is a systemd-nspawn with a layer above a common tree. In tree.py's the project is /code, the product's dependencies
+are /site, its command is santong-agent. The kernel, the wall clock and /proc/meminfo are those of the machine.
 """
 
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from tests.lab.background import ROOT, Background, LabError
 from tests.lab.machine import Machine
@@ -44,21 +44,33 @@ exit $status
 """
 
 
+class Base(NamedTuple):
+    """What hosts start from: a Debian tree, never to be written to, and what they see besides, as options of nspawn."""
+
+    root: Path
+    seen: tuple[str, ...] = ()
+
+
+def with_product(tree: Tree) -> Base:
+    """Return the base of hosts that see the product as it stands in the working folder."""
+    return Base(tree.root, (f"--bind-ro={ROOT}:/code", f"--bind-ro={tree.site.resolve()}:/site"))
+
+
 class Host(Space):
     """One host on the cable of `machine`, whose faults and cables are the host's; boot() returns when it is up."""
 
-    def __init__(self, tree: Tree, machine: Machine, folder: Path) -> None:
+    def __init__(self, base: Base, machine: Machine, folder: Path) -> None:
         super().__init__(machine.name, folder)
         self.machine = machine
         self.address = machine.address
         self.disk = folder / "disk"
-        self._tree = tree
+        self._base = base
         self._process: Background | None = None
         for name in ("above/etc", "work", "disk"):
             (folder / name).mkdir(parents=True)
         (folder / "above/etc/hostname").write_text(f"{machine.name}\n", encoding="ascii")
         (folder / "above/etc/hosts").write_text(f"127.0.0.1 localhost {machine.name}\n", encoding="ascii")
-        layers = f"lowerdir={tree.root.resolve()},upperdir={folder / 'above'},workdir={folder / 'work'}"
+        layers = f"lowerdir={base.root.resolve()},upperdir={folder / 'above'},workdir={folder / 'work'}"
         tool("mount", "-t", "overlay", machine.namespace, "-o", layers, str(self.disk))
 
     # ---- power
@@ -119,13 +131,12 @@ class Host(Space):
     def _nspawn(self) -> list[str]:
         kept = ("--register=no", "--keep-unit", "--resolv-conf=off", "--link-journal=no", "--console=read-only")
         place = (f"--machine={self.machine.namespace}", f"--hostname={self.machine.name}", "-D", str(self.disk))
-        folders = (f"--bind-ro={ROOT}:/code", f"--bind-ro={self._tree.site.resolve()}:/site")
         inside = ["nsenter", f"--net=/run/netns/{self.machine.namespace}", "systemd-nspawn", "--quiet", "--boot"]
         allowed = (
             "--capability=CAP_NET_ADMIN",
             "--system-call-filter=adjtimex clock_adjtime",
         )  # to ask the clock, not to set it
-        return [*inside, *kept, *place, *folders, *allowed, "--kill-signal=SIGRTMIN+3"]
+        return [*inside, *kept, *place, *self._base.seen, *allowed, "--kill-signal=SIGRTMIN+3"]
 
     # ---- programs
 
@@ -167,8 +178,8 @@ class Host(Space):
 class Hosts:
     """The hosts of a test."""
 
-    def __init__(self, tree: Tree, lab: Lab, folder: Path) -> None:
-        self._tree = tree
+    def __init__(self, base: Base, lab: Lab, folder: Path) -> None:
+        self._base = base
         self._lab = lab
         self._folder = folder
         self._hosts: list[Host] = []
@@ -177,18 +188,24 @@ class Hosts:
         remove_leftovers()
         return self
 
-    def host(self, name: str, number: int) -> Host:
-        """Add a host with the address <subnet>.`number`; it is running."""
-        host = Host(self._tree, self._lab.machine(name, number), self._folder / name)
+    def host(self, name: str, number: int, prepare: Callable[[Host], None] | None = None) -> Host:
+        """Add a host with the address <subnet>.`number`; it is running. `prepare` writes to its disk before."""
+        host = Host(self._base, self._lab.machine(name, number), self._folder / name)
         self._hosts.append(host)
+        if prepare:
+            prepare(host)
         host.boot()
         return host
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        for host in self._hosts:
-            host.remove()
+        self.close()
+
+    def close(self) -> None:
+        """Remove all hosts."""
+        while self._hosts:
+            self._hosts.pop().remove()
 
 
 def remove_leftovers() -> None:
