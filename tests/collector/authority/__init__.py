@@ -1,0 +1,1 @@
+"""The private authority, from its root key to what a broker lets in."""
