@@ -1,66 +1,48 @@
 """
-The release bundle as a technician gets it, made of the working folder.
+The release bundle as a technician gets it, made of the working folder by `python -m deploy.release` and kept.
 
-    WORK/wheels/<recipe>/     wheels of all that the product and its control node need
-    bundle(folder)            folder/santong-<version>: release.json, wheels, ansible, setup
+    WORK/release/<digest>/santong-<version>.tar.gz     for devices like this machine
 
-    python -m tests.lab.bundle     fetches the wheels that are missing
+    python -m tests.lab.bundle     makes what is missing
 """
 
-import json
-import shutil
-import sys
-from collections.abc import Sequence
+import platform
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from contract import __version__
+from deploy.release.bundle import make
 from tests.lab.background import ROOT
-from tests.lab.debian import WORK, kept, noted, tell
+from tests.lab.debian import WORK, kept, noted
 
-CONTROL = "ansible-core"
-EXTRAS = "probes,profiles,centre"
-SETUP = f"""\
-#!/bin/sh
-# Makes the control node of this folder: /opt/santong/control.
-set -eu
-cd "$(dirname "$0")"
-python3 -m venv /opt/santong/control
-/opt/santong/control/bin/pip install --quiet --no-index --no-compile --find-links wheels 'santong[centre]' {CONTROL}
-"""
+SOURCES = ("agent", "collector", "contract", "deploy", "docs", "firmware_profiles", "simulator")
+FILES = ("pyproject.toml", "constraints.txt", "README.md", "tests/lab/bundle.py")
 
 
-def wheels() -> Path:
-    """Return the folder of wheels, fetched if need be."""
-    parts = [Path(__file__), ROOT / "pyproject.toml", ROOT / "constraints.txt"]
-    return kept(WORK / "wheels", [part.read_bytes() for part in parts], _fetch)
+def archive(version: str = "") -> Path:
+    """Return the bundle's archive, made if need be; of another version than the sources' to try upgrades."""
+    version = version or __version__
+    work = WORK / "release" / ("" if version == __version__ else version)
+
+    def build(folder: Path) -> None:
+        with noted(f"release {version}"):
+            make(folder, [platform.machine()], version)
+
+    return kept(work, _parts(), build) / f"santong-{version}.tar.gz"
 
 
-def _fetch(folder: Path) -> None:
-    with noted("wheels"):
-        # Not `download`: of some there is but the source, and sites have no compilers.
-        fixed = (sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--wheel-dir", folder)
-        tell(*fixed, "--constraint", ROOT / "constraints.txt", f"{ROOT}[{EXTRAS}]", CONTROL)
-        for own in folder.glob("santong-*"):
-            own.unlink()
-
-
-def bundle(folder: Path) -> Path:
-    """Make the bundle of the working folder as it stands, and return its folder."""
-    made = folder / f"santong-{__version__}"
-    made.mkdir(parents=True)
-    shutil.copytree(wheels(), made / "wheels")
-    tell(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", (made / "wheels").resolve(), cwd=ROOT)
-    shutil.copytree(ROOT / "deploy/ansible", made / "ansible")
-    words = {"version": __version__, "python": "3.11"}
-    (made / "release.json").write_text(json.dumps(words), encoding="utf-8")
-    (made / "setup").write_text(SETUP, encoding="utf-8")
-    (made / "setup").chmod(0o755)
-    return made
+def _parts() -> Iterator[bytes]:
+    """Yield what a bundle is made of: names and content."""
+    found = [file for source in SOURCES for file in (ROOT / source).rglob("*") if file.is_file()]
+    for file in sorted([*found, *(ROOT / name for name in FILES)]):
+        if "__pycache__" not in file.parts:
+            yield str(file.relative_to(ROOT)).encode()
+            yield file.read_bytes()
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    """Fetch what is missing and print where it is."""
-    print(wheels())
+    """Make what is missing and print where it is."""
+    print(archive())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """
 Fixtures of tests in the lab; they need root, and the Debian packages that `make test-lab` installs.
 
-Meanwhile the Debian trees and the wheels of a release are built, which guest and hosts need. Side by side (`-n 2`) the
+Meanwhile the Debian trees and a release are built, which guest and hosts need. Side by side (`-n 2`) the
 guest's tests are one worker's from the start, and those of an estate the other's; one after the other, tests in
 namespaces come first.
 """
@@ -24,7 +24,7 @@ from tests.lab.school import School
 from tests.lab.wifi import Wifi
 
 _BUILDS = pytest.StashKey[dict[str, Build]]()
-_BUILT = {"tree": "tests.lab.tree", "factory": "tests.lab.factory", "wheels": "tests.lab.bundle"}  # fixture, module
+_BUILT = {"tree": "tests.lab.tree", "factory": "tests.lab.factory", "release": "tests.lab.bundle"}  # fixture, module
 
 
 @pytest.hookimpl(trylast=True)
@@ -104,16 +104,10 @@ def built_factory(request: pytest.FixtureRequest) -> factory.Factory:
 
 
 @pytest.fixture(scope="session")
-def wheels(request: pytest.FixtureRequest) -> Path:
-    """Give the wheels that a release carries."""
-    request.config.stash[_BUILDS]["wheels"].wait()
-    return bundle.wheels()
-
-
-@pytest.fixture(scope="session")
-def release(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder of a release made of the working folder as it stands."""
-    return bundle.bundle(tmp_path_factory.mktemp("release"))
+def release(request: pytest.FixtureRequest) -> Path:
+    """Give the archive of a release made of the working folder as it stands."""
+    request.config.stash[_BUILDS]["release"].wait()
+    return bundle.archive()
 
 
 @pytest.fixture(scope="module")

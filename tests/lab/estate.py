@@ -27,7 +27,6 @@ from tests.lab.services import nginx
 MIRROR, CENTRE, AGENTS = 3, 2, 21
 DOMAIN = "example"
 NAME = f"centre.{DOMAIN}"
-CONTROL = "/opt/santong/control/bin"
 PLAY_S = 400.0
 SETUP_S = 200.0
 VARIABLES = "/etc/santong/site.yml"  # what the technician edits
@@ -118,15 +117,14 @@ class Estate:
 
     # ---- the control node
 
-    def control(self, release: Path) -> None:
-        """Make the centre the control node, as a technician does: release unpacked, `./setup`, the SSH key."""
-        shutil.copytree(release, self.centre.disk / "root" / release.name)
-        self.release = f"/root/{release.name}"
+    def control(self, archive: Path) -> None:
+        """Make the centre the control node, as a technician does: unpack the release, `./setup`, an SSH key."""
+        shutil.copy(archive, self.centre.disk / "root")
+        self.centre.run(["tar", "-C", "/root", "-xzf", f"/root/{archive.name}"], SETUP_S)
+        self.release = f"/root/{archive.name.removesuffix('.tar.gz')}"
         key = self.centre.disk / "root/.ssh/id_ed25519"
         shutil.copy(self._factory.key, key)
         key.chmod(0o600)
-        self.centre.run(["apt-get", "-qq", "update"], SETUP_S)
-        self.centre.run(["apt-get", "-qq", "install", "-y", "python3-venv"], SETUP_S)
         self.centre.run([f"{self.release}/setup"], SETUP_S)
 
     def variables(self, text: str) -> None:
@@ -136,7 +134,7 @@ class Estate:
     def play(self, playbook: str, *arguments: str, check: bool = True) -> Play:
         """Run a playbook of the release on the control node; LabError when it fails, unless `check` is off."""
         self._plays += 1
-        command = [f"{CONTROL}/ansible-playbook", playbook, "--user", USER, *arguments]
+        command = ["ansible-playbook", playbook, "--user", USER, *arguments]
         surroundings = ["env", "LC_ALL=C.UTF-8", f"--chdir={self.release}/ansible"]
         start = time.monotonic()
         done = self.centre.run([*surroundings, *command], PLAY_S, check=False)
