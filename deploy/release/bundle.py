@@ -102,7 +102,6 @@ def device_release(place: Path, wheel: Path, version: str, machine: str, pure: P
     ansible = ROOT / "deploy/ansible"
     for name in DEVICE_ROLES:
         shutil.copytree(ansible / "roles" / name, folder / "ansible/roles" / name, ignore=_LEFT_OUT)
-    shutil.copytree(ansible / "group_vars", folder / "ansible/group_vars", ignore=_LEFT_OUT)
     shutil.copy2(ansible / "pull.yml", folder / "ansible/pull.yml")
     shutil.copytree(ROOT / "deploy/device", folder / "device", ignore=_LEFT_OUT)
     describe(folder, version, [machine])
