@@ -45,6 +45,7 @@ from collector.commands.common import (
     zone_of,
 )
 from collector.commands.glossary import glossary
+from collector.commands.inventory import show_inventory
 from collector.commands.simulate import simulate
 from collector.commands.verify import verify
 from collector.commands.watch import watch
@@ -94,6 +95,7 @@ app.add_typer(report_commands.app, name="report")
 app.command()(glossary)
 app.command()(api)
 app.command()(board)
+app.command("inventory")(show_inventory)
 
 
 class CollectSettings(NamedTuple):

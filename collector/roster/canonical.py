@@ -1,7 +1,8 @@
 """
 A roster as CSV, always the same bytes for the same roster: sorted by id, English headers, UTF-8, LF.
 
-`collector.roster.read` reads it back, every field as it was.
+`collector.roster.read` reads it back, every field as it was. Columns that came later (`_LATER`) are there only where a
+device has something in them, so that rosters without them keep their bytes, and the SHA-256 that reports know them by.
 """
 
 import csv
@@ -15,25 +16,27 @@ from collector.roster.schema import Device, Roster, Site
 
 SITES, DEVICES = "sites.csv", "devices.csv"
 _SITE_NAMES = tuple(column.name for column in SITE_COLUMNS if column.name != "county")  # which the id has
-_DEVICE_NAMES = tuple(column.name for column in DEVICE_COLUMNS)
+_LATER = ("host", "reach")
 
 
 def files(roster: Roster) -> dict[str, bytes]:
     """Return a roster as two files, by name."""
     sites = [_site_cells(roster.sites[site]) for site in sorted(roster.sites)]
-    devices = [_device_cells(roster.devices[device]) for device in sorted(roster.devices)]
-    return {SITES: _csv([_SITE_NAMES, *sites]), DEVICES: _csv([_DEVICE_NAMES, *devices])}
+    names = _device_names(roster)
+    devices = [_device_cells(roster.devices[device], names) for device in sorted(roster.devices)]
+    return {SITES: _csv([_SITE_NAMES, *sites]), DEVICES: _csv([names, *devices])}
 
 
 def table(roster: Roster) -> bytes:
     """Return a roster as one file: a row for each device, with its site's columns, and for each site without any."""
     rows: list[Sequence[str]] = []
     equipped = {device.site for device in roster.devices.values()}
-    nothing = [""] * len(_DEVICE_NAMES)
+    names = _device_names(roster)
+    nothing = [""] * len(names)
     rows += [[*_site_cells(roster.sites[site]), *nothing] for site in roster.sites if site not in equipped]
     for device in roster.devices.values():
-        rows.append([*_site_cells(roster.site_of(device.id)), *_device_cells(device)])
-    return _csv([(*_SITE_NAMES, *_DEVICE_NAMES), *sorted(rows, key=lambda row: (row[0], row[len(_SITE_NAMES)]))])
+        rows.append([*_site_cells(roster.site_of(device.id)), *_device_cells(device, names)])
+    return _csv([(*_SITE_NAMES, *names), *sorted(rows, key=lambda row: (row[0], row[len(_SITE_NAMES)]))])
 
 
 def digest(roster: Roster) -> str:
@@ -62,8 +65,14 @@ def _site_cells(site: Site) -> list[str]:
     return [site.id, *(text_of(getattr(site, name)) for name in _SITE_NAMES[1:])]
 
 
-def _device_cells(device: Device) -> list[str]:
-    return [device.id, *(text_of(getattr(device, name)) for name in _DEVICE_NAMES[1:])]
+def _device_names(roster: Roster) -> tuple[str, ...]:
+    """Return the columns of devices that a roster has."""
+    unused = {name for name in _LATER if not any(getattr(device, name) for device in roster.devices.values())}
+    return tuple(column.name for column in DEVICE_COLUMNS if column.name not in unused)
+
+
+def _device_cells(device: Device, names: Sequence[str]) -> list[str]:
+    return [device.id, *(text_of(getattr(device, name)) for name in names[1:])]
 
 
 def _csv(rows: Iterable[Sequence[str]]) -> bytes:

@@ -5,6 +5,7 @@ A cell is text as people type it; what cannot be read is a ValueError that says 
 """
 
 import difflib
+import ipaddress
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
@@ -12,7 +13,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
-from collector.roster.schema import Area, SiteKind
+from collector.roster.schema import Area, Reach, SiteKind
 from contract.meant import did_you_mean
 
 # The counties of Qingyuan 清远市 441800, by their codes of GB/T 2260.
@@ -53,12 +54,21 @@ ROLES: Mapping[str, str] = {
     **dict.fromkeys(("other", "其他", "其它"), "other"),
 }
 
+# How an agent is administered.
+REACHES: Mapping[str, Reach] = {
+    **dict.fromkeys(("ssh", "远程", "远程登录"), Reach.SSH),
+    **dict.fromkeys(("pull", "自取", "自动拉取", "主动拉取"), Reach.PULL),
+    **dict.fromkeys(("none", "无", "不管理"), Reach.NONE),
+}
+
 MOST_MBPS = 1_000_000.0
 _MBPS = re.compile(r"(-?\d+(?:\.\d+)?)(m|mbps|mbit/s|mb/s|兆|g|gbps|gbit/s)?", re.IGNORECASE)
 _DATE = re.compile(r"(\d{4})(?:-(\d\d?)-(\d\d?)|/(\d\d?)/(\d\d?)|\.(\d\d?)\.(\d\d?)|年(\d\d?)月(\d\d?)日|(\d\d)(\d\d))")
 _YEARS = range(1990, 2100)
 _EXCEL_EPOCH = date(1899, 12, 30)  # day 0 of Excel's dates, from March 1900 on
 _MADE_A_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d\d?月\d\d?日|\d\d?-[A-Z][a-z]{2}|[A-Z][a-z]{2}-\d\d?")
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_MOST_NAME = 253  # RFC 1035 section 2.3.4, as text without the final dot
 _SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+\d+")
 _WIDE = {code: code - 0xFEE0 for code in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))}
 # Zero width, or marks of direction: people cannot see them, and they come along when text is copied.
@@ -158,6 +168,33 @@ def mbps(text: str) -> float:
     return found
 
 
+def host(text: str) -> str:
+    """
+    Return an IP address or a DNS name, as SSH is given it: names in small letters, addresses in their short form.
+
+    ValueError for what is neither (RFC 1123 section 2.1), and for addresses that lead to no other machine.
+    """
+    made = code(text).lower()
+    try:
+        address = ipaddress.ip_address(made)
+    except ValueError:
+        return _name(made)
+    if address.is_loopback or address.is_multicast or address.is_unspecified or made == "255.255.255.255":
+        raise ValueError(f"{made} leads to no other machine")
+    return str(address)
+
+
+def _name(made: str) -> str:
+    """Return a DNS name; ValueError says what it is instead."""
+    labels = made.removesuffix(".").split(".")
+    if made == "localhost":
+        raise ValueError(f"{made} leads to no other machine")
+    if all(_LABEL.fullmatch(label) for label in labels) and not labels[-1].isdigit() and len(made) <= _MOST_NAME:
+        return made
+    hint = ", without scheme, user, port and prefix" if re.search(r"[/:@\[]", made) else ""
+    raise ValueError(f"{made[:80]!r} is neither an IP address nor a DNS name{hint}")
+
+
 def count(text: str) -> int:
     """Return a number of things."""
     made = tidy_code(text).removesuffix("个").removesuffix("班")
@@ -223,9 +260,14 @@ DEVICE_COLUMNS = (
     Column("valid_to", ("失效日期", "终止日期", "结束日期", "停用日期", "退役日期"), day),
     Column("commissioned_on", ("启用日期", "验收日期", "投用日期", "开通日期", "投入使用日期"), day),
     Column("successor", ("接替设备", "后继设备", "替换设备", "新设备编号"), code),
+    Column("host", ("管理地址", "管理IP", "SSH地址"), host),
+    # Not 接入方式, which tables have for how a school's line comes in: 光纤, ADSL.
+    Column("reach", ("管理方式", "远程管理方式"), _one_of(REACHES, "a way to reach it")),
 )
 # Columns that many tables have, and a roster does without.
-IGNORED = frozenset(("序号", "备注", "说明", "no", "no.", "remark", "remarks", "note", "notes", "comment"))
+IGNORED = frozenset(
+    ("序号", "备注", "说明", "no", "no.", "remark", "remarks", "note", "notes", "comment", "物理地址", "mac地址", "mac")
+)
 
 
 def header_key(text: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from collector.roster.findings import Finding, Known, Where
-from collector.roster.schema import Device, Roster
+from collector.roster.schema import Device, Reach, Roster
 from contract.meant import did_you_mean
 from contract.names import site_of
 
@@ -53,6 +53,7 @@ def check(roster: Roster, sites: Places, devices: Places, known: Known) -> Itera
         yield from _successor(device, roster.devices, where, hints)
     yield from _circles(roster.devices, devices)
     yield from _rooms(roster.devices.values(), devices)
+    yield from _hosts(roster.devices.values(), devices)
 
 
 def _sites(roster: Roster, places: Places, known: Known) -> Iterator[Finding]:
@@ -140,6 +141,26 @@ def _rooms(devices: Iterable[Device], places: Places) -> Iterator[Finding]:
                 break
         else:
             others.append(device)
+
+
+def _hosts(devices: Iterable[Device], places: Places) -> Iterator[Finding]:
+    """Yield hosts that are another agent's at the same time, that nobody asks for, and that are missing."""
+    owners: dict[str, list[Device]] = {}
+    for device in devices:
+        where = places[device.id]
+        if device.reach == Reach.SSH and not device.host:
+            yield where.finding("reach", "ssh, and there is no host to reach it at")
+        if not device.host:
+            continue
+        if device.speaker != device.id:
+            message = f"{device.speaker} speaks for the device: nothing of ours runs on it to be reached"
+            yield where.finding("host", message, is_warning=True)
+            continue
+        others = owners.setdefault(device.host, [])
+        if other := next((other for other in others if _meet(device, other)), None):
+            message = f"{device.host} is the host of {other.id}, {places[other.id]}, too: one agent runs on a machine"
+            yield where.finding("host", message)
+        others.append(device)
 
 
 def _meet(one: Device, other: Device) -> bool:

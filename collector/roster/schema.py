@@ -33,6 +33,14 @@ class SiteKind(StrEnum):
     OTHER = "other"
 
 
+class Reach(StrEnum):
+    """How an agent gets its releases and settings."""
+
+    SSH = "ssh"  # from the centre, at its `host`
+    PULL = "pull"  # it fetches them itself: behind NAT, or switched off most of the time
+    NONE = "none"  # nobody does from here: no agent runs on it, or somebody else looks after it
+
+
 class Site(NamedTuple):
     """
     One site. Empty text, None: not known.
@@ -66,7 +74,8 @@ class Device(NamedTuple):
     One device.
 
     `room_id` and `class_name` name the room and the class in people's language; a room without an id is the device's
-    own. `agent` speaks for it, the device itself when empty. `successor` is the device that took its place.
+    own. `agent` speaks for it, the device itself when empty. `successor` is the device that took its place. `host` is
+    the address or name under which SSH reaches it, `reach` how it is administered, where somebody said so.
     """
 
     id: str
@@ -79,6 +88,8 @@ class Device(NamedTuple):
     valid_to: date | None = None
     commissioned_on: date | None = None
     successor: str = ""
+    host: str = ""
+    reach: Reach | None = None
 
     @property
     def site(self) -> str:

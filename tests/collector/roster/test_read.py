@@ -7,7 +7,7 @@ import pytest
 
 from collector.roster.findings import Known
 from collector.roster.read import Reading, read
-from collector.roster.schema import Area, Device, Site, SiteKind
+from collector.roster.schema import Area, Device, Reach, Site, SiteKind
 from tests.collector.roster.tables import DEVICE, SITE, SITES_CSV, as_csv, save, sites
 
 KNOWN = Known(profiles=frozenset(("windows-classroom-pc", "openwrt")), calendars=frozenset(("qingcheng", "yangshan")))
@@ -27,6 +27,47 @@ def lines(folder: Path, devices: str, of_sites: str = SITES_CSV) -> list[str]:
     return [str(finding).removeprefix(f"{folder}/") for finding in reading.findings]
 
 
+HOSTS_HEAD = "device,role,agent,valid_to,valid_from,管理地址,管理方式\n"
+HOSTS = {
+    "no address and no name": (
+        f"{DEVICE},classroom,,,,10.20.7,",
+        "devices.csv:2: 管理地址: '10.20.7' is neither an IP address nor a DNS name",
+    ),
+    "a URL": (
+        f"{DEVICE},classroom,,,,http://pi.example,",
+        "devices.csv:2: 管理地址: 'http://pi.example' is neither an IP address nor a DNS name, "
+        "without scheme, user, port and prefix",
+    ),
+    "an address with a port": (
+        f"{DEVICE},classroom,,,,10.20.7.3:22,",
+        "devices.csv:2: 管理地址: '10.20.7.3:22' is neither an IP address nor a DNS name, "
+        "without scheme, user, port and prefix",
+    ),
+    "the centre itself": (
+        f"{DEVICE},classroom,,,,127.0.0.1,",
+        "devices.csv:2: 管理地址: 127.0.0.1 leads to no other machine",
+    ),
+    "the centre by its name": (
+        f"{DEVICE},classroom,,,,localhost,",
+        "devices.csv:2: 管理地址: localhost leads to no other machine",
+    ),
+    "two agents on one machine": (
+        f"{DEVICE},classroom,,,,10.20.7.3,\n{SITE}.c2,classroom,,,,１０.20.7.3,",
+        f"devices.csv:3: 管理地址: 10.20.7.3 is the host of {DEVICE}, row 2, too: one agent runs on a machine",
+    ),
+    "a host that nothing of ours runs on": (
+        f"{DEVICE},classroom,gw1,,,10.20.7.3,\n{SITE}.gw1,gateway,,,,,",
+        f"devices.csv:2: 管理地址: warning: {SITE}.gw1 speaks for the device: nothing of ours runs on it to be reached",
+    ),
+    "a way that there is not": (
+        f"{DEVICE},classroom,,,,,telnet",
+        "devices.csv:2: 管理方式: 'telnet' is not a way to reach it: one of ssh, pull, none",
+    ),
+    "ssh to nowhere": (
+        f"{DEVICE},classroom,,,,,远程",
+        "devices.csv:2: 管理方式: ssh, and there is no host to reach it at",
+    ),
+}
 DEVICES = {
     "no device id": (
         "441802,classroom,,,,,,,,",
@@ -339,3 +380,39 @@ def test_a_warning_stops_nothing_and_json_tells_both_apart(tmp_path: Path) -> No
         {**place, "column": "site", "message": county, "level": "warning"},
         {**place, "column": "area", "message": area, "level": "error"},
     ]
+
+
+@pytest.mark.parametrize(("rows", "message"), HOSTS.values(), ids=HOSTS)
+def test_hosts_that_lead_nowhere_or_twice_to_one_machine_are_told(tmp_path: Path, rows: str, message: str) -> None:
+    """A slip in an address would install an agent on the wrong machine: it is said with row and column."""
+    assert lines(tmp_path, HOSTS_HEAD + rows + "\n") == [message]
+
+
+def test_a_host_that_was_another_agents_before_is_none_twice(tmp_path: Path) -> None:
+    """The machine of a device that ended may be given to the next one."""
+    rows = f"{DEVICE},classroom,,2025-08-31,,10.20.7.3,\n{SITE}.c2,classroom,,,2025-09-01,10.20.7.3,\n"
+    assert lines(tmp_path, HOSTS_HEAD + rows) == []
+
+
+def test_hosts_and_ways_are_read(tmp_path: Path) -> None:
+    """Names in small letters, addresses in their short form, ways in Chinese and English."""
+    rows = [
+        f"{SITE}.c1,classroom,,,,Pi7.School.example,",
+        f"{SITE}.c2,classroom,,,,2001:DB8:0:0::7,pull",
+        f"{SITE}.c3,classroom,,,,,自取",
+        f"{SITE}.c4,classroom,,,,,",
+        f"{SITE}.c5,classroom,,,,,不管理",
+    ]
+    devices = read([sites(tmp_path), save(tmp_path, HOSTS_HEAD + "\n".join(rows) + "\n")], KNOWN).roster.devices
+    assert [(device.host, device.reach) for device in devices.values()] == [
+        ("pi7.school.example", None),
+        ("2001:db8::7", Reach.PULL),
+        ("", Reach.PULL),
+        ("", None),
+        ("", Reach.NONE),
+    ]
+
+
+def test_a_column_of_hardware_addresses_stays_passed_over(tmp_path: Path) -> None:
+    """物理地址 is no slip for 管理地址."""
+    assert lines(tmp_path, f"device,role,物理地址,MAC地址\n{DEVICE},classroom,b8:27:eb:00:00:01,x\n") == []

@@ -12,7 +12,7 @@ from collector.roster import canonical
 from collector.roster.columns import MOST_MBPS, ROLES, named, plain
 from collector.roster.findings import Known
 from collector.roster.read import read
-from collector.roster.schema import Area, Device, Roster, Site, SiteKind
+from collector.roster.schema import Area, Device, Reach, Roster, Site, SiteKind
 
 EXAMPLE = Path(canonical.__file__).parent / "example"
 
@@ -76,6 +76,9 @@ def rosters(draw: st.DrawFn) -> Roster:
             draw(st.sampled_from([None, first])),
             draw(st.sampled_from([None, last])),
             draw(st.sampled_from([None, commissioned])),
+            "",
+            f"192.0.2.{number}" if draw(st.booleans()) else "",
+            draw(st.sampled_from([None, Reach.PULL, Reach.NONE])),
         )
     return Roster(dict(sorted(sites.items())), dict(sorted(devices.items())))
 
@@ -104,6 +107,18 @@ def test_the_same_roster_has_the_same_hash_in_whatever_order() -> None:
         Roster({two.id: two, one.id: one}, {})
     )
     assert canonical.digest(Roster({one.id: one}, {})) != canonical.digest(Roster({two.id: two}, {}))
+
+
+def test_a_roster_without_hosts_keeps_the_bytes_and_the_hash_it_always_had() -> None:
+    """Reports and archives know rosters by their hash: columns that came later change it only where they are used."""
+    site = Site("441802-1", "甲")
+    panel = Device("441802-1.c1", "classroom", "c1", "一班", "x", valid_from=date(2025, 9, 1))
+    old = Roster({site.id: site}, {panel.id: panel})
+    assert canonical.digest(old) == "30ab8a8e36b15819522aa33fad578fada054129942eae73cb62799840bf1351e"
+    assert b"host" not in canonical.table(old)
+    reached = Roster(old.sites, {panel.id: panel._replace(host="192.0.2.7")})
+    assert canonical.files(reached)[canonical.DEVICES].splitlines()[1].endswith(b",,,192.0.2.7")
+    assert canonical.digest(reached) != canonical.digest(old)
 
 
 def test_the_example_has_no_mistake_and_is_clearly_an_example() -> None:

@@ -1,0 +1,1 @@
+"""Rollouts: inventory, waves, the gate, plans."""
