@@ -1,0 +1,107 @@
+"""
+The life of an estate, on real hosts: a centre and three classrooms, from nothing to a retired device.
+
+Everything is done as a technician does it: a roster, one file of variables, playbooks on the control node. The tests
+build on each other and stand in their order; the hosts are those of the whole file.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.background import LabError
+from tests.lab.estate import NAME, Estate, Play
+from tests.lab.hosts import Host
+from tests.lab.variants import CRASHES, FORGETS, Breakage, variant
+
+SITE = "441802-3144001234"
+DEVICES = {name: f"{SITE}.c070{number}" for number, name in enumerate(("a1", "a2", "a3"), 1)}
+SITES = f"id,name,kind,area\n{SITE},第一小学,school,urban\n"
+# Seconds instead of minutes: rounds, the trial's looks, and the pull devices' looks.
+VARIABLES = f"""\
+---
+santong_centre_name: {NAME}
+agent_references: ["icmp://{{centre}}"]
+agent_settings:
+  clock: {{{{trust: always}}}}
+  round: {{{{every: 1s}}}}
+  publish: {{{{every: 1s}}}}
+  presence: {{{{gateway: "{{centre}}"}}}}
+agent_trial_looks: 12
+agent_trial_every_s: 2
+agent_pull_every: 5s
+santong_gate_wait: 4m
+"""
+VERSION = "0.1.0"
+
+
+class Programme:
+    """The estate with its roster, and what is asked of it."""
+
+    def __init__(self, estate: Estate, release: Path) -> None:
+        self.estate = estate
+        self.release = release
+        self.hosts = {name: estate.agent(name) for name in DEVICES}
+        self.reach = dict.fromkeys(DEVICES, "ssh")
+        estate.variables(VARIABLES.format(centre=estate.centre.address))
+        self.enter_roster(*DEVICES)
+
+    def enter_roster(self, *names: str) -> None:
+        """Import the roster with these devices."""
+        rows = [f"{DEVICES[name]},classroom,初一({DEVICES[name][-1]})班,{name},{self.reach[name]}" for name in names]
+        self.estate.centre.write("/root/sites.csv", SITES)
+        self.estate.centre.write("/root/devices.csv", "\n".join(["id,role,class_name,host,reach", *rows]) + "\n")
+        self.santong("roster", "import", "/root/sites.csv", "/root/devices.csv", "--yes")
+
+    def santong(self, *words: str, check: bool = True) -> Any:
+        """Run `santong` on the centre, as its user would."""
+        around = ["env", "LC_ALL=C.UTF-8", "SANTONG_DATA=/var/lib/santong"]
+        return self.estate.centre.run([*around, "/opt/santong/control/bin/santong", *words], 120, check=check)
+
+    def presences(self, name: str, since: float = 0.0) -> list[dict[str, Any]]:
+        """Return the minutes of presence that InfluxDB has of a device, with their version-independent fields."""
+        return self.rows("presence", name, since)
+
+    def rows(self, measurement: str, name: str, since: float = 0.0) -> list[dict[str, Any]]:
+        """Return what InfluxDB itself has of a device since then, in the order of time."""
+        query = (
+            f"SELECT * FROM santong.evidence.{measurement} "
+            f"WHERE device = '{DEVICES[name]}' AND time >= {round(since * 1e9)}"
+        )
+        secret = "/etc/santong/secrets/influxdb-admin"
+        words = f"curl -sS -G http://127.0.0.1:8086/query -u admin:$(cat {secret}) --data-urlencode \"q={query}\""
+        answer = json.loads(self.estate.centre.run(["sh", "-c", words]).stdout)["results"][0]
+        series = answer.get("series", [{"columns": [], "values": []}])[0]
+        return [dict(zip(series["columns"], values, strict=True)) for values in series["values"]]
+
+    def versions(self, name: str, since: float = 0.0) -> list[str]:
+        """Return the versions that the centre saw of an agent since then."""
+        return [str(row["version"]) for row in self.rows("identity", name, since)]
+
+    def wait(self, is_so: Any, what: str, seconds: float = 90) -> None:
+        """Return when something is so."""
+        deadline = time.monotonic() + seconds
+        while not is_so():
+            assert time.monotonic() < deadline, what
+            time.sleep(0.5)
+
+    def status(self, name: str) -> dict[str, Any]:
+        """Return what a device says of its releases."""
+        found: dict[str, Any] = json.loads(self.hosts[name].run(["santong-release", "status"]).stdout)
+        return found
+
+    def bring(self, version: str, breakage: Breakage) -> str:
+        """Have another release on the control node, as it is carried there; return its folder of playbooks."""
+        made = variant(self.release, version, breakage)
+        self.estate.carry(made)
+        return f"/root/{made.name}/ansible"
+
+
+@pytest.fixture(scope="module")
+def programme(estate: Estate, release: Path) -> Iterator[Programme]:
+    """Give the estate with three classrooms in its roster; nothing is deployed yet."""
+    return Programme(estate, release)
