@@ -7,6 +7,7 @@ build on each other and stand in their order; the hosts are those of the whole f
 
 import json
 import time
+from datetime import datetime
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,3 +106,71 @@ class Programme:
 def programme(estate: Estate, release: Path) -> Iterator[Programme]:
     """Give the estate with three classrooms in its roster; nothing is deployed yet."""
     return Programme(estate, release)
+
+
+def play(programme: Programme, playbook: str, *arguments: str, check: bool = True) -> Play:
+    """Run a playbook of the first release."""
+    return programme.estate.play(playbook, *arguments, check=check)
+
+
+def test_from_nothing(programme: Programme) -> None:
+    """One run of site.yml brings up the centre and every classroom of the roster; each one's evidence is in the store."""
+    done = play(programme, "site.yml")
+    assert not done.failed, done.output[-4000:]
+    for name in DEVICES:
+        programme.wait(lambda name=name: programme.presences(name), f"evidence of {name}")
+        assert set(programme.versions(name)) == {VERSION}
+
+
+def test_a_second_run_changes_nothing(programme: Programme) -> None:
+    """What is as it should be is left alone, and a rehearsal says so without touching anything."""
+    again = play(programme, "site.yml")
+    assert (again.changed, again.failed) == (0, {}), again.tasks("changed")
+    rehearsal = play(programme, "site.yml", "--check")
+    assert (rehearsal.changed, rehearsal.failed) == (0, {}), rehearsal.tasks("changed")
+
+
+def test_units_are_hardened(programme: Programme) -> None:
+    """What the device's units leave open is little: 3.0 or less of systemd's 10."""
+    for unit in ("santong-agent.service", "santong-trial.service"):
+        exposure = exposure_of(programme.hosts["a1"], unit)
+        print(f"{unit}: {exposure}")
+        assert exposure <= 3.0
+
+
+def exposure_of(host: Host, unit: str) -> float:
+    """Return what `systemd-analyze security` says of a unit."""
+    words = host.run(["systemd-analyze", "security", "--no-pager", unit]).stdout
+    return float(words.rpartition("Overall exposure level for")[2].split()[1])
+
+
+def test_keys_stay_on_their_device(programme: Programme) -> None:
+    """A device's key can be read by its agent alone, and never came to the control node."""
+    host = programme.hosts["a1"]
+    facts = host.run(["stat", "-c", "%a %U", "/etc/santong/tls/agent.key"]).stdout.split()
+    assert facts == ["600", "santong-agent"]
+    secret = "".join(host.run(["cat", "/etc/santong/tls/agent.key"]).stdout.splitlines()[1:-1])[:40]
+    found = programme.estate.centre.run(["grep", "-rls", secret, "/etc", "/root", "/var", "/opt/santong"], 60, check=False)
+    assert found.stdout == ""
+
+
+def test_a_reboot_and_a_partition_lose_nothing(programme: Programme) -> None:
+    """After a reboot and a minute without a network every minute is in the store that the agent ran."""
+    host = programme.hosts["a1"]
+    began = time.time()
+    host.reboot()
+    host.nft("tcp dport { 443, 8883 } drop", "output")
+    time.sleep(62)  # a whole minute without a network is what is asked about
+    host.mend()
+    cut_over = time.time()
+    programme.wait(
+        lambda: any(minute_of(row) * 60 >= cut_over for row in programme.presences("a1", began)), "live again", 120
+    )
+    minutes = sorted(minute_of(row) for row in programme.presences("a1", began))
+    assert minutes == list(range(minutes[0], minutes[-1] + 1)), "no minute is missing"
+    assert len({row["boot"] for row in programme.presences("a1", began - 300)}) == 2
+
+
+def minute_of(row: dict[str, Any]) -> int:
+    """Return the minute since 1970 of a row of InfluxDB's JSON."""
+    return round(datetime.fromisoformat(row["time"]).timestamp() // 60)
