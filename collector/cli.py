@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from collector import up as up_room
 from collector.centre_points import CentrePoints
+from collector.commands import ca as ca_commands
 from collector.commands import calendar as calendar_commands
 from collector.commands import dispute as dispute_commands
 from collector.commands import evidence as evidence_commands
@@ -77,6 +78,7 @@ app = typer.Typer(
     add_completion=False,
     help="The centre: collects the evidence of a city's classrooms and hotspots, and shows it.",
 )
+app.add_typer(ca_commands.app, name="ca")
 app.add_typer(calendar_commands.app, name="calendar")
 app.add_typer(dispute_commands.app, name="dispute")
 app.add_typer(targets_commands.app, name="targets")

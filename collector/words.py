@@ -603,6 +603,21 @@ OWN: dict[str, tuple[str, str]] = {
     "role_county": ("县区管理员", "county"),
     "role_city": ("市级管理员", "city"),
     "role_admin": ("系统管理员", "administrator"),
+    "certificate_name": ("名称", "name"),
+    "certificate_kind": ("用途", "for"),
+    "certificate_agent": ("采集程序", "agent"),
+    "certificate_service": ("中心服务", "service"),
+    "certificate_server": ("服务器", "server"),
+    "valid_to": ("有效期至", "valid to"),
+    "certificate_state": ("状态", "state"),
+    "certificate_valid": ("有效，剩余 {days} 天", "valid, {days} days left"),
+    "certificate_expired": ("已过期 {days} 天", "expired {days} days ago"),
+    "certificate_revoked": ("已于 {day} 吊销（{reason}）", "revoked on {day} ({reason})"),
+    "revoked_stolen": ("被盗", "stolen"),
+    "revoked_retired": ("停用", "retired"),
+    "revoked_replaced": ("已更换", "replaced"),
+    "serial_number": ("序列号", "serial number"),
+    "no_certificates": ("没有证书", "no certificates"),
 }
 WORDS: Mapping[str, tuple[str, str]] = OWN | BOARD  # no word is in both: a test looks
 
