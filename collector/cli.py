@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from collector import up as up_room
 from collector.centre_points import CentrePoints
+from collector.commands import backup as backup_commands
 from collector.commands import ca as ca_commands
 from collector.commands import calendar as calendar_commands
 from collector.commands import dispute as dispute_commands
@@ -47,6 +48,7 @@ from collector.commands.common import (
 )
 from collector.commands.glossary import glossary
 from collector.commands.inventory import show_inventory
+from collector.commands.restore import restore
 from collector.commands.simulate import simulate
 from collector.commands.verify import verify
 from collector.commands.watch import watch
@@ -94,6 +96,8 @@ app.command()(verify)
 app.command()(watch)
 app.command()(close)
 app.add_typer(report_commands.app, name="report")
+app.add_typer(backup_commands.app, name="backup")
+app.command()(restore)
 app.command()(glossary)
 app.command()(api)
 app.command()(board)

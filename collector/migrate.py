@@ -50,7 +50,7 @@ def _move(
     refused: list[Poison] = []
     rows = source.select(measurement.name, oldest_ns, end_ns)
     while chunk := list(itertools.islice(rows, _CHUNK_ROWS)):
-        lines = b"".join(_line(measurement, row) for row in chunk)
+        lines = b"".join(line_of(measurement, row) for row in chunk)
         refused += target.write(measurement.retention, lines)
         moved += len(chunk)
         progress(measurement.name, moved)
@@ -58,7 +58,8 @@ def _move(
     return Moved(measurement.name, moved + expired, expired, tuple(refused), found)
 
 
-def _line(measurement: Measurement, row: Row) -> bytes:
+def line_of(measurement: Measurement, row: Row) -> bytes:
+    """Return the line of a stored point as a store takes it, with its line feed."""
     line = encode_stored(measurement.name, dict(row.tags), row.fields, row.time_ns)
     name = measurement.name.encode()
     tags = identity_tags(row.source, row.device, name_agent=measurement.name == "delivery")

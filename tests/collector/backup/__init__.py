@@ -1,0 +1,1 @@
+"""Backups of the centre, and the centre from a backup."""
