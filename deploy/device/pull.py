@@ -236,7 +236,16 @@ class Pull:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "vars.json"
             file.write_text(json.dumps(variables), encoding="utf-8")
-            words = [str(playbook), "-i", "localhost,", "-c", "local", "-e", f"@{file}", str(bundle / "ansible/pull.yml")]
+            words = [
+                str(playbook),
+                "-i",
+                "localhost,",
+                "-c",
+                "local",
+                "-e",
+                f"@{file}",
+                str(bundle / "ansible/pull.yml"),
+            ]
             around = {"HOME": folder, "ANSIBLE_LOCALHOST_WARNING": "0", "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"}
             try:
                 done = subprocess.run(

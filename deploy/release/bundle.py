@@ -20,7 +20,8 @@ ROOT = Path(__file__).parents[2]
 PYTHON = "3.11"  # Debian 12's and Raspberry Pi OS's
 # Wheels for another machine are looked for under these names: PEP 600, newest glibc first.
 MACHINES = {
-    machine: tuple(f"manylinux_{glibc}_{machine}" for glibc in ("2_34", "2_31", "2_28", "2_17")) + (f"manylinux2014_{machine}",)
+    machine: tuple(f"manylinux_{glibc}_{machine}" for glibc in ("2_34", "2_31", "2_28", "2_17"))
+    + (f"manylinux2014_{machine}",)
     for machine in ("x86_64", "aarch64")
 }
 CENTRE = ("centre", "pdf", "probes", "profiles")
@@ -91,7 +92,16 @@ def wheels(folder: Path, wheel: Path, extras: Iterable[str], machine: str = "", 
         _must([*_PIP, "wheel", *fixed, "--wheel-dir", str(folder), *wanted])
         return
     names = [word for name in MACHINES[machine] for word in ("--platform", name)]
-    foreign = ["--only-binary=:all:", "--implementation", "cp", "--python-version", PYTHON, *names, "--find-links", str(pure)]
+    foreign = [
+        "--only-binary=:all:",
+        "--implementation",
+        "cp",
+        "--python-version",
+        PYTHON,
+        *names,
+        "--find-links",
+        str(pure),
+    ]
     _must([*_PIP, "download", *fixed, *foreign, "--dest", str(folder), *wanted])
 
 
@@ -125,7 +135,11 @@ def pack(folder: Path, archive: Path) -> None:
         return member
 
     new = archive.with_name(f"{archive.name}.new")
-    with new.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
+    with (
+        new.open("wb") as raw,
+        gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as tar,
+    ):
         tar.add(folder, folder.name, recursive=False, filter=plain)
         for path in sorted(folder.rglob("*")):
             tar.add(path, f"{folder.name}/{path.relative_to(folder)}", recursive=False, filter=plain)
