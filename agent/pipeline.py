@@ -42,6 +42,7 @@ from agent.questions import Device
 from agent.resolved import profiles_for
 from agent.spool import Spool, SpoolDamaged, SpoolError
 from agent.spoolfile import lock, mend, open_for
+from agent.supervisor import Supervisor
 from contract import __version__
 from contract.errors import BadSample, ConfigError, SantongError
 from contract.lines import encode_line
@@ -80,6 +81,7 @@ class Agent:
         has_all_profiles: bool = True,
     ) -> None:
         self.settings = settings
+        self.supervisor = Supervisor({})  # nobody, until somebody says whom there is to tell
         self.device = str(settings.agent)
         self.clocks = clocks
         self.spool = spool
@@ -98,6 +100,7 @@ class Agent:
         self._disk_trouble = ""
         self._mend_at = 0.0
         self._uncounted = 0  # samples that memory could not hold while the disk refused
+        self._waiting = 0  # batches, as of the last round
         questions = all_questions(settings, devices)
         self.probing = Probing(questions, self.device, clocks, lambda: self.timeline.offset, settings.spool.path)
         known = recalled(spool.recall("observing"))
@@ -118,11 +121,14 @@ class Agent:
             if self.clocks.boottime_ns() >= due_ns:
                 self.round()
                 due_ns = self._next_round()
-            wait_s = min((due_ns - self.clocks.boottime_ns()) / 1e9, self._send())
+                self.supervisor.status(self._standing())
+            self.supervisor.alive()
+            wait_s = min((due_ns - self.clocks.boottime_ns()) / 1e9, self._send(), self.supervisor.longest_wait_s)
             try:
                 self._take(min(max(wait_s, 0.0), _LONGEST_WAIT_S))
             except Stop:
                 break
+        self.supervisor.stopping()
         self._finish()
 
     def stop(self) -> None:
@@ -205,7 +211,7 @@ class Agent:
                 event = self.events.get_nowait()
         except queue.Empty:
             if news:
-                self._write_health()
+                self._tell()
 
     def _handle(self, event: Event) -> bool:
         try:
@@ -218,7 +224,7 @@ class Agent:
         """Mend a damaged spool, and tell whether it can be used again; say what is wrong with it when it cannot."""
         if isinstance(error, SpoolDamaged) and time.monotonic() >= self._mend_at:
             try:
-                mended = mend(self.spool)
+                mended = mend(self.spool, self.supervisor.busy)
             except SpoolError as another:
                 error = another
                 self._mend_at = time.monotonic() + _MEND_PAUSE_S  # it reads and writes all of the spool
@@ -236,6 +242,15 @@ class Agent:
         fault: dict[str, Value] = {"active": int(is_active), "severity": "warning"}
         sample = Sample("fault", fields=fault, at_ns=self.clocks.boottime_ns(), tags={"code": code})
         self._unspooled.append((self.clocks.boot, self.device, sample))
+
+    def _tell(self) -> None:
+        """Say how it stands, for `santong-agent health` and for the service manager."""
+        self._write_health()
+        self.supervisor.status(self._standing())
+
+    def _standing(self) -> str:
+        disk = f"; {self._disk_trouble}" if self._disk_trouble else ""
+        return f"{self.delivery.note}; {self._waiting} batches wait{disk}"
 
     def _write_health(self) -> None:
         health.write(self.spool.directory, health.Health(self.delivery.stored_at, self.delivery.note))
@@ -349,6 +364,7 @@ class Agent:
 
     def _counts(self) -> Mapping[str, Value]:
         status = self.spool.status(self.delivery.settled())
+        self._waiting = status.batches
         counts: dict[str, Value] = {
             "spool_batches": status.batches,
             "spool_bytes": status.bytes,
@@ -411,6 +427,7 @@ def one_round(settings: Settings, devices: Sequence[Device] = ()) -> list[tuple[
 def main(arguments: list[str] | None = None) -> int:
     """Run the agent with the settings file given, if any, until a signal; return 0, 2 (settings) or 3 (spool)."""
     given = sys.argv[1:] if arguments is None else arguments
+    supervisor = Supervisor(os.environ)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     try:
         settings = load(Settings, Path(given[0]) if given else None, os.environ)
@@ -420,7 +437,7 @@ def main(arguments: list[str] | None = None) -> int:
         if sys.platform != "win32":
             privileges.lower()
         lock(settings.spool.path)
-        while _run_one_boot(settings, devices, has_all_profiles=not wrong):
+        while _run_one_boot(settings, devices, supervisor, has_all_profiles=not wrong):
             log.info("the machine slept so long that another boot has begun")
     except ConfigError as error:
         print(error, file=sys.stderr)
@@ -434,10 +451,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _run_one_boot(settings: Settings, devices: Sequence[Device], *, has_all_profiles: bool) -> bool:
+def _run_one_boot(
+    settings: Settings, devices: Sequence[Device], supervisor: Supervisor, *, has_all_profiles: bool
+) -> bool:
     """Run an agent until a signal, or until the boot is over: then return True."""
-    spool, set_aside = open_for(settings.spool.path, settings.spool.max_size, serial())
+    spool, set_aside = open_for(settings.spool.path, settings.spool.max_size, serial(), supervisor.busy)
     agent = Agent(settings, machine_clocks(), spool, set_aside, devices, has_all_profiles=has_all_profiles)
+    agent.supervisor = supervisor
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         agent.stop()

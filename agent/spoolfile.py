@@ -12,6 +12,7 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -41,6 +42,10 @@ class Mended(NamedTuple):
         return f"spool damaged: {self.verdict}: {self.rows} rows were read, {self.lost} or more are lost"
 
 
+def _nothing() -> None:
+    """Tell nobody of progress."""
+
+
 def lock(directory: Path) -> int:
     """Keep the folder for this process, until it ends; SpoolError when another agent has it."""
     try:
@@ -68,13 +73,15 @@ def peek(directory: Path) -> tuple[Status, list[tuple[str, int, str, str]]]:
         raise SpoolError(f"{error}: santong-agent spool repair, or the next start of the agent, mends it") from None
 
 
-def open_for(directory: Path, max_bytes: int, serial: str) -> tuple[Spool, str]:
+def open_for(
+    directory: Path, max_bytes: int, serial: str, progress: Callable[[], object] = _nothing
+) -> tuple[Spool, str]:
     """
     Open the spool of this hardware; return it and why an earlier file was set aside (empty when none was).
 
-    SpoolError when the folder or its disk refuses.
+    SpoolError when the folder or its disk refuses. `progress` is called between the steps of what may take minutes.
     """
-    spool, mended = open_sound(directory, max_bytes)
+    spool, mended = open_sound(directory, max_bytes, progress)
     why = str(mended) if mended else ""
     known = spool.recall("serial")
     if known is not None and not _may_be_same(known, serial):
@@ -89,11 +96,14 @@ def open_for(directory: Path, max_bytes: int, serial: str) -> tuple[Spool, str]:
     return spool, why
 
 
-def open_sound(directory: Path, max_bytes: int) -> tuple[Spool, Mended | None]:
+def open_sound(
+    directory: Path, max_bytes: int, progress: Callable[[], object] = _nothing
+) -> tuple[Spool, Mended | None]:
     """Open a spool whose file is sound, after mending it where it was not."""
+    progress()
     _finish_rebuilding(directory)
     verdict, suspects = _examine(directory)
-    mended = _rebuild(directory, verdict) if verdict else None
+    mended = _rebuild(directory, verdict, progress) if verdict else None
     spool = Spool(directory, max_bytes)
     spool.suspect(suspects)
     return spool, mended
@@ -124,16 +134,17 @@ def repair(directory: Path) -> tuple[Mended | None, int, Status]:
     return mended, status.damaged_total - before, status
 
 
-def mend(spool: Spool) -> Mended | None:
+def mend(spool: Spool, progress: Callable[[], object] = _nothing) -> Mended | None:
     """
     Examine the file of a running agent's spool and mend it where it is damaged; the spool stays in use.
 
     Ids, the epoch and its last number stay as they are, so that what is on its way can still be answered.
     """
+    progress()
     spool.close(keep_log=True)  # it may have what the file has not
     _finish_rebuilding(spool.directory)  # Windows renames no file that is held open
     verdict, suspects = _examine(spool.directory)
-    mended = _rebuild(spool.directory, verdict) if verdict else None
+    mended = _rebuild(spool.directory, verdict, progress) if verdict else None
     spool.open()
     spool.suspect(suspects)
     if mended:
@@ -194,7 +205,7 @@ def _is_header_changed(file: Path) -> bool:
     return is_ours and fields != usual
 
 
-def _rebuild(directory: Path, verdict: str) -> Mended:
+def _rebuild(directory: Path, verdict: str, progress: Callable[[], object]) -> Mended:
     """
     Fill a new file with every row that can be read, then put it in the place of the damaged one.
 
@@ -209,7 +220,8 @@ def _rebuild(directory: Path, verdict: str) -> Mended:
         spool = Spool(building, 1)
         try:
             salvage = Salvage(directory / FILE, is_right_record)
-            rows, lost = _read_into(spool, salvage)
+            rows, lost = _read_into(spool, salvage, progress)
+            progress()
         finally:
             spool.close(is_trusted=True)
         aside = set_aside(directory, "damaged")
@@ -220,11 +232,12 @@ def _rebuild(directory: Path, verdict: str) -> Mended:
     return Mended(verdict, rows, lost, aside)
 
 
-def _read_into(spool: Spool, salvage: "Salvage") -> tuple[int, int]:
+def _read_into(spool: Spool, salvage: "Salvage", progress: Callable[[], object]) -> tuple[int, int]:
     """Take over the rows of a damaged file; return how many there are then, and how many at least were lost."""
     bad = set()
     with spool.transaction():
         for record in salvage.records():
+            progress()
             is_row = len(record.values) in TABLE_OF_COLUMNS
             if not spool.adopt(record.rowid, record.values) and is_row:
                 bad.add((TABLE_OF_COLUMNS[len(record.values)], record.rowid))

@@ -31,6 +31,16 @@ def ack(agent: str) -> str:
     return f"{ROOT}/{agent}/ack"
 
 
+def command(agent: str) -> str:
+    """Return the topic on which an agent is asked something: `contract.asking`."""
+    return f"{ROOT}/{agent}/command"
+
+
+def reply(agent: str) -> str:
+    """Return the topic on which an agent answers what it was asked."""
+    return f"{ROOT}/{agent}/reply"
+
+
 @lru_cache(1 << 16)  # the same topics come again every minute
 def parse_batch(topic: str) -> tuple[str, str]:
     """Return (agent, device) of a batch topic; BadName when it is none or an id in it is wrong."""
