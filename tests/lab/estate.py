@@ -29,7 +29,7 @@ DOMAIN = "example"
 NAME = f"centre.{DOMAIN}"
 PLAY_S = 400.0
 SETUP_S = 200.0
-VARIABLES = "/etc/santong/site.yml"  # what the technician edits
+VARIABLES = "/etc/santong/inventory/group_vars/all.yml"  # what the technician edits
 _RECAP = re.compile(r"^(\S+)\s+: ((?:\w+=\d+\s*)+)$", re.MULTILINE)
 
 
@@ -135,7 +135,7 @@ class Estate:
         """Run a playbook of the release on the control node; LabError when it fails, unless `check` is off."""
         self._plays += 1
         command = ["ansible-playbook", playbook, "--user", USER, *arguments]
-        surroundings = ["env", "LC_ALL=C.UTF-8", f"--chdir={self.release}/ansible"]
+        surroundings = ["env", f"--chdir={self.release}/ansible", "LC_ALL=C.UTF-8"]
         start = time.monotonic()
         done = self.centre.run([*surroundings, *command], PLAY_S, check=False)
         output = done.stdout + done.stderr

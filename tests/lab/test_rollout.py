@@ -8,13 +8,11 @@ build on each other and stand in their order; the hosts are those of the whole f
 import json
 import time
 from datetime import datetime
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.lab.background import LabError
+from contract import __version__
 from tests.lab.estate import NAME, Estate, Play
 from tests.lab.hosts import Host
 from tests.lab.variants import CRASHES, FORGETS, Breakage, variant
@@ -37,15 +35,13 @@ agent_trial_every_s: 2
 agent_pull_every: 5s
 santong_gate_wait: 4m
 """
-VERSION = "0.1.0"
 
 
 class Programme:
     """The estate with its roster, and what is asked of it."""
 
-    def __init__(self, estate: Estate, release: Path) -> None:
+    def __init__(self, estate: Estate) -> None:
         self.estate = estate
-        self.release = release
         self.hosts = {name: estate.agent(name) for name in DEVICES}
         self.reach = dict.fromkeys(DEVICES, "ssh")
         estate.variables(VARIABLES.format(centre=estate.centre.address))
@@ -97,15 +93,14 @@ class Programme:
 
     def bring(self, version: str, breakage: Breakage) -> str:
         """Have another release on the control node, as it is carried there; return its folder of playbooks."""
-        made = variant(self.release, version, breakage)
-        self.estate.carry(made)
-        return f"/root/{made.name}/ansible"
+        made = variant(self.estate.centre.disk / self.estate.release.lstrip("/"), version, breakage)
+        return f"/root/{made.name}"
 
 
 @pytest.fixture(scope="module")
-def programme(estate: Estate, release: Path) -> Iterator[Programme]:
+def programme(estate: Estate) -> Programme:
     """Give the estate with three classrooms in its roster; nothing is deployed yet."""
-    return Programme(estate, release)
+    return Programme(estate)
 
 
 def play(programme: Programme, playbook: str, *arguments: str, check: bool = True) -> Play:
@@ -119,7 +114,7 @@ def test_from_nothing(programme: Programme) -> None:
     assert not done.failed, done.output[-4000:]
     for name in DEVICES:
         programme.wait(lambda name=name: programme.presences(name), f"evidence of {name}")
-        assert set(programme.versions(name)) == {VERSION}
+        assert set(programme.versions(name)) == {__version__}
 
 
 def test_a_second_run_changes_nothing(programme: Programme) -> None:
