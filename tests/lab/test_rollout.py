@@ -36,6 +36,15 @@ agent_pull_every: 5s
 santong_gate_wait: 4m
 """
 
+# InfluxDB is asked itself, on the centre, where alone it listens.
+ASK_INFLUXDB = """
+import base64, pathlib, sys, urllib.parse, urllib.request
+password = pathlib.Path("/etc/santong/secrets/influxdb-admin").read_text().strip()
+request = urllib.request.Request("http://127.0.0.1:8086/query?" + urllib.parse.urlencode({"q": sys.argv[1]}))
+request.add_header("Authorization", "Basic " + base64.b64encode(f"admin:{password}".encode()).decode())
+print(urllib.request.urlopen(request, timeout=10).read().decode())
+"""
+
 
 class Programme:
     """The estate with its roster, and what is asked of it."""
@@ -69,9 +78,8 @@ class Programme:
             f"SELECT * FROM santong.evidence.{measurement} "
             f"WHERE device = '{DEVICES[name]}' AND time >= {round(since * 1e9)}"
         )
-        secret = "/etc/santong/secrets/influxdb-admin"
-        words = f"curl -sS -G http://127.0.0.1:8086/query -u admin:$(cat {secret}) --data-urlencode \"q={query}\""
-        answer = json.loads(self.estate.centre.run(["sh", "-c", words]).stdout)["results"][0]
+        words = ["/opt/santong/control/bin/python", "-c", ASK_INFLUXDB, query]
+        answer = json.loads(self.estate.centre.run(words).stdout)["results"][0]
         series = answer.get("series", [{"columns": [], "values": []}])[0]
         return [dict(zip(series["columns"], values, strict=True)) for values in series["values"]]
 
