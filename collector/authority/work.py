@@ -31,7 +31,7 @@ from collector.authority.files import (
     read_secret,
     write_secret,
 )
-from collector.authority.identity import Identity, Kind
+from collector.authority.identity import Identity
 from collector.authority.index import Entry, Index, opened
 from collector.durable import write_whole
 
@@ -259,9 +259,3 @@ def _write_crl(folder: Path, index: Index) -> bool:
     listed = [Revoked(int(one.serial, 16), one.revoked, REASONS[one.reason]) for one in revoked if one.revoked]
     write_whole(file, certify.revocations(root, listed, utc_now(), before))
     return True
-
-
-__all__ = [
-    "DAYS", "REASONS", "RENEW_WITHIN_DAYS", "Issued", "Kind", "authority_pem", "crl_pem", "entries", "init", "issue",
-    "refresh", "refused_over_websocket", "renew", "revoke",
-]  # fmt: skip
