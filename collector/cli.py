@@ -26,6 +26,7 @@ from collector.commands import form as form_commands
 from collector.commands import incident as incident_commands
 from collector.commands import notify as notify_commands
 from collector.commands import report as report_commands
+from collector.commands import rollout as rollout_commands
 from collector.commands import roster as roster_commands
 from collector.commands import sample as sample_commands
 from collector.commands import targets as targets_commands
@@ -91,6 +92,7 @@ app.add_typer(notify_commands.app, name="notify")
 app.add_typer(form_commands.app, name="form")
 app.add_typer(incident_commands.app, name="incident")
 app.add_typer(user_commands.app, name="user")
+app.add_typer(rollout_commands.app, name="rollout")
 app.command()(simulate)
 app.command()(verify)
 app.command()(watch)

@@ -1,8 +1,9 @@
 """
 What the store says of agents that get a release: reads facts of a wave and of others, and asks the gate of `fleet`.
 
-No more than the last two hours are looked at, and of the others no more than a thousand: a wave that takes days,
-because its devices are switched off, costs as much as one that takes minutes. Agents say their version once an hour.
+No more than the last two hours are looked at, and of many agents some, drawn by hash: two thousand of a wave, a
+thousand others. So a wave that takes days, because its devices are switched off, costs as much as one that takes
+minutes. Agents say their version once an hour.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from collector.titles import OWN
 LOOK_NS = 2 * 3600 * NS
 _BEFORE_NS = 65 * 60 * NS  # an hour, and what a clock may differ: each agent says its version in it
 _FEW_OTHERS = 20
+_MOST_OF_A_WAVE = 2000
 _MOST_OTHERS = 1000  # more would not make the share of a minute more certain
 
 
@@ -44,9 +46,9 @@ def seen_lately(store: Reads, agents: Collection[str], now_ns: int) -> frozenset
 def gate(store: Reads, group: Group, release: Release, rules: Rules | None = None) -> Judgement:
     """Return what the evidence in a store says of a wave now; StoreError when the store fails."""
     release = release._replace(since_ns=max(release.since_ns, release.until_ns - LOOK_NS))
-    watched = [agent for agent in group.wave if agent.id not in group.settled]
-    found = facts_of(store, watched, release)
-    settled = [agent.id for agent in group.wave if agent.id in group.settled]
+    wave = sorted(group.wave, key=_hash)[:_MOST_OF_A_WAVE]
+    found = facts_of(store, [agent for agent in wave if agent.id not in group.settled], release)
+    settled = [agent.id for agent in wave if agent.id in group.settled]
     versions = _versions(store, settled, release)
     found += [Facts(name, versions=versions.get(name, ())) for name in settled]
     # Of those that nobody touched a thousand are as good as all, and the same ones at each look.
@@ -72,11 +74,14 @@ def facts_of(store: Reads, agents: Sequence[Agent], release: Release) -> list[Fa
             ]
     sent: dict[str, list[Sent]] = defaultdict(list)
     lines: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    fields = ["epoch", "lines", "partial", "received"]
+    fields = ["epoch", "seq", "lines", "partial", "received"]
+    numbers: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
     for track in store.tracks("delivery", fields, start_ns, end_ns, list(speaker)):
         if speaker[track.device] != track.source:
             continue
-        for at, epoch, count, refused, received in track.points:
+        for at, epoch, seq, count, refused, received in track.points:
+            if at >= release.since_ns:
+                numbers[track.source][str(epoch)].add(int(seq or 0))
             lines[track.source].append((at, int(count or 0)))
             if track.device == track.source:
                 came = int(received or 0) * 1_000_000
@@ -90,6 +95,7 @@ def facts_of(store: Reads, agents: Sequence[Agent], release: Release) -> list[Fa
             sent.get(name, ()),
             sorted(lines.get(name, ())),
             faults.get(name, ()),
+            sum(max(some) - min(some) + 1 - len(some) for some in numbers[name].values()),
         )
         for name in names
     ]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from collector.board_words import BOARD
 from collector.terms import GLOSSARY, Language
+from collector.upgrade_words import UPGRADE
 
 __all__ = ["SENTENCES", "WORDS", "Language", "default_language", "word"]
 
@@ -619,7 +620,7 @@ OWN: dict[str, tuple[str, str]] = {
     "serial_number": ("序列号", "serial number"),
     "no_certificates": ("没有证书", "no certificates"),
 }
-WORDS: Mapping[str, tuple[str, str]] = OWN | BOARD  # no word is in both: a test looks
+WORDS: Mapping[str, tuple[str, str]] = OWN | BOARD | UPGRADE  # no word is in two: a test looks
 
 
 def word(key: str, language: Language) -> str:

@@ -33,7 +33,8 @@ class Facts(NamedTuple):
     One agent in a period, everything by time.
 
     `versions` are those that it said of itself; `sent` is of its own device, `lines` (time, lines) of all that it
-    speaks for; `faults` (time, code, active) are those that agents report of themselves.
+    speaks for; `faults` (time, code, active) are those that agents report of themselves; `holes` how many batches since
+    the upgrade are known of, by their numbers, and did not come yet.
     """
 
     agent: str
@@ -42,6 +43,7 @@ class Facts(NamedTuple):
     sent: Sequence[Sent] = ()
     lines: Sequence[tuple[int, int]] = ()
     faults: Sequence[tuple[int, str, bool]] = ()
+    holes: int = 0
 
     @property
     def last_ns(self) -> int:

@@ -32,7 +32,7 @@ class _Beside(NamedTuple):
     """
     What an agent is compared with: how many others there are in each minute, and how many of them have it.
 
-    `volume` is that of the others, `bad` their share of bad ones.
+    `volume` is that of the others, `bad` their share of bad ones, `restarted` of those that began anew.
     """
 
     release: Release
@@ -40,6 +40,7 @@ class _Beside(NamedTuple):
     minutes: Mapping[int, tuple[int, int]]
     volume: float | None = None
     bad: float = 0.0
+    restarted: float = 0.0
 
     @property
     def silent_before_ns(self) -> int:
@@ -68,6 +69,7 @@ def judge(
     beside = beside._replace(
         volume=median(volumes) if volumes else None,
         bad=sum(one.told.state is State.BAD for one in told) / len(told) if told else 0.0,
+        restarted=sum(one.facts.restarts(release.since_ns) > 0 for one in told) / len(told) if told else 0.0,
     )
     ones = [_one(facts, beside, is_settled=facts.agent in settled) for facts in wave]
     return _conclude(ones, compared, beside)
@@ -110,6 +112,9 @@ def _judged(facts: Facts, since_ns: int, beside: _Beside) -> _One:
     volume = _volume(facts, first_ns, beside)
     is_silent = facts.last_ns < beside.silent_before_ns
     bad = _bad(facts, since_ns, minutes, beside)
+    if bad and bad[0] == "missing" and facts.holes and since_ns > beside.release.until_ns - _BACKLOG_NS:
+        # Cut off for a while, it sends what is fresh first: what is missing may be on its way.
+        return _One(facts, Told(facts.agent, State.EARLY), is_silent=is_silent)
     if len(minutes) < rules.minutes and (not bad or bad[0] == "missing"):
         return _One(facts, Told(facts.agent, State.SILENT if is_silent else State.EARLY), is_silent=is_silent)
     if not bad and volume is not None and beside.volume and volume < rules.least_volume_one * beside.volume:
@@ -132,6 +137,7 @@ def _bad(facts: Facts, since_ns: int, minutes: Sequence[tuple[int, bool]], besid
     return None
 
 
+_BACKLOG_NS = 30 * MINUTE_NS  # for so long after its restart
 _RESTARTS = 2  # one more than the release's own may be a person's
 _SILENT_S = 180.0  # beyond `settle_s`: two minutes and a re-send
 
@@ -173,7 +179,7 @@ def _conclude(ones: Sequence[_One], compared: Sequence[_One], beside: _Beside) -
     rules = beside.rules
     open_why = _too_few(ones, judged, rules)
     failures = [
-        _too_many_bad(judged, len(judged) if not open_why else len(ones), rules.most_bad + beside.bad),
+        _too_many_bad(judged, len(judged) if not open_why else len(ones), beside),
         _fell_silent(ones, compared, beside),
     ]
     if not open_why:
@@ -203,14 +209,17 @@ def _too_few(ones: Sequence[_One], judged: Sequence[Told], rules: Rules) -> tupl
     return None
 
 
-def _too_many_bad(judged: Sequence[Told], size: int, most: float) -> tuple[str, str] | None:
+def _too_many_bad(judged: Sequence[Told], size: int, beside: _Beside) -> tuple[str, str] | None:
     """
     Return that too large a share of `size` agents is bad.
 
     That is how many were judged; before enough are, all of the wave: then one bad agent of two says nothing of fifty.
+    One that began anew on the old version may have been restarted by somebody, as some of the others were.
     """
-    bad = sum(told.state is State.BAD for told in judged)
-    return ("too_many_bad", f"{bad}/{len(judged)}") if bad and bad > most * size else None
+    bad = [told.why for told in judged if told.state is State.BAD]
+    most = (beside.rules.most_bad + beside.bad) * size
+    restarted = min(bad.count("came_back"), beside.restarted * size)
+    return ("too_many_bad", f"{len(bad)}/{len(judged)}") if bad and len(bad) - restarted > most else None
 
 
 def _incomplete(ones: Sequence[_One], there: float, expected: float, rules: Rules) -> tuple[str, str] | None:

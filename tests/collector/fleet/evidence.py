@@ -31,7 +31,7 @@ class Behaviour(NamedTuple):
     `upgraded` at a minute, None: never; `version` is what it says from then on, `back` when it is on the old one again.
     `there` tells whether a minute is proven, `powered` whether the machine is on: each time begins a boot. `lines` a
     minute; `more` starts of the agent at these minutes; `refused` lines a minute since the upgrade; `fault` what it
-    reports of itself since then.
+    reports of itself since then. `is_numbered`: minutes that are not there have numbers, as what is still to come has.
     """
 
     upgraded: int | None = None
@@ -43,6 +43,7 @@ class Behaviour(NamedTuple):
     more: tuple[int, ...] = ()
     refused: int = 0
     fault: str = ""
+    is_numbered: bool = False
 
 
 class City:
@@ -93,8 +94,8 @@ class City:
             if how.there(minute) and not restarts:
                 uptime = 60.0 * (minute - on_since)
                 self._add("presence", agent, minute, {"boot": f"boot{boots}", "uptime_s": uptime, "asleep_s": 0.0})
+            seq += how.is_numbered or how.there(minute)
             if how.there(minute):
-                seq += 1
                 delivery: Mapping[str, Value] = {
                     "epoch": f"e{starts}",
                     "seq": seq,

@@ -1,15 +1,23 @@
 """Whether a release is good: simulated evidence of a city, in SQLite and in a real influxd."""
 
+import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from collector.fleet.agents import Agent
 from collector.fleet.judgement import Judgement, Outcome, Rules, State
 from collector.gated import Group, gate
+from collector.roster.read import Reading
+from collector.roster.versions import Versions
 from collector.store.base import Store
-from tests.collector.fleet.evidence import NOW, OLD, UPGRADE, Behaviour, City
-from tests.collector.fleet.fleets import fleet
+from collector.store.open import open_store
+from collector.up import store_url
+from tests.collector.commands import run
+from tests.collector.fleet.evidence import NEW, NOW, OLD, UPGRADE, Behaviour, City
+from tests.collector.fleet.fleets import TODAY, fleet, panels, roster
 
 AGENTS = fleet(60)
 CANARIES = AGENTS[::20]  # of three sites
@@ -177,7 +185,7 @@ def test_a_device_that_was_switched_off_is_not_judged(store: Store) -> None:
     city.lives(rest)
     found = said(store, city, CANARIES)
     assert found.outcome is Outcome.PASSED
-    assert (found.agents[0].agent, found.agents[0].state) == (some[0], State.OFF)
+    assert [told.agent for told in found.agents if told.state is State.OFF] == some[:1]
     assert found.counts[State.GOOD] == 2
 
 
@@ -292,9 +300,9 @@ def test_those_that_were_good_before_are_not_looked_at_again_unless_they_went_ba
     names = set(some)
     group = Group(CANARIES, [agent for agent in AGENTS if agent.id not in names], settled=frozenset(some))
     found = gate(store, group, city.release())
-    assert [(told.state, told.why) for told in found.agents] == [
-        (State.GOOD, ""), (State.GOOD, ""), (State.BAD, "went_back"),
-    ]  # fmt: skip
+    assert {told.agent: told.state for told in found.agents} == {
+        some[0]: State.GOOD, some[1]: State.GOOD, some[2]: State.BAD,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -310,6 +318,71 @@ def test_a_wave_without_anybody_to_compare_it_with_is_judged_by_itself(
     city.lives([agent.id for agent in CANARIES], upgraded=UPGRADE, there=there)
     city.write(store)
     assert gate(store, Group(CANARIES, []), city.release()).outcome is outcome
+
+
+def test_agents_that_somebody_restarts_before_they_got_it_are_not_bad_where_others_are_too(store: Store) -> None:
+    """Settings were changed everywhere: that a fifth of the wave began anew on the old version says nothing."""
+    city, (some, rest) = City(), split(WAVE)
+    city.lives(some[:4], more=(65,))
+    city.lives(some[4:], upgraded=UPGRADE)
+    city.lives(rest[:10], more=(65,))
+    city.lives(rest[10:])
+    found = said(store, city, WAVE)
+    assert (found.outcome, found.counts[State.BAD]) == (Outcome.PASSED, 4)
+
+
+@pytest.mark.parametrize(("is_numbered", "state"), [(True, State.EARLY), (False, State.BAD)], ids=["backlog", "lost"])
+def test_minutes_that_are_on_their_way_are_waited_for(store: Store, is_numbered: bool, state: State) -> None:
+    """After a cut what is fresh comes first; by the numbers of what came it is known that more is to come."""
+    city, (some, rest) = City(), split(CANARIES)
+
+    def there(minute: int) -> bool:
+        return not 64 <= minute < 84
+
+    city.lives(some, upgraded=UPGRADE + 1, there=there, is_numbered=is_numbered)
+    city.lives(rest)
+    found = said(store, city, CANARIES)
+    assert {told.state for told in found.agents} == {state}
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code", "zh"),
+    [
+        (Behaviour(upgraded=UPGRADE), 0, "通过\n"),
+        (Behaviour(upgraded=UPGRADE, refused=2), 1, "有 60 行数据被拒收"),
+        (Behaviour(), 2, "在线，尚未更新，不判断"),
+    ],
+    ids=["passed", "failed", "open"],
+)
+def test_the_command_of_a_playbook(tmp_path: Path, behaviour: Behaviour, code: int, zh: str) -> None:
+    """`santong rollout gate` says it by its exit code, in words, and as JSON with all figures."""
+    Versions(tmp_path).add(Reading(roster(panels(60))), TODAY - timedelta(900), "tester")
+    opened = open_store(store_url(tmp_path))
+    opened.prepare()
+    city, (some, rest) = City(), split(CANARIES)
+    city.lives(some, behaviour)
+    city.lives(rest)
+    city.write(opened)
+    opened.close()
+    (tmp_path / "wave").write_text("\n".join(some))
+    since = datetime.fromtimestamp(city.at(UPGRADE) / 1e9, UTC).isoformat()
+    line = ["rollout", "gate", "--version", NEW, "--since", since, "--agents", tmp_path / "wave", "--data", tmp_path]
+    assert zh in run(*line, "--lang", "zh", code=code)[0]
+    found = json.loads(run(*line, "--json", code=code)[0])
+    assert found["outcome"] == {0: "passed", 1: "failed", 2: "open"}[code]
+    assert len(found["agents"]) == 3
+
+
+def test_mistakes_of_the_command_are_one_line(tmp_path: Path) -> None:
+    """Who is no agent, what is no instant, what is no duration."""
+    Versions(tmp_path).add(Reading(roster(panels(3))), TODAY - timedelta(900), "tester")
+    wave = tmp_path / "wave"
+    wave.write_text("441802-9990000000.c00,441802-9990000000.c77")
+    line = ["rollout", "gate", "--version", NEW, "--agents", wave, "--data", tmp_path, "--since"]
+    assert "'441802-9990000000.c77' is no agent of the roster" in run(*line, "2026-10-12T09:30:00", code=2)[1]
+    wave.write_text("441802-9990000000.c00")
+    assert "'yesterday' is not an instant" in run(*line, "yesterday", code=2)[1]
+    assert "--wait: 'long' is not a duration" in run(*line, "2026-10-12", "--wait", "long", code=2)[1]
 
 
 def test_a_wave_of_nobody_passes(store: Store) -> None:
