@@ -115,6 +115,17 @@ class ClockSettings(NamedTuple):
     trust: Literal["auto", "kernel", "always"] = "auto"
 
 
+class CommandSettings(NamedTuple):
+    """
+    What the centre may ask of this agent from afar (`santong ask`), and how many times a minute.
+
+    `allow = []`: nothing.
+    """
+
+    allow: tuple[Literal["probe", "throughput", "diagnose"], ...] = ("probe", "throughput", "diagnose")
+    per_minute: Annotated[int, POSITIVE] = 12
+
+
 class ProfileSettings(NamedTuple):
     """
     The profile of the machine itself: its id, `auto` (the one that fits best) or `none`.
@@ -175,6 +186,7 @@ class Settings(NamedTuple):
     host: HostSettings = HostSettings()
     clock: ClockSettings = ClockSettings()
     probe: ProbeSettings = ProbeSettings()
+    commands: CommandSettings = CommandSettings()
     profile: ProfileSettings = ProfileSettings()
     observe: tuple[Observed, ...] = ()
     credentials: tuple[Credentials, ...] = ()

@@ -23,8 +23,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from agent import health, privileges, stopmark
+from agent import diagnosis, health, privileges, stopmark
 from agent.clock import Clocks, Offset, Timeline, date, machine_clocks, round_phase_ns, until_next_round
+from agent.commands import Commands, Done
 from agent.config import Settings
 from agent.delivery import Delivery
 from agent.devices import all_questions, those_that_work
@@ -37,7 +38,7 @@ from agent.gather.presence import Presence
 from agent.gather.read import Read
 from agent.observing import Observing, recalled
 from agent.probing import Probing, read_once
-from agent.publish import Event, Link
+from agent.publish import Commanded, Event, Link
 from agent.questions import Device
 from agent.resolved import profiles_for
 from agent.spool import Spool, SpoolDamaged, SpoolError
@@ -58,6 +59,7 @@ else:
     _LONGEST_WAIT_S = 15.0
     _ENDING = (signal.SIGTERM, signal.SIGINT)
 _MOST_UNSPOOLED = 10_000
+_MOST_EVENTS = 64  # that are handled before the loop looks at the time again, however fast they come
 _DISK_PAUSE_S = 1.0
 _MEND_PAUSE_S = 300.0
 _HELD_GRAIN_NS = 100_000_000
@@ -87,7 +89,7 @@ class Agent:
         self.spool = spool
         self.is_stopping = False
         self.timeline = Timeline(clocks, settings.clock.trust, _offset(spool.offsets().get(clocks.boot)))
-        self.events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self.events: queue.SimpleQueue[Event | Commanded | Done | None] = queue.SimpleQueue()
         self.link = Link(settings.broker, self.device, clocks.boot, __version__, self.events.put)
         self.delivery = Delivery(self.device, settings.publish, spool, self.link)
         self._every_ns = max(1_000_000, int(settings.round.every * 1e9))
@@ -110,6 +112,13 @@ class Agent:
             *sources_of(settings, clocks, lambda: self.link.is_connected, own),
             Myself(self._counts),
         ]
+        self._devices = devices
+        self._presence: Mapping[str, Value] = {}
+        self.lately = diagnosis.Lately()  # hears nothing until somebody adds it to a log
+        self.link.takes_commands = bool(settings.commands.allow)
+        self.commands = Commands(
+            settings.commands, self.timeline, self.probing, self.link, self._diagnosis, self.events.put
+        )
 
     # ---- the loop
 
@@ -123,7 +132,9 @@ class Agent:
                 due_ns = self._next_round()
                 self.supervisor.status(self._standing())
             self.supervisor.alive()
-            wait_s = min((due_ns - self.clocks.boottime_ns()) / 1e9, self._send(), self.supervisor.longest_wait_s)
+            self.commands.tick()
+            due_s = (due_ns - self.clocks.boottime_ns()) / 1e9
+            wait_s = min(due_s, self._send(), self.commands.wait_s(), self.supervisor.longest_wait_s)
             try:
                 self._take(min(max(wait_s, 0.0), _LONGEST_WAIT_S))
             except Stop:
@@ -169,7 +180,7 @@ class Agent:
         self.link.stop()
         while not self.events.empty():
             event = self.events.get()
-            if event is not None:
+            if event is not None and not isinstance(event, Commanded | Done):
                 self.delivery.handle(event)
         try:
             with self.spool.transaction():
@@ -203,17 +214,23 @@ class Agent:
         """Handle the events that are there, waiting for the first."""
         news = False
         try:
-            event = self.events.get(timeout=wait_s) if wait_s > 0 else self.events.get_nowait()
-            while True:
+            for number in range(_MOST_EVENTS):
+                event = self.events.get(timeout=wait_s) if wait_s > 0 and not number else self.events.get_nowait()
                 if event is None:
                     raise Stop
                 news |= self._handle(event)
-                event = self.events.get_nowait()
         except queue.Empty:
-            if news:
-                self._tell()
+            pass
+        if news:
+            self._tell()
 
-    def _handle(self, event: Event) -> bool:
+    def _handle(self, event: Event | Commanded | Done) -> bool:
+        if isinstance(event, Commanded):
+            self.commands.take(self.link.commands.popleft())
+            return False
+        if isinstance(event, Done):
+            self.commands.finish(event)
+            return False
         try:
             return self.delivery.handle(event)
         except SpoolError as error:  # an answer that is lost only means one more delivery
@@ -254,6 +271,34 @@ class Agent:
 
     def _write_health(self) -> None:
         health.write(self.spool.directory, health.Health(self.delivery.stored_at, self.delivery.note))
+
+    def _diagnosis(self) -> dict[str, object]:
+        """Return what is known here and now, for somebody who asks from afar."""
+        now_ns, stored_at = self.clocks.boottime_ns(), self.delivery.stored_at
+        try:
+            spool: dict[str, object] = dict(self.spool.status(self.delivery.settled())._asdict())
+        except SpoolError as error:
+            spool = {"trouble": str(error)}
+        network = diagnosis.of_network(Interface(self.settings.interface.exclude).gather(now_ns))
+        return {
+            "agent": self.device,
+            "version": __version__,
+            "boot": self.clocks.boot,
+            "uptime_s": round(now_ns / 1e9, 1),
+            "asleep_s": max(0.0, round((now_ns - self.clocks.awake_ns()) / 1e9, 1)),
+            "clock": diagnosis.of_clock(self.timeline, self.delivery.clock_offset_ms),
+            **network,
+            "presence": {name: self._presence[name] for name in ("lan", "wan", "broker") if name in self._presence},
+            "health": {
+                "stored_seconds_ago": round(time.time() - stored_at, 1) if stored_at else None,
+                "note": diagnosis.short(self.delivery.note),
+            },
+            "spool": spool | ({"disk": diagnosis.short(self._disk_trouble)} if self._disk_trouble else {}),
+            "profiles": diagnosis.of_profiles(self._devices),
+            "faults": diagnosis.of_faults(self.observing.state()),
+            "probes": diagnosis.of_probes(self.probing.latest(), now_ns),
+            "errors": self.lately.shown([self.link.password]),
+        }
 
     # ---- a round
 
@@ -307,6 +352,7 @@ class Agent:
     def _add(self, own: Iterable[Sample]) -> None:
         """Take our own samples, those of answers, and the faults that follow from both."""
         fresh = [(self.device, sample) for sample in own]
+        self._presence = next((one.fields for _, one in fresh if one.measurement == "presence"), self._presence)
         fresh += self.observing.found(self.probing.take())
         fresh += self.observing.judged(fresh)
         self._unspooled += [(self.clocks.boot, device, sample) for device, sample in fresh]
@@ -429,6 +475,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     supervisor = Supervisor(os.environ)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    lately = diagnosis.Lately()
+    logging.getLogger().addHandler(lately)
     try:
         settings = load(Settings, Path(given[0]) if given else None, os.environ)
         devices, wrong = those_that_work(settings, profiles_for)
@@ -437,7 +485,7 @@ def main(arguments: list[str] | None = None) -> int:
         if sys.platform != "win32":
             privileges.lower()
         lock(settings.spool.path)
-        while _run_one_boot(settings, devices, supervisor, has_all_profiles=not wrong):
+        while _run_one_boot(settings, devices, supervisor, lately, has_all_profiles=not wrong):
             log.info("the machine slept so long that another boot has begun")
     except ConfigError as error:
         print(error, file=sys.stderr)
@@ -452,12 +500,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run_one_boot(
-    settings: Settings, devices: Sequence[Device], supervisor: Supervisor, *, has_all_profiles: bool
+    settings: Settings,
+    devices: Sequence[Device],
+    supervisor: Supervisor,
+    lately: diagnosis.Lately,
+    *,
+    has_all_profiles: bool,
 ) -> bool:
     """Run an agent until a signal, or until the boot is over: then return True."""
     spool, set_aside = open_for(settings.spool.path, settings.spool.max_size, serial(), supervisor.busy)
     agent = Agent(settings, machine_clocks(), spool, set_aside, devices, has_all_profiles=has_all_profiles)
-    agent.supervisor = supervisor
+    agent.supervisor, agent.lately = supervisor, lately
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         agent.stop()

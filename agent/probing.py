@@ -5,7 +5,8 @@ Questions on time: a thread that asks the worker what is due and keeps the answe
 
 A round only takes what is there: however a probe hangs, presence is never late. What has not ended is not asked again,
 and a device that does not answer delays no other. Throughput waits for the device's slot of the off-lesson window and
-for its byte budget.
+for its byte budget. An order, which somebody gave by hand, is asked beside all of these, one at a time, and its answer
+goes to whoever gave it.
 """
 
 import importlib
@@ -15,14 +16,17 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from agent.clock import Clocks, Offset, phase_ns, until_next_round
 from agent.gather.read import LIGHT, Read
 from agent.outcome import Outcome, outcome_of
-from agent.probe.settings import Throughput
+from agent.probe.settings import Ask, Throughput
 from agent.probe.turns import Turns
 from agent.questions import Question
 from agent.worker.client import MOST_AT_ONCE, Answer, Client
+from contract.asking import Refused
+from contract.settings import Size
 
 log = logging.getLogger("santong.agent")
 
@@ -34,8 +38,33 @@ MOST_KEPT = 5000
 _STOP_S = 10.0
 _MINUTE_S = 60.0
 _SILENCE_MS = 1000.0
+_TEST_SPARE_S = 5.0  # between an order's test and one of the settings
 MOST_SILENT = MOST_AT_ONCE * 3 // 4  # of those asked at once
 NOT_HERE = Outcome(None, "unable", reason="probes need Linux: the worker forks, with few privileges and little memory")
+
+
+ORDERED = "command"  # under which name an order's bytes are booked
+_RADIO = ("wifi_scan", "wifi_join")  # two at a time would take the radio from each other
+
+
+class Order(NamedTuple):
+    """One probe by hand; `done` is called once with its outcome, or with why there is none (Refused, else empty)."""
+
+    kind: str
+    ask: Ask
+    done: Callable[[Outcome, str], None]
+
+
+class Latest(NamedTuple):
+    """What a question found last."""
+
+    device: str
+    kind: str
+    tag: str
+    at_ns: int
+    success: bool | None
+    stage: str
+    reason: str
 
 
 class Probing:
@@ -60,7 +89,11 @@ class Probing:
         self._turns = Turns(device, folder, tests)
         self._kept: deque[tuple[Question, Answer]] = deque(maxlen=MOST_KEPT)
         self._is_full = False
+        self._latest: dict[tuple[str, str, str], Latest] = {}
+        self._order: Order | None = None  # from the instant it is given until it is done
+        self._order_number = 0  # of its answer, 0 before it is asked
         self._stopping = threading.Event()
+        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="probing", daemon=True)
 
     def start(self) -> None:
@@ -72,8 +105,25 @@ class Probing:
     def stop(self) -> None:
         """End the worker; a probe that runs is forgotten."""
         self._stopping.set()
+        self._wake.set()
         if self._thread.is_alive():
             self._thread.join(_STOP_S)
+
+    @property
+    def has_order(self) -> bool:
+        """Tell whether an order is not done yet."""
+        return self._order is not None
+
+    def order(self, order: Order) -> None:
+        """Have one probe run by hand, while no other order is; its `done` is called by the thread."""
+        self._order = order
+        self._wake.set()
+        if self._thread.ident is None:
+            self._thread.start()
+
+    def latest(self) -> list[Latest]:
+        """Return what each question found last."""
+        return list(self._latest.copy().values())
 
     def take(self) -> Iterator[tuple[Question, Answer]]:
         """Yield what was answered since the last round."""
@@ -92,11 +142,14 @@ class Probing:
                 self._client.close()
                 self._asked.clear()
                 self._turns.forget()
+                self._end_order(Outcome(None, "unable", reason="the worker was begun anew"), Refused.WORKER_GONE)
                 self._stopping.wait(_LONGEST_WAIT_S)
         self._client.close()
 
     def _step(self) -> None:
         """Ask what is due, take what is answered, and wait for whichever comes first."""
+        self._wake.clear()
+        self._ask_order()
         waiting = set()
         for place in sorted(range(len(self._due)), key=self._due.__getitem__):
             question = self._questions[place]
@@ -106,7 +159,7 @@ class Probing:
                 if now_s is not None and self._turns.is_now(question.ask, question.tag, now_s):
                     self._ask(place)
             elif self._due[place] <= self._clocks.boottime_ns() and not self._turns.is_running:
-                if self._is_talking(place) or self._is_too_slow(place):
+                if self._is_talking(place) or self._is_too_slow(place) or self._is_on_air(question.kind):
                     waiting.add(place)  # its turn comes with another's answer
                     continue
                 self._ask(place)  # but not during a test, which has the line for itself
@@ -120,7 +173,61 @@ class Probing:
             return
         if idle_s > IDLE_S:
             self._client.close()
-        self._stopping.wait(max(0.0, min(idle_s, _LONGEST_WAIT_S)))
+        self._wake.wait(max(0.0, min(idle_s, _LONGEST_WAIT_S)))
+
+    # ---- an order
+
+    def _ask_order(self) -> None:
+        """Begin the order that was given, if any, as soon as nothing that needs all of the line or the radio runs."""
+        order = self._order
+        if order is None or self._order_number or self._turns.is_running or self._is_radio_asked(order.kind):
+            return
+        if sys.platform == "win32":
+            self._end_order(NOT_HERE, "")
+            return
+        ask = order.ask
+        if isinstance(ask, Throughput):
+            if self._is_test_near(ask.timeout):
+                reason = "a test of the device's own begins soon, and needs the line: ask again afterwards"
+                self._end_order(Outcome(None, "unable", reason=reason), Refused.BUSY)
+                return
+            if (within := self._turns.begin(self._limited(ask), ORDERED, self._unix_s() or 0.0)) is None:
+                self._end_order(Outcome(None, "budget", reason="the bytes of this month are spent"), "")
+                return
+            ask = within
+        self._order_number = self._client.ask(order.kind, ask)
+
+    def _limited(self, ask: Throughput) -> Throughput:
+        """Return a test that moves no more bytes than the settings let the device's own move, else the defaults."""
+        own = [question.ask for question in self._questions if isinstance(question.ask, Throughput)]
+        known = own or [Throughput(ask.target)]
+        budget = min(ask.budget, max(one.budget for one in known))
+        return ask._replace(budget=Size(budget), max_bytes=Size(min(ask.max_bytes, *(one.max_bytes for one in known))))
+
+    def _is_test_near(self, timeout_s: float) -> bool:
+        """Tell whether a test of the settings begins before one of this length is over."""
+        tests = [place for place, question in enumerate(self._questions) if isinstance(question.ask, Throughput)]
+        until_ns = self._clocks.boottime_ns() + int((timeout_s + _TEST_SPARE_S) * 1e9)
+        return any(self._next(self._questions[place]) <= until_ns for place in tests)
+
+    def _is_radio_asked(self, kind: str) -> bool:
+        return kind in _RADIO and any(self._questions[place].kind in _RADIO for place in self._asked.values())
+
+    def _is_on_air(self, kind: str) -> bool:
+        """Tell whether an order has the radio that this kind needs; it has it no longer than its timeout."""
+        return kind in _RADIO and bool(self._order_number) and self._order is not None and self._order.kind in _RADIO
+
+    def _end_order(self, outcome: Outcome, refused: str) -> None:
+        order, self._order, self._order_number = self._order, None, 0
+        if order is not None:
+            order.done(outcome, refused)
+
+    def _take_order(self, answer: Answer) -> None:
+        if self._order is not None and isinstance(self._order.ask, Throughput):
+            self._turns.end(ORDERED, answer.outcome.details.get("total_bytes"))
+        self._end_order(answer.outcome, Refused.WORKER_GONE if answer.is_lost else "")
+
+    # ---- questions
 
     def _is_talking(self, place: int) -> bool:
         """Tell whether a device is being read in the same way just now: many projectors talk with one at a time."""
@@ -188,8 +295,15 @@ class Probing:
             self._is_full = True
             log.warning("more than %d answers since the last round: the oldest are lost", MOST_KEPT)
         self._kept.append((question, answer))
+        outcome = answer.outcome
+        self._latest[question.device, question.kind, question.tag] = Latest(
+            question.device, question.kind, question.tag, answer.at_ns, outcome.success, outcome.stage, outcome.reason
+        )
 
     def _take(self, answer: Answer) -> None:
+        if self._order_number and answer.id == self._order_number:
+            self._take_order(answer)
+            return
         place = self._asked.pop(answer.id, None)
         if place is None:
             return

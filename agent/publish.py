@@ -7,11 +7,14 @@ reconnect, and here only the spool sends again. What happens is posted as events
 
 import logging
 import sys
+import time
+from collections import deque
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from contract import topics
+from contract.asking import MOST_REQUEST_BYTES
 from contract.broker import BrokerSettings, address, tls_context
 from contract.session import Session
 
@@ -26,6 +29,7 @@ import paho.mqtt.client as mqtt  # noqa: E402
 from paho.mqtt.enums import CallbackAPIVersion  # noqa: E402
 from paho.mqtt.packettypes import PacketTypes  # noqa: E402
 from paho.mqtt.properties import Properties  # noqa: E402
+from paho.mqtt.subscribeoptions import SubscribeOptions  # noqa: E402
 
 for _name in _LEFT_OUT:
     del sys.modules[_name]
@@ -60,14 +64,35 @@ class Answered(NamedTuple):
     payload: bytes
 
 
+class Asked(NamedTuple):
+    """A command came: when (monotonic), and in how many seconds it expires by the broker's count, None: never."""
+
+    payload: bytes
+    correlation: bytes
+    at: float
+    expiry_s: float | None
+
+
+class Commanded(NamedTuple):
+    """A command waits: `Link.commands` has it."""
+
+
 Event = Connected | Lost | Published | Answered
+_MOST_COMMANDS = 8  # that wait for the loop: what comes beyond that is dropped, so that a flood costs no memory
+_REPLY_EXPIRY_S = 60
+_MOST_CUT_OFF = 3  # times that the broker ended the connection instead of answering the subscription to commands
 
 
 class Link:
     """The connection of one agent to its broker."""
 
     def __init__(
-        self, settings: BrokerSettings, agent: str, boot: str, version: str, post: Callable[[Event], None]
+        self,
+        settings: BrokerSettings,
+        agent: str,
+        boot: str,
+        version: str,
+        post: Callable[[Event | Commanded], None],
     ) -> None:
         self._settings = settings
         self._address = address(settings)
@@ -78,6 +103,17 @@ class Link:
         self._session = Session("mqtt", self._dial, self._trouble, PAUSES_S)
         self._number = 0
         self.is_connected = False
+        self.takes_commands = True
+        self.commands: deque[Asked] = deque()  # filled here, emptied by the loop
+        self._command_mid = 0  # of the subscription that has no answer yet
+        self._cut_off = 0
+        self._replies: deque[int] = deque(maxlen=64)
+        self._said: set[str] = set()
+
+    @property
+    def password(self) -> str:
+        """The broker's password: what must not be told to anybody."""
+        return self._address.password or ""
 
     def start(self) -> None:
         """Connect, and again whenever the connection is lost."""
@@ -108,6 +144,18 @@ class Link:
         info = client.publish(topic, payload, qos=1)
         self._session.wake()
         return (number, info.mid) if info.rc == mqtt.MQTT_ERR_SUCCESS else None
+
+    def reply(self, payload: bytes, correlation: bytes) -> None:
+        """Answer a command once; without a connection the answer is lost, for nobody waits for it any more."""
+        client = self._client
+        if client is None or not self.is_connected:
+            return
+        properties = Properties(PacketTypes.PUBLISH)
+        properties.CorrelationData = correlation
+        properties.MessageExpiryInterval = _REPLY_EXPIRY_S
+        info = client.publish(topics.reply(self._agent), payload, qos=1, properties=properties)
+        self._replies.append(info.mid)
+        self._session.wake()
 
     def _state(self, name: str) -> bytes:
         return topics.encode_state(name, self._boot, self._version)
@@ -148,23 +196,63 @@ class Link:
             self._trouble(f"broker refuses the connection: {reason}")
             return
         client.subscribe(topics.ack(self._agent), qos=1)
+        self._command_mid = 0
+        if self.takes_commands:
+            # A command that is retained was not meant for now: it is not even asked for, and is told by its mark.
+            options = SubscribeOptions(qos=1, retainAsPublished=True, retainHandling=2)
+            self._command_mid = client.subscribe(topics.command(self._agent), options=options)[1] or 0
         client.publish(topics.state(self._agent), self._state("online"), qos=1, retain=True)
         self.is_connected = True
         self._post(Connected())
 
-    def _on_subscribe(self, client: mqtt.Client, _data: Any, _mid: int, reasons: Any, _properties: Any) -> None:
+    def _on_subscribe(self, client: mqtt.Client, _data: Any, mid: int, reasons: Any, _properties: Any) -> None:
+        if mid == self._command_mid:
+            self._command_mid = self._cut_off = 0
+            if reasons[0].is_failure:  # an older access list: evidence does not need it
+                self._say(f"the broker refuses the subscription to {topics.command(self._agent)}: {reasons[0]}")
+            return
         if any(reason.is_failure for reason in reasons):
             self.is_connected = False
             self._trouble(f"the broker refuses the subscription to {topics.ack(self._agent)}: {reasons[0]}")
             client.disconnect()
 
     def _on_disconnect(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if self._command_mid and not self._session.is_stopping:
+            self._command_mid = 0
+            self._cut_off += 1
+            if self._cut_off == _MOST_CUT_OFF:
+                self._say("the broker ends the connection at the subscription to commands: evidence goes without it")
+                self.takes_commands = False
         if self.is_connected and not self._session.is_stopping:
             self._trouble(f"connection lost: {reason}")
         self.is_connected = False
 
     def _on_publish(self, _client: mqtt.Client, _data: Any, mid: int, reason: Any, _properties: Any) -> None:
+        if reason.is_failure and mid in self._replies:
+            self._say(f"the broker refuses what is answered to commands: {topics.reply(self._agent)}: {reason}")
         self._post(Published((self._number, mid), str(reason) if reason.is_failure else ""))
 
     def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
-        self._post(Answered(bytes(message.payload)))
+        if message.topic == topics.command(self._agent):
+            self._on_command(message)
+        else:
+            self._post(Answered(bytes(message.payload)))
+
+    def _on_command(self, message: mqtt.MQTTMessage) -> None:
+        if message.retain:
+            self._say("a command that the broker keeps (retained) is not run: whoever sent it must not set that mark")
+            return
+        if len(self.commands) >= _MOST_COMMANDS or len(message.payload) > MOST_REQUEST_BYTES:
+            self._say("commands come faster, or are larger, than they can be taken: the others are dropped")
+            return
+        properties = message.properties
+        correlation = bytes(getattr(properties, "CorrelationData", b""))
+        expiry_s = getattr(properties, "MessageExpiryInterval", None)
+        self.commands.append(Asked(bytes(message.payload), correlation, time.monotonic(), expiry_s))
+        self._post(Commanded())
+
+    def _say(self, text: str) -> None:
+        """Log what is wrong with commands, once: whoever sends them must not fill the log."""
+        if text not in self._said:
+            log.warning("%s", text)
+        self._said.add(text)

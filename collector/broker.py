@@ -27,6 +27,7 @@ from contract.errors import SantongError
 HOST = "127.0.0.1"
 # Twice the largest batch: whether a batch is too large is for the collector to say, with a reason.
 MAX_PACKET = 2 * 1024 * 1024
+_CONFIG_FILES = ("mosquitto.conf", "embedded-broker.toml")
 START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 5.0
 
@@ -89,6 +90,16 @@ connection_timeout_ms = 60000
 max_payload_size = {max_packet}
 max_inflight_count = 1000
 """
+
+
+def url_in(directory: Path) -> str:
+    """Return where the broker of `santong up` with its files in `directory` listens, or did; empty where none has."""
+    found = [file for name in _CONFIG_FILES if (file := directory / name).is_file()]
+    for file in sorted(found, key=lambda file: file.stat().st_mtime, reverse=True):
+        text = file.read_text(encoding="utf-8", errors="replace")
+        if match := re.search(rf'^listen(?:er ([0-9]+) {HOST}| = "{HOST}:([0-9]+)")$', text, re.MULTILINE):
+            return f"mqtt://{HOST}:{match[1] or match[2]}"
+    return ""
 
 
 class BrokerFailed(SantongError):

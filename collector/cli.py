@@ -32,6 +32,7 @@ from collector.commands import sample as sample_commands
 from collector.commands import targets as targets_commands
 from collector.commands import user as user_commands
 from collector.commands.api import api
+from collector.commands.ask import ask
 from collector.commands.board import board
 from collector.commands.close import close
 from collector.commands.common import (
@@ -104,6 +105,7 @@ app.command()(glossary)
 app.command()(api)
 app.command()(board)
 app.command("inventory")(show_inventory)
+app.command()(ask)
 
 
 class CollectSettings(NamedTuple):

@@ -572,6 +572,27 @@ OWN: dict[str, tuple[str, str]] = {
         "watch is running (process {process}): this is what it saw at {at}; nothing was looked at or sent now",
     ),
     "watch_would_send": ("将发送至 {address}", "would be sent to {address}"),
+    # ask: what an agent is asked from here
+    "ask_works": ("正常", "works"),
+    "ask_fails": ("在“{stage}”一步失败", "fails at {stage}"),
+    "ask_unable": ("未能探测", "could not be asked"),
+    "ask_diagnosed": ("设备自述", "what it says of itself"),
+    "ask_refused": ("设备未执行（{name}）", "the agent does not do it ({name})"),
+    "ask_waiting": ("等待应答", "waiting for the answer"),
+    "ask_turn": (
+        "另一条 santong ask 正在使用同一证书，等待其结束",
+        "another santong ask has the same certificate: waiting for its end",
+    ),
+    "ask_no_answer": ("{seconds} 秒内没有应答", "no answer within {seconds} s"),
+    "ask_nobody": ("没有设备在此接收指令", "nobody takes commands there"),
+    "ask_state_online": ("消息服务称其在线", "the broker has it as online"),
+    "ask_state_offline": ("消息服务称其离线", "the broker has it as offline"),
+    "ask_state_stopped": ("消息服务称其已停止", "the broker has it as stopped"),
+    "ask_state_unknown": ("是否在线不得而知", "whether it is online is not known"),
+    "ask_no_log": (
+        "{data} 不存在，本次操作只记在设备上",
+        "{data} is not there: what is asked is logged at the agent alone",
+    ),
     # who may do what
     "api_at": ("数据接口在", "the API is at"),
     "login_title": ("登录三通", "Log in to Santong"),

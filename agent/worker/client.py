@@ -25,11 +25,16 @@ WORKER = (sys.executable, "-P", "-m", "agent.worker.serve")
 
 
 class Answer(NamedTuple):
-    """What came of a question: its number, when it was asked (CLOCK_BOOTTIME, ns) and what was found."""
+    """
+    What came of a question: its number, when it was asked (CLOCK_BOOTTIME, ns) and what was found.
+
+    `is_lost`: the worker died with it, or could not be started.
+    """
 
     id: int
     at_ns: int
     outcome: Outcome
+    is_lost: bool = False
 
 
 class Client:
@@ -124,7 +129,7 @@ class Client:
     def _give_up(self, why: str) -> Iterator[Answer]:
         lost, self._open = self._open, {}
         for number, (at_ns, _) in lost.items():
-            yield Answer(number, at_ns, Outcome(None, "unable", reason=why))
+            yield Answer(number, at_ns, Outcome(None, "unable", reason=why), is_lost=True)
         self._send()
 
     def _stop(self) -> None:
