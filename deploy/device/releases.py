@@ -188,6 +188,7 @@ class Device:
             return None
         if trial.version in self.failed:  # power was cut while it was taken back
             self._take_back(trial)
+        self._start()  # a `use` that was killed left it stopped: that is no fault of the release
         was_heard = (self.spool / "health.json").exists()
         is_healthy, note = self._ask(trial.version)
         # One that stored something once and then hangs says nothing new: that is neither well nor ill, but it ends.
