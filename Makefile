@@ -112,6 +112,7 @@ bench: .venv/.developer .venv/.servers
 	$(BIN)/python -m benchmarks.verify --devices 5500 --smaller 2750
 	$(BIN)/python -m benchmarks.accuracy --outages 1000
 	$(BIN)/python -m benchmarks.archive
+	$(BIN)/python -m benchmarks.backup
 	$(BIN)/python -m benchmarks.watch
 	$(BIN)/python -m benchmarks.grafana --devices 5500
 

@@ -40,12 +40,13 @@ class Found(NamedTuple):
 
 def is_left_out(name: str, among: Collection[str]) -> bool:
     """Tell by its name, and those of its neighbours, a file or folder that no backup has."""
-    companion = next((end for end in COMPANIONS if name.endswith(end)), None)
+    # The last of these companions is named as people name files, too; the others are of no use alone.
+    *logs, journal = COMPANIONS
     return (
-        name.endswith(".lock")
+        name.endswith((".lock", *logs))
         or name.startswith(".new-")
         or name in (RESTORED, "__pycache__", "lost+found")
-        or (companion is not None and name.removesuffix(companion) in among)
+        or (name.endswith(journal) and name.removesuffix(journal) in among)
     )
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CONFIG_FOLDER = Path("/etc/santong")
 AUTHORITY_FOLDER = Path("/etc/santong/authority")
+PASSPHRASE = Path("/etc/santong/secrets/backup")
 _NICER = 10
 
 PassphraseFile = Annotated[
@@ -27,7 +28,7 @@ PassphraseFile = Annotated[
     typer.Option(
         "--passphrase-file",
         envvar="SANTONG_BACKUP_PASSPHRASE_FILE",
-        help="File whose first line is the passphrase that the backup is sealed with.",
+        help="File whose first line is the passphrase of the backup; else /etc/santong/secrets/backup, where it is.",
     ),
 ]
 Note = Callable[[str, int], None]
@@ -62,7 +63,8 @@ def backup(
         return
     if out is None:
         fail("--out: names the folder that the backup is written into")
-    os.nice(_NICER)
+    with suppress(OSError):  # where a unit forbids it, the unit says how nice it is
+        os.nice(_NICER)
     from collector.backing import Asked, back_up  # noqa: PLC0415
     from collector.backup import names  # noqa: PLC0415
 
@@ -112,7 +114,9 @@ def check(
 
 
 def passphrase_of(file: Path | None) -> bytes | None:
-    """Return the passphrase of a file, None without one."""
+    """Return the passphrase of a file, else of that of every night; None without one."""
+    if file is None and PASSPHRASE.is_file():
+        file = PASSPHRASE
     if file is None:
         return None
     from collector.backup.seal import passphrase_in  # noqa: PLC0415

@@ -5,17 +5,29 @@ import json
 import os
 import re
 import socket
+import sqlite3
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from collector.archive.keys import Signer
+from collector.backup import snapshot as snapshot_module
 from collector.backup.place import Restoring
 from tests.collector.backup.conftest import Centre
-from tests.collector.backup.trees import HEAD, contents, folder_entry
+from tests.collector.backup.trees import HEAD, contents, folder_entry, rows
 from tests.collector.commands import run
 from tests.collector.test_migrate import everything
+
+KILLED_WRITER = """
+import os, sqlite3, sys
+opened = sqlite3.connect(sys.argv[1], isolation_level=None)
+for text in ("PRAGMA journal_mode = WAL", "CREATE TABLE t(n)", "INSERT INTO t VALUES (7)"):
+    opened.execute(text)
+os._exit(9)
+"""
 
 
 def only_backup(folder: Path) -> Path:
@@ -179,6 +191,32 @@ def test_only_backups_are_removed_the_oldest_first_and_never_the_new_one(centre:
     newest = json.loads(centre.back_up(out, "--keep", 1, "--json")[0])
     assert sorted(newest["removed"]) == sorted(map(str, [old[3], future, told["file"]]))
     assert Path(newest["file"]).exists() and all(one.exists() for one in others)
+
+
+def test_a_file_in_a_folder_that_cannot_be_written_is_read_from_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a unit that may only read DATA: with what a killed writer left in its log, and nothing is written there."""
+    (tmp_path / "data").mkdir()
+    file = tmp_path / "data/x.sqlite"
+    subprocess.run([sys.executable, "-c", KILLED_WRITER, str(file)], check=False)
+    file.with_name("x.sqlite-shm").unlink()
+    before = {one.name: one.read_bytes() for one in file.parent.iterdir()}
+    assert before.keys() == {"x.sqlite", "x.sqlite-wal"}
+    copy = snapshot_module._copy
+
+    def refused(source: Path, how: str, into: Path) -> None:
+        if source == file:
+            error = sqlite3.OperationalError("unable to open database file")
+            error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+            raise error
+        copy(source, how, into)
+
+    monkeypatch.setattr(snapshot_module, "_copy", refused)
+    assert snapshot_module.snapshot(file, tmp_path / "copy") == ""
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["copy", "data"]
+    assert {one.name: one.read_bytes() for one in file.parent.iterdir()} == before
+    assert 'INSERT INTO "t" VALUES(7);' in rows(tmp_path / "copy")
 
 
 def test_a_file_that_is_damaged_already_is_copied_as_it_is_and_said(centre: Centre, tmp_path: Path) -> None:

@@ -1,0 +1,113 @@
+"""docs/deploy.md, word by word: what a technician types, from a factory Debian to classrooms whose evidence arrives."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.lab.background import ROOT
+from tests.lab.estate import Estate, recap
+from tests.lab.factory import Factory
+from tests.lab.hosts import Host
+from tests.lab.namespaces import Lab
+from tests.processes import wait_until
+
+LONG_S = 400.0
+# What a lab lacks: a time server, schools' gateways; and seconds instead of minutes.
+HURRY = """\
+agent_settings:
+  clock: {{trust: always}}
+  round: {{every: 1s}}
+  publish: {{every: 1s}}
+  presence: {{gateway: "{centre}"}}
+"""
+
+
+class Block(NamedTuple):
+    """What is typed at once, and under which heading it stands."""
+
+    heading: str
+    text: str
+
+
+def blocks() -> list[Block]:
+    """Return what is typed, in its order."""
+    found, heading = [], ""
+    text = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    for title, typed in re.findall(r"^## (.+?)$|^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        heading = title or heading
+        if typed:
+            found.append(Block(heading, typed))
+    return found
+
+
+class Technician:
+    """Types blocks in their order on the centre."""
+
+    def __init__(self, centre: Host) -> None:
+        self.centre = centre
+        self._left = blocks()
+        self.last = ""
+
+    def go_on(self, until: str) -> None:
+        """Type all blocks before a heading."""
+        while self._left and not self._left[0].heading.startswith(until):
+            block = self._left.pop(0)
+            done = self.centre.run(["bash", "-e", "-c", block.text], LONG_S, check=False)
+            self.last = done.stdout + done.stderr
+            assert done.returncode == 0, f"{block.heading}:\n{block.text}\n{self.last[-4000:]}"
+
+
+@pytest.fixture(scope="module")
+def typed(
+    factory: Factory, release: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Estate, Technician]]:
+    """Give three hosts that let the technician in, and a centre with the bundle in /root; nothing else was done."""
+    folder = tmp_path_factory.mktemp("deploy")
+    with Lab(folder / "lab") as made, Estate(factory, made, folder / "estate") as estate:
+        for name in ("a1", "a2", "a3"):
+            estate.agent(name)
+        shutil.copy(release, estate.centre.disk / "root")
+        key = estate.centre.disk / "root/.ssh/id_ed25519"
+        shutil.copy(factory.key, key)  # which every host has from ssh-copy-id
+        key.chmod(0o600)
+        yield estate, Technician(estate.centre)
+
+
+def status(centre: Host) -> dict[str, Any]:
+    """Return what the centre knows of each device."""
+    done = centre.run(["santong-centre", "status", "--hours", "1", "--json"], 60)
+    return {row["device"]: row for row in json.loads(done.stdout)}
+
+
+def has_evidence_of(centre: Host, *devices: str) -> Callable[[], bool]:
+    """Return what asks whether minutes of all these arrived."""
+    return lambda: all(status(centre).get(one, {}).get("presence", 0) > 0 for one in devices)
+
+
+def test_from_an_empty_server_to_evidence(typed: tuple[Estate, Technician]) -> None:
+    """Steps 1 to 8 as they stand: two classrooms deliver, a second run changes nothing, the backup is sound."""
+    estate, technician = typed
+    technician.go_on("6.")
+    with (estate.centre.disk / "etc/santong/inventory/group_vars/all.yml").open("a", encoding="utf-8") as variables:
+        variables.write(HURRY.format(centre=estate.centre.address))
+    technician.go_on("7.")
+    again = recap(technician.last)
+    assert again and all(not host["changed"] and not host["failed"] for host in again.values()), technician.last[-3000:]
+    site = "441802-3144001234"
+    wait_until(has_evidence_of(estate.centre, f"{site}.c0701", f"{site}.c0702"), 90, lambda: str(status(estate.centre)))
+    technician.go_on("Another school")
+    (name,) = re.findall(r"santong-backup-\S+\.sealed", technician.last)
+    checked = estate.centre.run(["santong", "backup", "check", f"/var/backups/santong/{name}", "--json"], 60)
+    assert {"authority", "config/1", "data"} <= json.loads(checked.stdout)["places"].keys()
+
+
+def test_another_school_is_rows_and_the_same_playbook(typed: tuple[Estate, Technician]) -> None:
+    """What is typed for it, and its classroom delivers."""
+    estate, technician = typed
+    technician.go_on("nothing more")
+    wait_until(has_evidence_of(estate.centre, "441802-3144005678.c0101"), 90, lambda: str(status(estate.centre)))
