@@ -20,6 +20,7 @@ from collector.centre_points import CentrePoints
 from collector.commands import backup as backup_commands
 from collector.commands import ca as ca_commands
 from collector.commands import calendar as calendar_commands
+from collector.commands import depot as depot_commands
 from collector.commands import dispute as dispute_commands
 from collector.commands import evidence as evidence_commands
 from collector.commands import form as form_commands
@@ -84,6 +85,7 @@ app = typer.Typer(
 )
 app.add_typer(ca_commands.app, name="ca")
 app.add_typer(calendar_commands.app, name="calendar")
+app.add_typer(depot_commands.app, name="depot")
 app.add_typer(dispute_commands.app, name="dispute")
 app.add_typer(targets_commands.app, name="targets")
 app.add_typer(roster_commands.app, name="roster")

@@ -2,7 +2,7 @@
 Rolls a version out to the agents that pull: joins the state machine of `fleet` with roster, store, authority and depot.
 
     DATA/rollouts ──▶ plan ──signed──▶ depot/plan.signed
-         ▲                               agents fetch it, and releases/santong-<version>.tar.gz
+         ▲                               agents fetch it, and their release
          ╰── gate ◀── evidence
 
 What is decided is kept first and published then. Each command publishes anew what is not as it was decided: whatever
@@ -20,6 +20,7 @@ from collector.durable import write_whole
 from collector.enlisted import enlisted
 from collector.fleet import rollout as steps
 from collector.fleet.agents import Agent
+from collector.fleet.depot import has_release
 from collector.fleet.judgement import Judgement, Release, Rules
 from collector.fleet.kept import Kept, remove_left
 from collector.fleet.plan import FILE, default_of, encode, number_of
@@ -67,9 +68,8 @@ class Rolling:
             if not previous:
                 raise RolloutError("there is no plan yet: say with --previous which version devices have now")
             for name in (version, previous):
-                release = self._places.depot / "releases" / f"santong-{name}.tar.gz"
-                if not release.is_file():
-                    raise RolloutError(f"{release}: is not there: put the release bundle into the depot first")
+                if not has_release(self._places.depot, name):
+                    raise RolloutError(f"{name} is not in the depot: put it there with `santong depot publish`")
             pulling = [agent for agent in self._agents() if agent.reach is Reach.PULL]
             moment = self._moment()
             names = [agent.id for agent in pulling]

@@ -1,0 +1,137 @@
+"""`santong depot`: what devices fetch that nobody reaches: releases, and an order for each."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from collector.commands.common import AsJson
+from collector.fleet.signed import Sign
+from contract.command_line import fail, one_line_errors
+from contract.names import is_device
+
+app = typer.Typer(no_args_is_help=True, help="What devices fetch that nobody reaches: releases, and orders, signed.")
+
+Depot = Annotated[Path, typer.Option("--depot", envvar="SANTONG_DEPOT", help="Folder that devices fetch from.")]
+Authority = Annotated[
+    Path, typer.Option("--authority", envvar="SANTONG_AUTHORITY", help="Folder of the authority, which signs.")
+]
+DEFAULT_DEPOT = Path("/var/lib/santong-depot")
+DEFAULT_AUTHORITY = Path("/etc/santong/authority")
+NOT_ENROLLED = 4
+
+
+@app.command()
+def publish(
+    release: Annotated[Path, typer.Argument(help="Folder of a release bundle, unpacked.")],
+    depot: Depot = DEFAULT_DEPOT,
+    authority: Authority = DEFAULT_AUTHORITY,
+    as_json: AsJson = False,
+) -> None:
+    """Put a release's archives for devices into the depot, signed; the first one is the plan's default, too."""
+    from collector.fleet import depot as room  # noqa: PLC0415
+
+    with one_line_errors():
+        written = room.publish(release, depot, _signer(authority), _now_ms())
+    if as_json:
+        typer.echo(json.dumps({"changed": bool(written), "written": written}))
+        return
+    for name in written:
+        typer.echo(name)
+    typer.echo(f"{len(written)} written")
+
+
+@app.command()
+def order(
+    agent: Annotated[str, typer.Argument(help="Id of the agent.")],
+    variables: Annotated[str, typer.Option("--vars", help="File with the role's variables, JSON; - is stdin.")],
+    depot: Depot = DEFAULT_DEPOT,
+    authority: Authority = DEFAULT_AUTHORITY,
+    as_json: AsJson = False,
+) -> None:
+    """Write an agent's order, where something of it changed. Exit code 4: it has no certificate yet."""
+    from collector.fleet import depot as room  # noqa: PLC0415
+
+    if not is_device(agent):
+        fail(f"{agent!r} is not the id of a device, <county>-<school code>.<place>")
+    tree = _variables(variables)
+    with one_line_errors():
+        papers = _papers(authority, agent)
+        written = papers is not None and room.order(depot, agent, tree, papers, _signer(authority), _now_ms())
+    if as_json:
+        typer.echo(json.dumps({"changed": written, "enrolled": papers is not None}))
+    elif papers is not None:
+        typer.echo(f"{agent}: {'written' if written else 'is as it was'}")
+    if papers is None:
+        print(f"{agent}: has no certificate yet: enrol it with enrol.yml", file=sys.stderr)
+        raise typer.Exit(NOT_ENROLLED)
+
+
+@app.command()
+def refresh(depot: Depot = DEFAULT_DEPOT, authority: Authority = DEFAULT_AUTHORITY, as_json: AsJson = False) -> None:
+    """Give every order the certificate that its agent has now: for a timer, after `santong ca renew`."""
+    from collector.fleet import depot as room  # noqa: PLC0415
+
+    with one_line_errors():
+        changed = [agent for agent in room.ordered(depot) if _refresh(depot, authority, agent)]
+    if as_json:
+        typer.echo(json.dumps({"changed": bool(changed), "agents": changed}))
+    else:
+        typer.echo(f"{len(changed)} written")
+
+
+# ---- pieces
+
+
+def _refresh(depot: Path, authority: Path, agent: str) -> bool:
+    """Write an order again where its agent has another certificate, or none any more: then it goes."""
+    from collector.fleet import depot as room  # noqa: PLC0415
+
+    papers = _papers(authority, agent)
+    if papers is None:
+        return room.withdraw(depot, agent)
+    return room.order(depot, agent, room.variables_of(depot, agent), papers, _signer(authority), _now_ms())
+
+
+def _papers(authority: Path, agent: str) -> Any:
+    """Return certificate and authority of an agent; None where it has no certificate that counts."""
+    from collector.authority import work  # noqa: PLC0415  cryptography takes its time
+    from collector.fleet.depot import Papers  # noqa: PLC0415
+
+    found = next(_certificates(authority, agent), None)
+    return Papers(found, work.authority_pem(authority)) if found else None
+
+
+def _certificates(authority: Path, agent: str) -> Iterator[str]:
+    from collector.authority import work  # noqa: PLC0415
+
+    for entry in work.entries(authority):
+        if entry.who.name == agent and not entry.revoked:
+            yield entry.certificate
+
+
+def _signer(authority: Path) -> Sign:
+    from collector.authority.signing import sign  # noqa: PLC0415
+
+    return lambda line: sign(authority, line)
+
+
+def _variables(file: str) -> dict[str, Any]:
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        tree = json.loads(text)
+    except OSError as error:
+        fail(f"--vars: {file}: {error.strerror}")
+    except ValueError:
+        tree = None
+    if not isinstance(tree, dict):
+        fail(f"--vars: {file}: is no JSON object")
+    return tree
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
