@@ -1,42 +1,18 @@
 """A full disk, a real one of a few megabytes: nothing that runs is harmed, and a trial still comes to its end."""
 
 import json
-import os
 import shlex
-import subprocess
 from pathlib import Path
 
+from tests.deploy.device.full_disk import FILL, on_a_small_disk
 from tests.deploy.device.material import Place, bundle
-
-FILL = "dd if=/dev/zero of={home}/ballast bs=4096 2>&1 | grep -q 'No space left'"
-
-
-def on_a_small_disk(place: Place, megabytes: float, *steps: str) -> None:
-    """Run shell commands with a file system of this size under the device's folder, then copy what it holds back."""
-    out = place.home.with_name("seen")
-    home = shlex.quote(str(place.home))
-    script = [
-        "set -e",
-        f"cp -a {home} {home}.seed",
-        f"mount -t tmpfs -o size={int(megabytes * 1024)}k none {home}",
-        f"cp -a {home}.seed/. {home}/",
-        *steps,
-        f"rm -f {home}/ballast",
-        f"cp -a {home} {out}",
-    ]
-    # Who is not root is root in a namespace of their own, where mounting harms nobody.
-    alone = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-    done = subprocess.run(
-        [*alone, "sh", "-c", "\n".join(script)], env=place.environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    place.home = out
 
 
 def ending(place: Place, code: int, *words: str, looks: int = 4) -> str:
     """Return a shell command that runs the program, which must end with this code."""
     command = shlex.join(place.words(*words, looks=looks))
-    return f"{{ {command} 2>> {place.systemd}/said && code=0 || code=$?; }}; [ $code = {code} ] || {{ echo code $code >&2; exit 9; }}"
+    run = f"{{ {command} 2>> {place.systemd}/said && code=0 || code=$?; }}"
+    return f"{run}; [ $code = {code} ] || {{ echo code $code >&2; exit 9; }}"
 
 
 def test_a_release_for_which_there_is_no_room_leaves_none_of_it(place: Place, pip_made: Path) -> None:
