@@ -55,8 +55,13 @@ def _is_guests(nodeid: str) -> bool:
 
 
 def _is_estates(nodeid: str) -> bool:
-    """Tell whether a test is of a file whose tests share one estate."""
-    return _file(nodeid).startswith(("test_estate", "test_site", "test_rollout"))
+    """Tell whether a test is of a file that shares the estate."""
+    return _file(nodeid) in {"test_estate", "test_site"} or _file(nodeid).startswith("test_rollout")
+
+
+def _alone(nodeid: str) -> str:
+    """Return the scope of all others: each for itself, but those whose file has an estate of its own."""
+    return _file(nodeid) if _file(nodeid).startswith("test_site_") else nodeid
 
 
 def _file(nodeid: str) -> str:
@@ -67,7 +72,7 @@ class GuestBeside(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
     """Gives all tests of the guest, and those of an estate, to one worker each, every other to whoever is free."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "guest" if _is_guests(nodeid) else _file(nodeid) if _is_estates(nodeid) else nodeid
+        return "guest" if _is_guests(nodeid) else "estate" if _is_estates(nodeid) else _alone(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> GuestBeside:
@@ -110,9 +115,9 @@ def release(request: pytest.FixtureRequest) -> Path:
     return bundle.archive()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def estate(factory: factory.Factory, release: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
-    """Give a centre from the factory that is the control node, for all tests of a file; agents when asked for."""
+    """Give a centre from the factory that is the control node, for all tests of one; agents when asked for."""
     folder = tmp_path_factory.mktemp("estate")
     with Lab(folder / "lab") as made, Estate(factory, made, folder / "estate") as estate:
         estate.control(release)

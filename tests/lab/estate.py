@@ -86,9 +86,9 @@ class Estate:
         self._hosts.close()
 
     def agent(self, name: str) -> Host:
-        """Return the agent's host, running; the first time it is one fresh from the factory."""
+        """Return the host `a1` to `a9`, running; the first time it is one fresh from the factory."""
         if name not in self._agents:
-            number = AGENTS + len(self._agents)
+            number = AGENTS + int(name.removeprefix("a")) - 1
             self._agents[name] = host = self._hosts.host(name, number, self._prepare)
             self._introduce(host)
         return self._agents[name]
