@@ -85,6 +85,7 @@ class SecuredBroker(Service):
         self.variables = {
             "broker_user": "root" if os.geteuid() == 0 else "mosquitto",
             "broker_address": HOST,
+            "broker_websocket": True,
             "broker_mqtt_port": self.port,
             "broker_websocket_port": self.websocket_port,
             "broker_tls": str(directory),
@@ -122,7 +123,8 @@ class SecuredBroker(Service):
         """Start it and wait until it listens at both doors."""
         self.program = "bash"  # which becomes mosquitto, as the unit has it
         super().start()
-        wait_until(lambda: self.listening() == {self.port, self.websocket_port}, why=self.said)
+        doors = {self.port, self.websocket_port} if self.variables["broker_websocket"] else {self.port}
+        wait_until(lambda: self.listening() == doors, why=self.said)
 
     def restart(self) -> None:
         """Do what the role does when a list or a certificate changed."""
