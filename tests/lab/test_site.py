@@ -100,7 +100,7 @@ def exposures(host: Host, units: Iterable[str]) -> Iterator[tuple[str, float]]:
         yield unit, float(words.rpartition("Overall exposure level for")[2].split()[1])
 
 
-@pytest.mark.parametrize("unit", [name for name in NIGHTLY if name != "santong-rollout"])
+@pytest.mark.parametrize("unit", NIGHTLY)
 def test_what_is_done_each_night_can_be_done(centre: Host, unit: str) -> None:
     """Under its limits each program reaches all that it needs: store, data, authority."""
     done = centre.run(["systemctl", "start", f"{unit}.service"], 180, check=False)
