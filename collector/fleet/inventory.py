@@ -3,8 +3,8 @@ The agents of a roster as Ansible's inventory, in the order of their waves.
 
     roster ──▶ agents ──▶ waves, of those reached by SSH and of those that pull ──▶ groups, variables of each host
 
-Groups list their hosts in the order in which they get a release, so that a play with `order: inventory` and
-`serial: ["{{ groups['canaries'] | length }}", "5%", "25%", "100%"]` goes in waves.
+Groups list their hosts in the order in which they get a release, so that a play with `order: inventory`, and `serial`
+as in docs/rollout.md, goes in waves.
 """
 
 import re

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -125,19 +126,28 @@ def test_ansible_reads_it(data: Path) -> None:
     assert [line.removeprefix("  |--") for line in shown.splitlines()[1:]] == canaries
 
 
-def test_a_play_goes_in_waves(data: Path, tmp_path: Path) -> None:
-    """With `serial` as the inventory's docstring has it, each batch of a play is one of our waves."""
+@pytest.mark.parametrize(
+    ("limit", "told"),
+    [
+        ([], ["wave=canary of 3.", "wave=5 of 1.", "wave=25 of 7.", "wave=all of 20."]),
+        (["--limit", "observing"], ["of 1."]),
+    ],
+    ids=["all", "a part"],
+)
+def test_a_play_goes_in_waves(data: Path, tmp_path: Path, limit: list[str], told: list[str]) -> None:
+    """With `serial` as docs/rollout.md has it, each batch of a play is a wave of ours; of a part the first is small."""
+    documented = (SCRIPT.parents[3] / "docs/rollout.md").read_text(encoding="utf-8")
+    head = re.findall(r"^- hosts: reach_ssh\n  order: inventory\n  serial: .*$", documented, re.MULTILINE)
     playbook = tmp_path / "waves.yml"
     message = "{{ ansible_play_batch | map('extract', hostvars, 'santong_wave') | unique | join }}"
     playbook.write_text(
-        "- hosts: reach_ssh\n  gather_facts: false\n  connection: local\n  order: inventory\n"
-        """  serial: ["{{ groups['canaries'] | length }}", "5%", "25%", "100%"]\n"""
-        "  tasks:\n    - ansible.builtin.debug:\n"
+        f"{head[0]}\n  gather_facts: false\n  connection: local\n  tasks:\n    - ansible.builtin.debug:\n"
         f"""        msg: "wave={message} of {{{{ ansible_play_batch | length }}}}."\n      run_once: true\n"""
     )
-    shown = ansible("ansible-playbook", data, str(playbook))
-    told = [line.split('"')[3] for line in shown.splitlines() if '"msg"' in line]
-    assert told == ["wave=canary of 3.", "wave=5 of 1.", "wave=25 of 7.", "wave=all of 20."]
+    shown = ansible("ansible-playbook", data, *limit, str(playbook))
+    said = [line.split('"')[3] for line in shown.splitlines() if '"msg"' in line]
+    assert len(said) == len(told)
+    assert all(one.endswith(expected) for one, expected in zip(said, told, strict=True))
 
 
 def test_people_are_shown_a_tree() -> None:
