@@ -153,8 +153,8 @@ class _Flow:
             if head.store == "sqlite":
                 places[STORE] = self._wanted.data.with_name(f"{self._wanted.data.name}.evidence")
         self.restoring = Restoring(places, force=self._wanted.force)
-        self.restoring.begin(head)
         self._has_begun = True
+        self.restoring.begin(head)
 
     def take(self, info: tarfile.TarInfo, content: IO[bytes]) -> None:
         """Take a member."""
