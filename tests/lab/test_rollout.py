@@ -6,6 +6,7 @@ build on each other and stand in their order; the hosts are those of the whole f
 """
 
 import json
+import re
 import time
 from datetime import datetime
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from contract import __version__
 from tests.lab.estate import NAME, Estate, Play
 from tests.lab.hosts import Host
-from tests.lab.variants import CRASHES, FORGETS, Breakage, variant
+from tests.lab.variants import CRASHES, FORGETS, SOUND, Breakage, variant
 
 SITE = "441802-3144001234"
 DEVICES = {name: f"{SITE}.c070{number}" for number, name in enumerate(("a1", "a2", "a3"), 1)}
@@ -34,6 +35,7 @@ agent_trial_looks: 12
 agent_trial_every_s: 2
 agent_pull_every: 5s
 santong_gate_wait: 4m
+santong_gate_options: ["--minutes", "1", "--settle", "10s"]
 """
 
 # InfluxDB is asked itself, on the centre, where alone it listens.
@@ -111,9 +113,14 @@ def programme(estate: Estate) -> Programme:
     return Programme(estate)
 
 
-def play(programme: Programme, playbook: str, *arguments: str, check: bool = True) -> Play:
-    """Run a playbook of the first release."""
-    return programme.estate.play(playbook, *arguments, check=check)
+def play(programme: Programme, playbook: str, *arguments: str, check: bool = True, release: str = "") -> Play:
+    """Run a playbook of a release, of the first one if none is given."""
+    estate = programme.estate
+    before, estate.release = estate.release, release or estate.release
+    try:
+        return estate.play(playbook, *arguments, check=check)
+    finally:
+        estate.release = before
 
 
 def test_from_nothing(programme: Programme) -> None:
@@ -153,7 +160,9 @@ def test_keys_stay_on_their_device(programme: Programme) -> None:
     facts = host.run(["stat", "-c", "%a %U", "/etc/santong/tls/agent.key"]).stdout.split()
     assert facts == ["600", "santong-agent"]
     secret = "".join(host.run(["cat", "/etc/santong/tls/agent.key"]).stdout.splitlines()[1:-1])[:40]
-    found = programme.estate.centre.run(["grep", "-rls", secret, "/etc", "/root", "/var", "/opt/santong"], 60, check=False)
+    found = programme.estate.centre.run(
+        ["grep", "-rls", secret, "/etc", "/root", "/var", "/opt/santong"], 60, check=False
+    )
     assert found.stdout == ""
 
 
@@ -177,3 +186,25 @@ def test_a_reboot_and_a_partition_lose_nothing(programme: Programme) -> None:
 def minute_of(row: dict[str, Any]) -> int:
     """Return the minute since 1970 of a row of InfluxDB's JSON."""
     return round(datetime.fromisoformat(row["time"]).timestamp() // 60)
+
+
+def test_an_upgrade_goes_in_waves(programme: Programme) -> None:
+    """
+    A new release comes to one canary first and then to the others; each keeps the old one beside it.
+
+    A classroom that is off is passed over, and gets the release by the next run.
+    """
+    release = programme.bring("0.2.0", SOUND)
+    programme.hosts["a3"].kill()
+    done = play(programme, "upgrade.yml", "--tags", "agents", "--timeout", "5", release=release)
+    waves = [found for found in re.findall(r"TASK \[Ask the evidence\]", done.output)]
+    assert len(waves) >= 2, "each wave was asked about"
+    for name in ("a1", "a2"):
+        status = programme.status(name)
+        assert (status["current"], status["trial"]) == ("0.2.0", None)
+        assert set(status["installed"]) == {__version__, "0.2.0"}
+    programme.hosts["a3"].boot()
+    play(programme, "upgrade.yml", "--tags", "agents", release=release)
+    assert programme.status("a3")["current"] == "0.2.0"
+    for name in DEVICES:
+        programme.wait(lambda name=name: "0.2.0" in programme.versions(name), f"{name} says that it runs it")

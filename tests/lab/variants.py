@@ -22,7 +22,10 @@ Breakage = Mapping[str, tuple[str, str]]  # by file: what is replaced, and by wh
 
 SOUND: Breakage = {}
 CRASHES: Breakage = {
-    "agent/pipeline.py": ("log = logging.getLogger", 'raise SystemExit("a library is missing")\nlog = logging.getLogger')
+    "agent/pipeline.py": (
+        "log = logging.getLogger",
+        'raise SystemExit("a library is missing")\nlog = logging.getLogger',
+    )
 }
 FORGETS: Breakage = {
     "agent/gather/presence.py": (

@@ -41,7 +41,7 @@ def places(tmp_path: Path) -> Places:
     Versions(made.data).add(Reading(roster(panels(60))), TODAY - timedelta(900), "tester")
     (made.depot / "releases").mkdir(parents=True)
     for version in (OLD, NEW):
-        (made.depot / f"releases/santong-{version}.tar.gz").touch()
+        (made.depot / f"releases/santong-agent-{version}-x86_64.signed").touch()
     made.authority.mkdir(mode=0o700)
     create(made.authority)
     return made
@@ -174,7 +174,7 @@ def test_what_is_missing_is_said_before_anything_begins(places: Places, store: S
     store.ready()
     for more, message in (
         ([NEW], "say with --previous which version devices have now"),
-        (["1.2.0", "--previous", OLD], "santong-1.2.0.tar.gz: is not there"),
+        (["1.2.0", "--previous", OLD], "1.2.0 is not in the depot"),
         ([NEW, "--previous", OLD, "--depot", places.data / "no"], "there is no depot"),
     ):
         _, said = run("rollout", "start", *words(places), *more, code=2)
