@@ -20,8 +20,7 @@ ROOT = Path(__file__).parents[2]
 PYTHON = "3.11"  # Debian 12's and Raspberry Pi OS's
 # Wheels for another machine are looked for under these names: PEP 600, newest glibc first.
 MACHINES = {
-    machine: tuple(f"manylinux_{glibc}_{machine}" for glibc in ("2_34", "2_31", "2_28", "2_17"))
-    + (f"manylinux2014_{machine}",)
+    machine: tuple(f"manylinux{glibc}_{machine}" for glibc in ("_2_34", "_2_31", "_2_28", "_2_17", "2014"))
     for machine in ("x86_64", "aarch64")
 }
 CENTRE = ("centre", "pdf", "probes", "profiles")
