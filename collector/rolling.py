@@ -25,6 +25,7 @@ from collector.fleet.judgement import Judgement, Release, Rules
 from collector.fleet.kept import Kept, remove_left
 from collector.fleet.plan import FILE, default_of, encode, number_of
 from collector.fleet.rollout import Moment, Rollout, RolloutError, Status
+from collector.fleet.signed import next_number
 from collector.fleet.waves import waves
 from collector.gated import Group, gate, seen_lately
 from collector.roster.schema import Reach
@@ -74,7 +75,7 @@ class Rolling:
             moment = self._moment()
             names = [agent.id for agent in pulling]
             proven: Collection[str] = seen_lately(store, names, moment.at_ms * 1_000_000) if store else ()
-            number = max(before.number if before else 0, number_of(published)) + 1
+            number = next_number(max(before.number if before else 0, number_of(published)), moment.at_ms)
             return self._decide(steps.start(before, version, previous, waves(pulling, proven), number, moment))
 
     def take(self, step: Step) -> Rollout:
@@ -82,11 +83,11 @@ class Rolling:
         with self._kept.alone():
             return self._decide(step(self._publish(self._running()), self._moment()))
 
-    def advance(self, store: Reads, rules: Rules | None = None) -> tuple[Rollout, Judgement | None]:
-        """Look at the current wave and do what follows; None: there was nothing to look at."""
+    def advance(self, store: Reads | None, rules: Rules | None = None) -> tuple[Rollout, Judgement | None]:
+        """Look at the current wave and do what follows; None: there was nothing to look at, or no store to ask."""
         with self._kept.alone():
             rollout = self._publish(self._running())
-            if rollout.status is not Status.RUNNING:
+            if rollout.status is not Status.RUNNING or store is None:
                 return rollout, None
             judgement = self._look(rollout, store, rules)
             after = steps.advance(rollout, judgement, self._moment())
@@ -135,9 +136,10 @@ class Rolling:
         content = self._encoded(rollout)
         if content == published:
             return rollout
-        if number_of(published) >= rollout.number:
-            # DATA came from a backup: devices have seen this number with another plan.
-            rollout = steps.renumbered(rollout, number_of(published) + 1)
+        known = number_of(published)
+        if known >= rollout.number or not known:
+            # DATA came from a backup, or the depot is new: devices may have seen this number with another plan.
+            rollout = steps.renumbered(rollout, next_number(max(known, rollout.number), self._moment().at_ms))
             self._kept.keep(rollout)
             content = self._encoded(rollout)
         remove_left(self._places.depot, FILE)

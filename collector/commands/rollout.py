@@ -155,9 +155,14 @@ def advance(
     """
     rules = _USUAL._replace(minutes=minutes, least=least, least_alive=least_alive, most_bad=most_bad)
     with one_line_errors():
-        opened = open_for_reading(data, store)
-        rollout, judgement = _rolling(data, depot, authority, zone).advance(opened, rules)
-        opened.close()
+        rolling = _rolling(data, depot, authority, zone)
+        if (current := rolling.current()) is None:
+            typer.echo("null" if as_json else word("upgrade_none", language_of(lang)))
+            return
+        opened = open_for_reading(data, store) if current.status is Status.RUNNING else None
+        rollout, judgement = rolling.advance(opened, rules)
+        if opened:
+            opened.close()
     show(rollout, judgement, language_of(lang), zone_of(zone), as_json=as_json)
     raise typer.Exit(1 if rollout.is_withdrawn and rollout.status is Status.STOPPED else 0)
 

@@ -59,7 +59,7 @@ def publish(release: Path, depot: Path, sign: Sign, now_ms: int) -> list[str]:
     if not (depot / plan.FILE).exists():
         found = _ARCHIVE.fullmatch(archives_of(release)[0].name)
         version = found["version"] if found else ""
-        write_whole(depot / plan.FILE, plan.encode(Plan(1, now_ms, version, {}), sign), 0o644)
+        write_whole(depot / plan.FILE, plan.encode(Plan(now_ms, now_ms, version, {}), sign), 0o644)
         written.append(plan.FILE)
     return written
 
@@ -97,7 +97,7 @@ def order(depot: Path, agent: str, variables: Mapping[str, Any], papers: Papers,
         same = signed.encode(before, sign)
         if same == file.read_bytes():
             return False
-    number = max(int(before.get("number", 0)) + 1, now_ms)
+    number = signed.next_number(int(before.get("number", 0)), now_ms)
     content = signed.encode({**tree, "number": number}, sign)
     if len(content) > LARGEST_ORDER:
         raise RolloutError(f"{agent}: its order has {len(content)} bytes, devices take {LARGEST_ORDER}: fewer profiles")

@@ -55,12 +55,12 @@ class Facts(NamedTuple):
         times = chain((seen.time_ns for seen in self.seen), (sent.time_ns for sent in self.sent))
         return any(start_ns <= time_ns < end_ns for time_ns in times)
 
-    def minutes(self, start_ns: int) -> Iterator[tuple[int, bool]]:
+    def minutes(self, start_ns: int, end_ns: int) -> Iterator[tuple[int, bool]]:
         """
-        Yield the labels from `start_ns` to the last presence of which something can be told, and whether it is there.
+        Yield the labels from `start_ns` on of which something can be told, and whether it is there.
 
-        What lies between two boots is left out: it was switched off, or coming up. So are minutes slept. What is after
-        the last presence nobody knows yet.
+        What lies between two boots is left out: it was switched off, or coming up. So are minutes slept. After the last
+        presence, and before `end_ns`, those are missing during which the agent sent something else.
         """
         points = [point for point in self.seen if point.time_ns >= start_ns]
         if points:
@@ -74,6 +74,16 @@ class Facts(NamedTuple):
                 slept = int((after.asleep_s - before.asleep_s + _ASLEEP_S) / 60)
                 yield from ((before.time_ns + n * MINUTE_NS, False) for n in range(1, max(0, missing - slept) + 1))
             yield after.time_ns, True
+        yield from self._without_presence(max(start_ns, points[-1].time_ns + MINUTE_NS if points else 0), end_ns)
+
+    def _without_presence(self, start_ns: int, end_ns: int) -> Iterator[tuple[int, bool]]:
+        """Yield the labels that are missing though the newest start of the agent was at work before and after them."""
+        dated = [sent for sent in self.sent if sent.lines]  # without a clock nothing but its reception has a time
+        if dated:
+            last = dated[-1]
+            begun_ns = next(sent.time_ns for sent in dated if sent.epoch == last.epoch)
+            first_ns = max(start_ns, (begun_ns // MINUTE_NS + 2) * MINUTE_NS)
+            yield from ((at, False) for at in range(first_ns, min(end_ns, last.time_ns - MINUTE_NS) + 1, MINUTE_NS))
 
     def restarts(self, start_ns: int) -> int:
         """Return how often the agent began anew after `start_ns` on a machine that went on running."""
@@ -123,11 +133,11 @@ def went_back(versions: Sequence[tuple[int, str]], version: str, since_ns: int) 
     return version in later and later[-1] != version
 
 
-def by_minute(groups: Iterable[Facts], start_ns: int) -> dict[int, tuple[int, int]]:
+def by_minute(groups: Iterable[Facts], start_ns: int, end_ns: int) -> dict[int, tuple[int, int]]:
     """Return for each minute how many agents are told of there, and how many of these have it."""
     found: dict[int, tuple[int, int]] = {}
     for facts in groups:
-        for at, is_there in facts.minutes(start_ns):
+        for at, is_there in facts.minutes(start_ns, end_ns):
             told, there = found.get(at, (0, 0))
             found[at] = told + 1, there + is_there
     return found

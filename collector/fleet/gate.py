@@ -43,6 +43,11 @@ class _Beside(NamedTuple):
     restarted: float = 0.0
 
     @property
+    def settled_ns(self) -> int:
+        """Until when evidence must be there by now."""
+        return self.release.until_ns - int(self.rules.settle_s * NS)
+
+    @property
     def silent_before_ns(self) -> int:
         """Before which instant the last sign of life of an agent is that has fallen silent."""
         return self.release.until_ns - int((self.rules.settle_s + _SILENT_S) * NS)
@@ -61,7 +66,8 @@ def judge(
     `settled` are agents of it that were found good before, and need not be looked at again unless they went back.
     """
     rules = rules or Rules()
-    beside = _Beside(release, rules, by_minute(others, _first_label(release.since_ns)))
+    end_ns = release.until_ns - int(rules.settle_s * NS)
+    beside = _Beside(release, rules, by_minute(others, _first_label(release.since_ns), end_ns))
     # Each of the others is judged as if it had got something: what is bad there is no release's fault.
     compared = [_judged(facts, release.since_ns, beside) for facts in others]
     told = [one for one in compared if one.told.state is not State.EARLY]
@@ -108,7 +114,7 @@ def _judged(facts: Facts, since_ns: int, beside: _Beside) -> _One:
     """Judge an agent from an instant on."""
     rules = beside.rules
     first_ns = _first_label(since_ns)
-    minutes = list(facts.minutes(first_ns))
+    minutes = list(facts.minutes(first_ns, beside.settled_ns))
     volume = _volume(facts, first_ns, beside)
     is_silent = facts.last_ns < beside.silent_before_ns
     bad = _bad(facts, since_ns, minutes, beside)
@@ -192,7 +198,7 @@ def _conclude(ones: Sequence[_One], compared: Sequence[_One], beside: _Beside) -
         failed or ((open_why,) if open_why else ()),
         agents,
         there if has_minutes else None,
-        expected if has_minutes else None,
+        expected if has_minutes and compared else None,
         volume,
         beside.volume,
         len(compared),

@@ -16,10 +16,11 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from collector.fleet.judgement import Judgement, Outcome, State
+from collector.fleet.signed import next_number
 from collector.fleet.waves import Wave
 from contract.errors import SantongError
 
-_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!-]{0,63}")
+_VERSION = re.compile(r"[0-9][0-9A-Za-z.+-]{0,63}")  # devices take no other
 
 
 class RolloutError(SantongError):
@@ -207,7 +208,7 @@ def _next(rollout: Rollout, index: int) -> int | None:
 
 def _changed(rollout: Rollout, moment: Moment) -> Rollout:
     """Return a rollout with a new plan."""
-    return rollout._replace(number=rollout.number + 1, made_ms=moment.at_ms)
+    return rollout._replace(number=next_number(rollout.number, moment.at_ms), made_ms=moment.at_ms)
 
 
 def _said(rollout: Rollout, moment: Moment, what: str, of: Rollout | None = None, detail: str = "") -> Rollout:

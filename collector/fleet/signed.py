@@ -22,6 +22,15 @@ def encode(tree: Mapping[str, Any], sign: Sign) -> bytes:
     return line + b"\n" + base64.b64encode(sign(line)) + b"\n"
 
 
+def next_number(before: int, now_ms: int) -> int:
+    """
+    Return a number above one that was used: the time, unless that is not above it.
+
+    So numbers grow even where a centre is made anew from a backup, which knows nothing of those given out since.
+    """
+    return max(before + 1, now_ms)
+
+
 def tree_of(content: bytes, kind: str) -> dict[str, Any]:
     """Return what a file says, unverified: for those who wrote it themselves. Nothing of anything else."""
     try:

@@ -31,7 +31,8 @@ class Behaviour(NamedTuple):
     `upgraded` at a minute, None: never; `version` is what it says from then on, `back` when it is on the old one again.
     `there` tells whether a minute is proven, `powered` whether the machine is on: each time begins a boot. `lines` a
     minute; `more` starts of the agent at these minutes; `refused` lines a minute since the upgrade; `fault` what it
-    reports of itself since then. `is_numbered`: minutes that are not there have numbers, as what is still to come has.
+    reports of itself since then. `mute`: minutes in which all comes but the presence. `is_numbered`: minutes that are
+    not there have numbers, as what is still to come has.
     """
 
     upgraded: int | None = None
@@ -43,6 +44,7 @@ class Behaviour(NamedTuple):
     more: tuple[int, ...] = ()
     refused: int = 0
     fault: str = ""
+    mute: Minutes = lambda _minute: False
     is_numbered: bool = False
 
 
@@ -91,7 +93,7 @@ class City:
                 version = how.version if is_new else OLD
                 self._add("identity", agent, minute + 0.1, {"version": version, "profile": "openwrt"})
             restarts = begins and minute == how.upgraded
-            if how.there(minute) and not restarts:
+            if how.there(minute) and not restarts and not how.mute(minute):
                 uptime = 60.0 * (minute - on_since)
                 self._add("presence", agent, minute, {"boot": f"boot{boots}", "uptime_s": uptime, "asleep_s": 0.0})
             seq += how.is_numbered or how.there(minute)

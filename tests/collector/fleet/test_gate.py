@@ -68,6 +68,17 @@ def test_a_release_that_halves_the_minutes_fails(store: Store, wave: list[Agent]
     assert [code for code, _ in found.reasons] == ["too_many_bad", "incomplete"]
 
 
+@pytest.mark.parametrize("every", [3, 1000], ids=["two of three", "all"])
+def test_a_release_that_leaves_out_presences_fails_at_once(store: Store, every: int) -> None:
+    """The agent is there and sends all else: what its newest minutes miss is told without a presence after them."""
+    city, (some, rest) = City(UPGRADE + 9), split(CANARIES)
+    city.lives(some, upgraded=UPGRADE, mute=lambda minute: minute >= UPGRADE and minute % every != 2)
+    city.lives(rest)
+    found = said(store, city, CANARIES, Rules(minutes=3))
+    assert found.outcome is Outcome.FAILED
+    assert states(found) == {(State.BAD, "missing")}
+
+
 def test_a_release_that_loses_a_tenth_of_the_minutes_fails_as_a_whole(store: Store) -> None:
     """Of no single agent could that be said; of all of them it can."""
     city, (some, rest) = City(), split(WAVE)

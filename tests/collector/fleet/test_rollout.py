@@ -7,15 +7,17 @@ import pytest
 
 from collector.fleet.judgement import Judgement, Outcome, State, Told
 from collector.fleet.rollout import Moment, Rollout, RolloutError, Status, advance, resume, rollback, start, stop
+from collector.fleet.signed import next_number
 from collector.fleet.waves import Wave
 
 WAVES = (Wave("canary", ("a",)), Wave("5", ("b", "c")), Wave("25", ()), Wave("all", ("d",)))
 BY = "tester"
+NUMBER = 1_000_000
 
 
 def begun() -> Rollout:
-    """Return a rollout of 1.1.0 over 1.0.0 that has just begun."""
-    return start(None, "1.1.0", "1.0.0", WAVES, 5, Moment(1000, BY))
+    """Return a rollout of 1.1.0 over 1.0.0 that has just begun, whose plan has a number far above the time."""
+    return start(None, "1.1.0", "1.0.0", WAVES, NUMBER + 5, Moment(1000, BY))
 
 
 def says(outcome: Outcome, *good: str) -> Judgement:
@@ -51,7 +53,7 @@ def test_what_devices_are_told(outcomes: list[Outcome], status: Status, default:
     """Waves that passed and the current one have the version; one that failed has not; with the last one all have."""
     rollout = after(begun(), *outcomes)
     plan = rollout.plan()
-    assert (rollout.status, plan.default, "".join(sorted(plan.agents)), plan.number) == (
+    assert (rollout.status, plan.default, "".join(sorted(plan.agents)), plan.number - NUMBER) == (
         status, default, agents, number,
     )  # fmt: skip
     assert set(plan.agents.values()) <= {"1.1.0"}
@@ -145,4 +147,11 @@ def test_a_new_rollout_follows_one_that_is_over() -> None:
     """Its number goes on."""
     done = after(begun(), PASSED, PASSED, PASSED)
     new = start(done, "1.2.0", "1.1.0", WAVES, done.number + 1, Moment(9000, BY))
-    assert (new.id, new.number, new.plan().default) == (2, 9, "1.1.0")
+    assert (new.id, new.number, new.plan().default) == (2, done.number + 1, "1.1.0")
+
+
+def test_numbers_are_times_that_only_grow() -> None:
+    """A centre that is made anew from last night's backup gives none that a device has seen since."""
+    assert next_number(0, 1_800_000_000_000) == 1_800_000_000_000
+    assert next_number(1_800_000_000_000, 1_800_000_000_000) == 1_800_000_000_001
+    assert next_number(1_900_000_000_000, 1_800_000_000_000) == 1_900_000_000_001
