@@ -35,10 +35,15 @@ BY_HAND, UNVERIFIED = "by_hand", "unverified"  # fields of `delivery`
 
 
 class Trust(NamedTuple):
-    """What is believed: signatures under the authorities in the file `ca`; with `vouched` also what none proves."""
+    """
+    What is believed: signatures under the authorities in the file `ca`; with `vouched` also what none proves.
+
+    `crl` is the authority's list of revoked certificates, by which nothing is believed.
+    """
 
     ca: Path | None
     vouched: bool
+    crl: Path | None = None
 
 
 class Imported(NamedTuple):
@@ -81,6 +86,7 @@ class Importer:
         self._vouched = trust.vouched
         self._speakers = speakers
         self._authorities = signature.read_authorities(trust.ca) if trust.ca else []
+        self._revoked = signature.read_revocations(trust.crl, self._authorities) if trust.crl else []
         self._quarantine = Quarantine(data)
 
     def close(self) -> None:
@@ -117,6 +123,7 @@ class Importer:
         chain = signature.check_signature(signed)
         if self._authorities:
             signature.check_owner(chain, head.agent, self._authorities, head.exported_at)
+            signature.check_not_revoked(chain, self._revoked, head.exported_at)
             return signature.describe(chain[0])
         if self._vouched:
             return ""

@@ -289,6 +289,9 @@ def import_files(
     ca: Annotated[
         Path | None, typer.Option(envvar="SANTONG_CA", help="Authority of the agents' certificates, PEM.")
     ] = None,
+    crl: Annotated[
+        Path | None, typer.Option(envvar="SANTONG_CRL", help="The authority's list of revoked certificates, PEM.")
+    ] = None,
     trust: Annotated[bool, typer.Option("--trust", help="Vouch for files without proof of who wrote them.")] = False,
     data: Data = DEFAULT_DATA,
     store: StoreOption = None,
@@ -308,7 +311,7 @@ def import_files(
         # The store that is there already: evidence must not end in a new one that nobody reads.
         opened = open_for_reading(data, store)
         opened.prepare()
-        importer = Importer(opened, data, Trust(ca, trust), RosterSpeakers(data, place))
+        importer = Importer(opened, data, Trust(ca, trust, crl), RosterSpeakers(data, place))
     outcomes = [(file, _import_file(importer, file)) for file in files]
     importer.close()
     opened.close()

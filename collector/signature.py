@@ -42,6 +42,7 @@ _UNREADABLE = (
 
 
 Authorities = Sequence[x509.Certificate]
+Revocations = Sequence[x509.CertificateRevocationList]
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 
@@ -63,6 +64,18 @@ def read_authorities(file: Path) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(file.read_bytes())
     except _UNREADABLE:
         raise Untrusted(f"{file}: has no certificate in PEM") from None
+
+
+def read_revocations(file: Path, authorities: Authorities) -> list[x509.CertificateRevocationList]:
+    """Return the list of revoked certificates in a PEM file; Untrusted when none of the authorities has signed it."""
+    try:
+        found = x509.load_pem_x509_crl(file.read_bytes())
+        is_signed = any(_issued_list(one, found) for one in authorities)
+    except _UNREADABLE:
+        raise Untrusted(f"{file}: has no list of revoked certificates in PEM") from None
+    if not is_signed:
+        raise Untrusted(f"{file}: is no list of the authority given with --ca")
+    return [found]
 
 
 def check_signature(signed: Signed) -> list[x509.Certificate]:
@@ -96,6 +109,22 @@ def check_owner(chain: Sequence[x509.Certificate], owner: str, authorities: Auth
         _check_chain(signer, others, authorities, at)
     except _UNREADABLE as error:
         raise Untrusted(f"its certificate cannot be read: {error}") from None
+
+
+def check_not_revoked(chain: Sequence[x509.Certificate], revocations: Revocations, at: datetime) -> None:
+    """
+    Return when no list has the signer's certificate; Untrusted.
+
+    One that was only retired or replaced had proven what it signed before that; of a stolen key no time is believed.
+    """
+    signer = chain[0]
+    for one in revocations:
+        entry = one.get_revoked_certificate_by_serial_number(signer.serial_number)
+        if one.issuer != signer.issuer or entry is None:
+            continue
+        if _was_stolen(entry) or at >= entry.revocation_date_utc:
+            day = f"{entry.revocation_date_utc:%Y-%m-%d}"
+            raise Untrusted(f"the certificate of {describe(signer)} was revoked on {day}")
 
 
 def describe(certificate: x509.Certificate) -> str:
@@ -150,6 +179,19 @@ def _check_chain(
             return
         left.remove(issuer)
         current, depth = issuer, depth + 1
+
+
+def _issued_list(issuer: x509.Certificate, revocations: x509.CertificateRevocationList) -> bool:
+    return revocations.issuer == issuer.subject and revocations.is_signature_valid(_public_key(issuer))
+
+
+def _was_stolen(entry: x509.RevokedCertificate) -> bool:
+    """Tell whether the key may be in other hands; where nothing is said of it, it may."""
+    try:
+        reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
+    except x509.ExtensionNotFound:
+        return True
+    return reason not in (x509.ReasonFlags.superseded, x509.ReasonFlags.cessation_of_operation)
 
 
 def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:

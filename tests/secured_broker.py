@@ -179,7 +179,9 @@ def context(ca: Path, files: Files | None) -> ssl.SSLContext:
 class Stranger:
     """An MQTT 5 client that does as it likes with a certificate, and remembers what came of it."""
 
-    def __init__(self, broker: SecuredBroker, files: Files, scheme: str = "mqtts", client_id: str = "stranger") -> None:
+    def __init__(
+        self, broker: SecuredBroker, files: Files, scheme: str = "mqtts", client_id: str = "stranger", will: str = ""
+    ) -> None:
         self.heard: list[tuple[str, bytes]] = []
         self.answers: dict[int, str] = {}
         self.is_connected = threading.Event()
@@ -192,13 +194,15 @@ class Stranger:
         )  # fmt: skip
         self.client.tls_set_context(context(broker.authority.ca, files))
         self.client.username_pw_set("somebody else", "x")
-        self.client.on_connect = lambda *_: self.is_connected.set()
+        self.client.on_connect = self._on_connect
         self.client.on_disconnect = lambda *_: self.is_gone.set()
         self.client.on_message = self._on_message
         self.client.on_publish = lambda _c, _d, mid, reason, _p: self.answers.update({mid: str(reason)})
         self.client.on_subscribe = lambda _c, _d, mid, reasons, _p: self._subscribed.update(
             {mid: list(map(str, reasons))}
         )
+        if will:
+            self.client.will_set(will, b"will", qos=1, retain=True)
         self.client.connect(HOST, broker.door(scheme))
         self.client.loop_start()
 
@@ -220,10 +224,21 @@ class Stranger:
         wait_until(lambda: mid in self._subscribed, WAIT_S)
         return self._subscribed[mid]
 
+    def drop(self) -> None:
+        """Go away without a word, as when the power fails."""
+        link = self.client.socket()
+        assert link is not None
+        link.close()
+        self.client.loop_stop()
+
     def close(self) -> None:
         """Go away."""
         self.client.disconnect()
         self.client.loop_stop()
+
+    def _on_connect(self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object) -> None:
+        if not reason.is_failure:
+            self.is_connected.set()
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         self.heard.append((message.topic, bytes(message.payload)))

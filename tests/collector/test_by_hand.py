@@ -27,6 +27,7 @@ from contract.batch import Batch, encode
 from contract.batchfile import BadFile, Head, Writer
 from tests.certificates import DAY, NOW, Identity, Wish, authority, issue
 from tests.collector.test_pipeline import StoreDouble
+from tests.collector.test_signature import revocations
 
 GOLDEN = Path(__file__).parents[1] / "contract/golden/v1"
 AGENT, DEVICE = "441802-3144001234.gw1", "441802-3144001234.c0703"
@@ -215,6 +216,21 @@ def test_what_proves_nothing_is_refused(tmp_path: Path, store: Store, ca: Path) 
             assert words in refusal(store, file, ca, vouched=vouched)
     assert "is not one of those" in refusal(store, tmp_path / "signed", other_ca)
     assert "was changed" in refusal(store, tmp_path / "5", None, vouched=True)
+
+
+def test_a_file_of_a_stolen_device_is_refused(tmp_path: Path, store: Store, ca: Path) -> None:
+    """Where the authority's list is named, a file by a stolen key is refused, with --trust, too."""
+    thief = issue(Wish(AGENT), CA)
+    crl = revocations(tmp_path, CA, thief, None)
+    for vouched in (False, True):
+        importer = Importer(store, tmp_path / "data", Trust(ca, vouched, crl))
+        try:
+            with pytest.raises(Untrusted, match="was revoked on"):
+                importer.run(write(tmp_path / "stolen", BATCHES, thief), lambda _: None, lambda *_: None)
+            done = importer.run(write(tmp_path / "good", BATCHES), lambda _: None, lambda *_: None)
+        finally:
+            importer.close()
+        assert done.stored == len(BATCHES)
 
 
 def test_a_certificate_may_end_before_its_file_arrives(tmp_path: Path, store: Store, ca: Path) -> None:

@@ -14,10 +14,12 @@ from cryptography.x509.oid import NameOID
 from collector.signature import (
     Signed,
     Untrusted,
+    check_not_revoked,
     check_owner,
     check_signature,
     describe,
     read_authorities,
+    read_revocations,
 )
 from tests.certificates import DAY, NOW, Identity, Wish, authority, issue, new_key
 
@@ -256,3 +258,48 @@ def test_a_name_is_shown_in_plain_characters(ca: Identity) -> None:
     """Control characters of a certificate's name never reach a terminal."""
     assert describe(issue(Wish("教室"), ca).certificate).startswith("CN=教室 (serial ")
     assert describe(issue(Wish("a\x1b[31mb\u202e"), ca).certificate).startswith("CN=a?[31mb? (serial ")
+
+
+def revocations(folder: Path, by: Identity, revoked: Identity, reason: x509.ReasonFlags | None) -> Path:
+    """Write the list of an authority that revokes one certificate, a day ago."""
+    entry = x509.RevokedCertificateBuilder().serial_number(revoked.certificate.serial_number).revocation_date(NOW - DAY)
+    if reason is not None:
+        entry = entry.add_extension(x509.CRLReason(reason), critical=False)
+    builder = x509.CertificateRevocationListBuilder().issuer_name(by.certificate.subject).last_update(NOW - DAY)
+    assert isinstance(by.key, ec.EllipticCurvePrivateKey)
+    made = builder.next_update(NOW + DAY).add_revoked_certificate(entry.build()).sign(by.key, hashes.SHA256())
+    file = folder / "crl.pem"
+    file.write_bytes(made.public_bytes(Encoding.PEM))
+    return file
+
+
+@pytest.mark.parametrize("reason", [x509.ReasonFlags.key_compromise, None])
+def test_what_a_stolen_key_signed_proves_nothing(tmp_path: Path, ca: Identity, reason: x509.ReasonFlags | None) -> None:
+    """Of whatever day it says to be; another device of the same authority is believed as before."""
+    stolen, other = issue(Wish(AGENT), ca), issue(Wish(OTHER), ca)
+    found = read_revocations(revocations(tmp_path, ca, stolen, reason), [ca.certificate])
+    for at in (NOW, NOW - 5 * DAY):
+        with pytest.raises(Untrusted, match=rf"the certificate of CN={AGENT} \(serial .*\) was revoked on "):
+            check_not_revoked([stolen.certificate], found, at)
+    check_not_revoked([other.certificate], found, NOW)
+
+
+def test_what_was_signed_before_a_device_was_retired_is_believed(tmp_path: Path, ca: Identity) -> None:
+    """Replaced or retired hardware had its key to itself until then."""
+    old = issue(Wish(AGENT), ca)
+    for reason in (x509.ReasonFlags.superseded, x509.ReasonFlags.cessation_of_operation):
+        found = read_revocations(revocations(tmp_path, ca, old, reason), [ca.certificate])
+        check_not_revoked([old.certificate], found, NOW - 2 * DAY)
+        with pytest.raises(Untrusted, match="was revoked on"):
+            check_not_revoked([old.certificate], found, NOW)
+
+
+def test_a_list_of_somebody_else_is_none(tmp_path: Path, ca: Identity) -> None:
+    """A list revokes and spares nobody when the authority has not signed it, and a file without one is said."""
+    other = authority("another")
+    file = revocations(tmp_path, other, issue(Wish(AGENT), other), None)
+    with pytest.raises(Untrusted, match="is no list of the authority given with --ca"):
+        read_revocations(file, [ca.certificate])
+    file.write_text(ca.pem)
+    with pytest.raises(Untrusted, match="has no list of revoked certificates in PEM"):
+        read_revocations(file, [ca.certificate])

@@ -255,6 +255,7 @@ def test_what_an_operator_sees(tmp_path: Path) -> None:
     [
         (["--ca", "none.pem"], r"none\.pem: No such file or directory"),
         (["--ca", "f"], r"f: has no certificate in PEM"),
+        (["--crl", "f"], r"f: has no list of revoked certificates in PEM"),
         (["--store", "sqlite:none.db"], r".*none\.db: no such store; start the collector"),
         (["--data", "nowhere"], r".*nowhere/santong\.sqlite: no such store"),
         (["--store", f"influxdb://{HOST}:1/santong"], r"http://.*[Cc]onnection refused"),
