@@ -118,6 +118,13 @@ class Commands:
         self._seen[correlation] = None
         if len(self._seen) > _KEPT_SEEN:
             del self._seen[next(iter(self._seen))]
+        _forget(self._replied, time.monotonic())
+        if len(self._replied) >= _MOST_REPLIES:
+            if not self._is_flooded:
+                log.warning("more than %d commands in a minute: the others are not answered", _MOST_REPLIES)
+            self._is_flooded = True
+            return
+        self._is_flooded = False
         request = None
         try:
             request = _read(asked.payload)
@@ -220,15 +227,7 @@ class Commands:
         self._answer(request, correlation, self._said(refused=refused, reason=reason[:_LONGEST_REASON]), str(refused))
 
     def _answer(self, request: Request | None, correlation: bytes, reply: Reply, word: str) -> None:
-        now = time.monotonic()
-        _forget(self._replied, now)
-        if len(self._replied) >= _MOST_REPLIES:
-            if not self._is_flooded:
-                log.warning("more than %d commands in a minute: the others are not answered", _MOST_REPLIES)
-            self._is_flooded = True
-            return
-        self._is_flooded = False
-        self._replied.append(now)
+        self._replied.append(time.monotonic())
         who, title = (_shown(request.who), _title(request)) if request else ("somebody", "?")
         reason = f": {_shown(reply.reason)}" if reply.reason else ""
         log.info("command of %s: %s: %s%s", who, title, word, reason)

@@ -133,7 +133,9 @@ class Link:
                 info.wait_for_publish(3)
             except (RuntimeError, ValueError) as error:
                 log.debug("state not delivered: %s", error)
-        client.disconnect()
+        properties = Properties(PacketTypes.DISCONNECT)
+        properties.SessionExpiryInterval = 0  # nothing is to be kept for us: commands least of all
+        client.disconnect(properties=properties)
 
     def publish(self, topic: str, payload: bytes) -> tuple[int, int] | None:
         """Send once with QoS 1; return the key of its answer, None while there is no connection."""

@@ -30,7 +30,7 @@ from contract.broker import BrokerSettings, address, tls_context
 from contract.errors import SantongError
 from contract.session import Session
 
-PAUSES_S = (0.5, 5.0)
+PAUSES_S = (2.0, 5.0)  # whoever threw us out, by the same name, has time to come to an end
 _GRACE_S = 2.0  # an agent that is out of time says so, and that takes its way too
 _STATE_S = 1.0  # for its retained state, once it is known that it does not listen
 _NO_SUBSCRIBERS = 0x10
@@ -99,6 +99,7 @@ class Asker:
         self._subscribed_mid = self._command_mid = 0
         self._is_taken = False  # by the broker
         self._state, self._last_trouble, self._nobody_at = b"", "", 0.0
+        self._losses = 0
         self._ends: queue.SimpleQueue[Reply | AskError] = queue.SimpleQueue()
 
     def ask(self, stopped: Callable[[], bool] = lambda: False) -> Heard:
@@ -125,7 +126,10 @@ class Asker:
             if isinstance(end, AskError):
                 raise end
             return Heard(end, self._state)
-        return Heard(None, self._state, bool(self._nobody_at), self._last_trouble)
+        trouble = self._last_trouble
+        if self._losses > 1:
+            trouble = f"{self._settings.url}: connection lost {self._losses} times: does somebody else ask by our name?"
+        return Heard(None, self._state, bool(self._nobody_at), trouble)
 
     def _dial(self) -> mqtt.Client:
         where = self._address
@@ -186,7 +190,8 @@ class Asker:
         if self._session.is_stopping:
             return
         if getattr(reason, "value", None) == _TAKEN_OVER:
-            self._end("somebody else asks with the same name, and has our place now: ask again when they have done")
+            self._end("somebody else asks by our name, and has our place now: ask again when they have done")
+        self._losses += 1
         self._trouble(f"connection lost: {reason}")
 
     def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:

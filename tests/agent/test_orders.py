@@ -67,14 +67,20 @@ def test_an_order_that_hangs_delays_no_probe(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("agent.probing._LONGEST_WAIT_S", 0.02)
     clocks = FakeClocks()
     with probing(ProbeSettings(tcp=(CLOSED,)), tmp_path, clocks) as source:
-        ends = given(source, "hang", CLOSED._replace(timeout=Seconds(5)))
-        found = []
+        ends = given(source, "hang", CLOSED._replace(timeout=Seconds(60)))
         for _ in range(3):
             clocks.advance(60)
-            wait_until(lambda: found.extend(source.take()) or len(found) == _ + 1)  # noqa: B023  at once
+            wait_until(lambda: len(list(source.take())) == 1)
         assert ends.empty()
         assert source.has_order
-        outcome, refused = ends.get(timeout=60)
+
+
+def test_an_order_that_hangs_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe that does not keep its own timeout is ended, and the order is done."""
+    monkeypatch.setattr("agent.probing.Client", lambda: Client(COMMAND))
+    with probing(ProbeSettings(), tmp_path) as source:
+        outcome, refused = given(source, "hang", CLOSED._replace(timeout=Seconds(1))).get(timeout=60)
+        assert not source.has_order
     assert outcome.success is None
     assert "timeout" in outcome.reason
     assert not refused
