@@ -1,6 +1,6 @@
 # Everything installs itself: Python 3.11, make, and root or sudo for Debian's packages are all that must be there.
 .DEFAULT_GOAL := help
-.PHONY: grafana grafana-schema help setup up check test test-lab as-root lab-programs faults fuzz bench bench-lab clean
+.PHONY: release grafana grafana-schema help setup up check test test-lab as-root lab-programs faults fuzz bench bench-lab clean
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq
@@ -14,6 +14,7 @@ help:
 	@echo 'make check                 ruff, mypy, import-linter'
 	@echo 'make test                  check, then every test against real mosquitto and influxd'
 	@echo 'make test-lab              real networks, WiFi and hosts: namespaces and a guest; needs root'
+	@echo 'make release               all that a centre and its devices need, in one archive: docs/release.md'
 	@echo 'make grafana               write the dashboards and alert rules of deploy/grafana anew'
 	@echo 'make grafana-schema        the dashboards against the types that Grafana publishes; needs node and npm'
 	@echo 'make faults N=1000 SEED=7   break everything at random, N times, and look whether anything is lost'
@@ -80,6 +81,9 @@ test-lab: as-root lab-programs .venv/.developer
 
 as-root:
 	@[ "$$(id -u)" = 0 ] || { echo 'this needs root: it makes network namespaces'; exit 1; }
+
+release: .venv/.developer
+	@$(BIN)/python -m deploy.release $(ARGS)
 
 grafana: .venv/.developer
 	$(BIN)/python -m deploy.grafana

@@ -55,7 +55,7 @@ SETTINGS = Path("/etc/santong/pull.json")
 STATE = Path("/var/lib/santong-pull")
 HOME = Path("/opt/santong")
 PLAN, ORDER, RELEASE = "santong-plan/1", "santong-order/1", "santong-release/1"
-LARGEST_DOCUMENT = 1 << 20
+LARGEST_DOCUMENT = 1 << 23  # a plan that names a hundred thousand devices has four megabytes
 LARGEST_RELEASE = 1 << 30
 CHUNK = 1 << 18
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+-]{0,63}")
@@ -242,8 +242,10 @@ class Pull:
         """Fetch plan and order, and do what they say; return what was done, in a line."""
         plan, order = self._fresh()
         asked = self._version(plan)
+        runs = _current(self.home)
+        if runs and (self.home / "trial.json").exists():
+            self._release("use", runs)  # has its looks go on, should they have stopped, or ends what is none
         if on_trial := _read_json(self.home / "trial.json").get("version"):
-            self._release("use", _current(self.home))  # has its looks go on, should they have stopped
             return f"{on_trial} is on trial: what is ordered comes after it"
         version, why = self._not_again(asked, order)
         todo = {"version": version, "order": order["number"]}
@@ -401,7 +403,6 @@ def unpack(archive: Path, place: Path, version: str) -> None:
                 _unpack_member(tar, member, new)
         if _read_json(new / "release.json").get("version") != version:
             raise PullError(f"{archive.name}: holds another release than {version}", 4)
-        os.sync()
     except (tarfile.TarError, EOFError, zlib.error) as error:
         shutil.rmtree(new)
         raise PullError(f"{archive.name}: cannot be unpacked: {error}", 4) from None
@@ -427,6 +428,8 @@ def _unpack_member(tar: tarfile.TarFile, member: tarfile.TarInfo, into: Path) ->
     assert content is not None  # noqa: S101  it is a file
     with content, to.open("xb") as out:
         shutil.copyfileobj(content, out)
+        out.flush()
+        os.fsync(out.fileno())
     to.chmod(0o755 if member.mode & 0o100 else 0o644)
 
 

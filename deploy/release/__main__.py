@@ -5,7 +5,7 @@ Make a release bundle.
 
     santong-<version>/
         setup                   makes the control node's programs: ./setup
-        release.json            version, Python's, machines, SHA-256 of every file
+        release.json            version, Python and machine of its wheels, machines of devices, SHA-256 of every file
         wheels/                 what the centre and Ansible's control node are made of
         ansible/  grafana/  docs/  device/
         agent/santong-agent-<version>-<machine>.tar.gz     what a device is given, or fetches
@@ -13,7 +13,7 @@ Make a release bundle.
 
 What devices are given is a release of its own: release.json, wheels/ for that machine, ansible/ (the roles of devices),
 device/ (the programs that change releases). Wheels are those that constraints.txt pins, so that two builds of one
-version hold the same.
+version hold the same bytes. release.json comes last in each archive: where one was unpacked in part, there is none.
 """
 
 import argparse

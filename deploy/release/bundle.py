@@ -13,22 +13,26 @@ import tarfile
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from contract import __version__
 
 ROOT = Path(__file__).parents[2]
-PYTHON = "3.11"  # Debian 12's and Raspberry Pi OS's
-# Wheels for another machine are looked for under these names: PEP 600, newest glibc first.
+PYTHON = ".".join(platform.python_version_tuple()[:2])  # wheels are for the Python that makes the bundle
+# Wheels for another machine are looked for under these names (PEP 600), up to the glibc of Debian 12.
 MACHINES = {
-    machine: tuple(f"manylinux{glibc}_{machine}" for glibc in ("_2_34", "_2_31", "_2_28", "_2_17", "2014"))
+    machine: tuple(
+        f"{name}_{machine}" for name in (*(f"manylinux_2_{minor}" for minor in range(36, 16, -1)), "manylinux2014")
+    )
     for machine in ("x86_64", "aarch64")
 }
+_VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?")  # PEP 440, as it is written in wheels' names
 CENTRE = ("centre", "pdf", "probes", "profiles")
 AGENT = ("probes", "profiles")
 CONTROL = ("ansible-core", "pip")
 DEVICE_ROLES = ("agent", "agent_openwrt")
-DOCS = ("deploy.md", "security.md", "identities.md", "rollout.md", "backup.md", "operations.md", "roster.md")
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
+DOCS = ("deploy", "security", "identities", "rollout", "backup", "operations", "release", "roster")
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "*~", "*.retry", "*.log")
 
 
 class ReleaseFailed(Exception):
@@ -38,6 +42,8 @@ class ReleaseFailed(Exception):
 def make(out: Path, machines: Sequence[str], version: str = "") -> Path:
     """Make the bundle for devices of these machines in `out`; return its folder."""
     version = version or __version__
+    if not _VERSION.fullmatch(version):
+        raise ReleaseFailed(f"{version} is no version such as 1.2.0 or 1.3.0rc1")
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix="new-") as place:
         new = Path(place) / f"santong-{version}"
@@ -48,11 +54,12 @@ def make(out: Path, machines: Sequence[str], version: str = "") -> Path:
         for machine in machines:
             device = device_release(Path(place), wheel, version, machine, new / "wheels")
             pack(device, new / f"agent/{device.name}.tar.gz")
-        for name in ("ansible", "device", "grafana"):
+        for name in ("ansible", "grafana/dashboards", "grafana/provisioning"):
             shutil.copytree(ROOT / "deploy" / name, new / name, ignore=_LEFT_OUT)
+        _copy_programs(new / "device")
         _copy_docs(new / "docs")
         shutil.copy2(ROOT / "deploy/release/setup", new / "setup")
-        describe(new, version, machines)
+        describe(new, version, [platform.machine()], machines)
         done = out / new.name
         pack(new, out / f"{new.name}.tar.gz")
         shutil.rmtree(done, ignore_errors=True)
@@ -71,8 +78,10 @@ def build_wheel(folder: Path, version: str) -> Path:
         for name in ("pyproject.toml", "README.md", "LICENSE"):
             shutil.copy2(ROOT / name, source / name)
         file = source / "contract/__init__.py"
-        text = file.read_text(encoding="utf-8")
-        file.write_text(re.sub(r'__version__ = "[^"]+"', f'__version__ = "{version}"', text), encoding="utf-8")
+        text, count = re.subn(r'__version__ = "[^"]+"', f'__version__ = "{version}"', file.read_text(encoding="utf-8"))
+        if count != 1:
+            raise ReleaseFailed(f"{file}: does not say the version once")
+        file.write_text(text, encoding="utf-8")
     _must([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder.resolve())], cwd=source)
     (wheel,) = folder.glob("*.whl")
     return wheel
@@ -90,17 +99,8 @@ def wheels(folder: Path, wheel: Path, extras: Iterable[str], machine: str = "", 
     if machine in ("", platform.machine()):
         _must([*_PIP, "wheel", *fixed, "--wheel-dir", str(folder), *wanted])
         return
-    names = [word for name in MACHINES[machine] for word in ("--platform", name)]
-    foreign = [
-        "--only-binary=:all:",
-        "--implementation",
-        "cp",
-        "--python-version",
-        PYTHON,
-        *names,
-        "--find-links",
-        str(pure),
-    ]
+    foreign = ["--only-binary=:all:", "--implementation", "cp", "--python-version", PYTHON, "--find-links", str(pure)]
+    foreign += [word for name in MACHINES[machine] for word in ("--platform", name)]
     _must([*_PIP, "download", *fixed, *foreign, "--dest", str(folder), *wanted])
 
 
@@ -112,21 +112,26 @@ def device_release(place: Path, wheel: Path, version: str, machine: str, pure: P
     for name in DEVICE_ROLES:
         shutil.copytree(ansible / "roles" / name, folder / "ansible/roles" / name, ignore=_LEFT_OUT)
     shutil.copy2(ansible / "pull.yml", folder / "ansible/pull.yml")
-    shutil.copytree(ROOT / "deploy/device", folder / "device", ignore=_LEFT_OUT)
+    _copy_programs(folder / "device")
     describe(folder, version, [machine])
     return folder
 
 
-def describe(folder: Path, version: str, machines: Sequence[str]) -> None:
-    """Write release.json: what it is, and the digest of every file."""
+def describe(folder: Path, version: str, machines: Sequence[str], devices: Sequence[str] = ()) -> None:
+    """Write release.json: what it is, where its wheels run, which devices it has releases for, every file's digest."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     digests = {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    facts = {"version": version, "python": PYTHON, "machines": list(machines), "files": digests}
+    facts: dict[str, Any] = {"version": version, "python": PYTHON, "machines": list(machines)}
+    facts |= {"devices": list(devices), "files": digests}
     (folder / "release.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Write a folder as .tar.gz, the same bytes for the same content: no times, no owners."""
+    """
+    Write a folder as .tar.gz, the same bytes for the same content: no times, no owners.
+
+    release.json comes last: where an archive was unpacked in part, there is none.
+    """
 
     def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
         member.mtime, member.uid, member.gid, member.uname, member.gname = 0, 0, 0, "root", "root"
@@ -136,11 +141,12 @@ def pack(folder: Path, archive: Path) -> None:
     new = archive.with_name(f"{archive.name}.new")
     with (
         new.open("wb") as raw,
-        gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
+        gzip.GzipFile("", "wb", 1, raw, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w") as tar,
     ):
         tar.add(folder, folder.name, recursive=False, filter=plain)
-        for path in sorted(folder.rglob("*")):
+        last = folder / "release.json"
+        for path in sorted(folder.rglob("*"), key=lambda path: (path == last, path)):
             tar.add(path, f"{folder.name}/{path.relative_to(folder)}", recursive=False, filter=plain)
     new.rename(archive)
 
@@ -148,15 +154,21 @@ def pack(folder: Path, archive: Path) -> None:
 def _copy_docs(folder: Path) -> None:
     folder.mkdir()
     for name in DOCS:
-        if (ROOT / "docs" / name).exists():
-            shutil.copy2(ROOT / "docs" / name, folder / name)
+        if (ROOT / f"docs/{name}.md").exists():
+            shutil.copy2(ROOT / f"docs/{name}.md", folder / f"{name}.md")
+
+
+def _copy_programs(folder: Path) -> None:
+    folder.mkdir()
+    for name in ("releases.py", "pull.py"):
+        shutil.copy2(ROOT / "deploy/device" / name, folder / name)
 
 
 _PIP = (sys.executable, "-m", "pip")
 
 
 def _must(command: Sequence[str], cwd: Path = ROOT) -> None:
-    done = subprocess.run(list(command), cwd=cwd, env=os.environ | {"SOURCE_DATE_EPOCH": "315532800"},
+    done = subprocess.run(list(command), cwd=cwd, env=os.environ | {"SOURCE_DATE_EPOCH": "315532800", "TZ": "UTC"},
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # fmt: skip
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if "ERROR" in line] or done.stderr.splitlines()[-1:] or ["?"]

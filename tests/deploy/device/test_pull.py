@@ -10,15 +10,19 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from collector.authority import signing
+from collector.fleet import depot
 from deploy.device import pull
 from tests.certificates import DAY, NOW, authority
 from tests.deploy.device.depot import AGENT, MACHINE, PLAYBOOK, Centre
 from tests.deploy.device.material import PROGRAM, bundle, wheel
+from tests.processes import wait_until
 
 
 @pytest.fixture
@@ -471,6 +475,56 @@ def test_a_trial_is_waited_for(centre: Centre) -> None:
     centre.place.does("use", "0.9", "--at-once")
     assert centre.look()[0] == 0
     assert len(centre.played) == 1
+
+
+def test_what_only_looks_like_a_trial_is_not_waited_for(centre: Centre) -> None:
+    """A release that is gone, or a file that was torn, must not keep a device from its orders for ever."""
+    for version in ("0.8", "0.9"):
+        centre.place.put(version)
+    centre.place.does("use", "0.8")
+    centre.place.does("use", "0.9")
+    (centre.home / "current").unlink()
+    (centre.home / "current").symlink_to("releases/0.8")
+    assert centre.look() == (0, "1.0 as ordered\n")
+    centre.order(2)
+    (centre.home / "trial.json").write_text("{")
+    assert centre.look() == (0, "1.0 as ordered\n")
+
+
+def test_it_waits_for_whoever_changes_the_device(centre: Centre) -> None:
+    """A person or Ansible holds the lock of santong-release: a release is not unpacked under their hands."""
+    with pull.alone(centre.home / ".lock"):
+        look = subprocess.Popen(
+            [sys.executable, pull.__file__, *centre.words], env=centre.environment, stdout=subprocess.PIPE
+        )
+        wait_until(lambda: list(centre.state.glob("*.tar.gz")))
+        with pytest.raises(subprocess.TimeoutExpired):
+            look.wait(0.5)
+        assert not (centre.home / "bundles").exists()
+    assert look.communicate(timeout=60)[0] == b"1.0 as ordered\n"
+    assert look.returncode == 0
+
+
+def test_a_device_obeys_what_the_centre_writes(centre: Centre, tmp_path: Path) -> None:
+    """Release, plan and order as the centre's own programs put them into the depot, signed by its authority's key."""
+    folder = tmp_path / "authority"
+    folder.mkdir(mode=0o700)
+    signing.create(folder)
+    (centre.folder / "signing.pub").write_bytes(signing.public_key(folder))
+    for file in sorted(centre.depot.rglob("*.signed")):
+        file.unlink()
+    release = tmp_path / "santong-1.0"
+    (release / "agent").mkdir(parents=True)
+    name = f"santong-agent-1.0-{MACHINE}.tar.gz"
+    (centre.depot / "releases" / name).rename(release / "agent" / name)
+    sign = partial(signing.sign, folder)
+    depot.publish(release, centre.depot, sign, 1)
+    depot.order(centre.depot, AGENT, {"agent_keep": 2}, depot.Papers("its certificate", "the authority's"), sign, 1)
+    assert centre.look() == (0, "1.0 as ordered\n")
+    assert centre.played[0]["vars"]["agent_keep"] == 2
+    depot.order(centre.depot, AGENT, {"agent_keep": 4}, depot.Papers("renewed", "the authority's"), sign, 1)
+    assert centre.look() == (0, "1.0 as ordered\n")
+    assert centre.played[1]["vars"]["agent_pull_order"]["certificate"] == "renewed"
 
 
 def test_two_looks_at_once_are_one(centre: Centre) -> None:
