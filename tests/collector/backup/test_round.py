@@ -58,6 +58,28 @@ def test_a_centre_comes_back_as_it_was(centre: Centre, tmp_path: Path, is_sealed
     )
 
 
+def test_an_authority_goes_on_where_it_was(tmp_path: Path) -> None:
+    """From a backup: the same certificates, the same who is revoked, new serial numbers that none had before."""
+    authority, new = tmp_path / "authority", tmp_path / "new/authority"
+    (tmp_path / "data").mkdir()
+    run("ca", "init", "--folder", authority)
+    issued = {}
+    for name in ("441802-1.c1", "441802-1.c2"):
+        made = run("ca", "issue", name, "--out", tmp_path / name, "--folder", authority, "--json")[0]
+        issued[name] = json.loads(made)
+    run("ca", "revoke", "441802-1.c2", "--folder", authority)
+    run("backup", "--out", tmp_path / "out", "--data", tmp_path / "data", "--authority", authority)
+    run("restore", only_backup(tmp_path / "out"), "--data", tmp_path / "new/data", "--authority", new)
+    assert contents(new) == contents(authority) and new.stat().st_mode & 0o777 == 0o700
+    for words in (("list", "--all", "--json"), ("crl",)):
+        assert run("ca", *words, "--folder", new) == run("ca", *words, "--folder", authority)
+    more = json.loads(run("ca", "issue", "441802-1.c3", "--out", tmp_path / "c3", "--folder", new, "--json")[0])
+    assert more["authority"] == issued["441802-1.c1"]["authority"]
+    assert more["serial"] not in {one["serial"] for one in issued.values()}
+    again = run("ca", "issue", "441802-1.c1", "--out", tmp_path / "441802-1.c1", "--folder", new, "--json")[0]
+    assert json.loads(again)["certificate"] == issued["441802-1.c1"]["certificate"]
+
+
 def test_nobody_else_can_read_a_backup(centre: Centre, tmp_path: Path) -> None:
     """The file has keys: 0600 whatever the umask is, in a folder that is 0700 when it is made for it."""
     before = os.umask(0)
