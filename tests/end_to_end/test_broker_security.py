@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from agent.publish import Answered, Event, Link, Lost
+from agent.publish import Answered, Commanded, Event, Link, Lost
 from collector.authority import identity, work
 from collector.pipeline import Collector
 from collector.quarantine import Quarantine
@@ -99,7 +99,7 @@ class Agent:
 
     def __init__(self, centre: Centre, name: str, scheme: str = "mqtts", files: Files | None = None) -> None:
         self.name = name
-        self.events: list[Event] = []
+        self.events: list[Event | Commanded] = []
         self.link = Link(
             centre.broker.settings(files or centre.agents[name], scheme), name, "boot", "1.0", self.events.append
         )
