@@ -68,9 +68,9 @@ test: check .venv/.servers
 
 # What tests/lab builds its networks, guest and hosts from; their Debian it builds itself, in LAB_WORK or .build/lab.
 LAB_PROGRAMS := dnsmasq nginx iperf3 ip tc nft ping curl busybox dig qemu-system-x86_64 mmdebstrap systemd-nspawn \
-    snmpd mosquitto
+    snmpd mosquitto dpkg-scanpackages ssh-keygen
 LAB_PACKAGES := dnsmasq-base nginx-light iperf3 iproute2 nftables iputils-ping curl busybox bind9-dnsutils \
-    qemu-system-x86 mmdebstrap debian-archive-keyring systemd-container snmpd mosquitto
+    qemu-system-x86 mmdebstrap debian-archive-keyring systemd-container snmpd mosquitto dpkg-dev openssh-client
 
 lab-programs: as-root
 	@(for program in $(LAB_PROGRAMS); do command -v $$program >/dev/null || exit 1; done) || { \
