@@ -188,7 +188,7 @@ def exposure_of(host: Host, unit: str) -> float:
 
 
 def test_the_centre_asks_a_device(programme: Programme) -> None:
-    """A classroom answers over its own connection: how it is, and whether something answers it; strangers are refused."""
+    """A classroom answers over its own connection: how it is, and whether something answers it."""
     for words in (("diagnose",), ("probe", "icmp", programme.estate.centre.address)):
         done = programme.estate.centre.run(["santong-centre", "ask", DEVICES["a1"], *words, "--json"], 60)
         assert json.loads(done.stdout), done.stdout
@@ -239,7 +239,7 @@ def test_an_upgrade_goes_in_waves(programme: Programme) -> None:
 
 
 def test_who_was_off_is_picked_up_though_its_power_fails_again(programme: Programme) -> None:
-    """The next run upgrades it; where power is cut in the middle of the trial, it ends the trial after the next boot."""
+    """The next run upgrades it; power that is cut in the middle of the trial only delays its end to the next boot."""
     host = programme.hosts["a3"]
     host.boot()
     with ThreadPoolExecutor(1) as pool:
