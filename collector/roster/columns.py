@@ -68,6 +68,7 @@ _YEARS = range(1990, 2100)
 _EXCEL_EPOCH = date(1899, 12, 30)  # day 0 of Excel's dates, from March 1900 on
 _MADE_A_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d\d?月\d\d?日|\d\d?-[A-Z][a-z]{2}|[A-Z][a-z]{2}-\d\d?")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_OWN_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
 _MOST_NAME = 253  # RFC 1035 section 2.3.4, as text without the final dot
 _SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+\d+")
 _WIDE = {code: code - 0xFEE0 for code in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))}
@@ -172,22 +173,28 @@ def host(text: str) -> str:
     """
     Return an IP address or a DNS name, as SSH is given it: names in small letters, addresses in their short form.
 
-    ValueError for what is neither (RFC 1123 section 2.1), and for addresses that lead to no other machine.
+    ValueError for what is neither (RFC 1123 section 2.1), and for addresses that lead to no other machine. A zone is
+    refused, too (RFC 4007 section 11): it names a line of another machine, and any text at all may stand in it, which
+    Ansible would read as a template.
     """
-    made = code(text).lower()
+    made = code(text).lower().removesuffix(".")
     try:
         address = ipaddress.ip_address(made)
     except ValueError:
         return _name(made)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.scope_id is not None:
+            raise ValueError(f"{made[:80]!r} has a zone (%), which is no part of a host's address here")
+        address = address.ipv4_mapped or address
     if address.is_loopback or address.is_multicast or address.is_unspecified or made == "255.255.255.255":
-        raise ValueError(f"{made} leads to no other machine")
+        raise ValueError(f"{address} leads to no other machine")
     return str(address)
 
 
 def _name(made: str) -> str:
     """Return a DNS name; ValueError says what it is instead."""
-    labels = made.removesuffix(".").split(".")
-    if made == "localhost":
+    labels = made.split(".")
+    if made in _OWN_NAMES:
         raise ValueError(f"{made} leads to no other machine")
     if all(_LABEL.fullmatch(label) for label in labels) and not labels[-1].isdigit() and len(made) <= _MOST_NAME:
         return made

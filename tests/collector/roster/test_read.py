@@ -51,6 +51,19 @@ HOSTS = {
         f"{DEVICE},classroom,,,,localhost,",
         "devices.csv:2: 管理地址: localhost leads to no other machine",
     ),
+    "the centre by its name with the dot of the root": (
+        f"{DEVICE},classroom,,,,LocalHost.,",
+        "devices.csv:2: 管理地址: localhost leads to no other machine",
+    ),
+    "the centre by an address within another one": (
+        f"{DEVICE},classroom,,,,::ffff:127.0.0.1,",
+        "devices.csv:2: 管理地址: 127.0.0.1 leads to no other machine",
+    ),
+    "a zone, in which Ansible would run a program at the centre": (
+        f"{DEVICE},classroom,,,,\"fe80::1%{{{{lookup('pipe','id')}}}}\",",
+        "devices.csv:2: 管理地址: \"fe80::1%{{lookup('pipe','id')}}\" has a zone (%), which is no part of a host's "
+        "address here",
+    ),
     "two agents on one machine": (
         f"{DEVICE},classroom,,,,10.20.7.3,\n{SITE}.c2,classroom,,,,１０.20.7.3,",
         f"devices.csv:3: 管理地址: 10.20.7.3 is the host of {DEVICE}, row 2, too: one agent runs on a machine",
