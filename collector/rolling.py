@@ -78,6 +78,13 @@ class Rolling:
             number = next_number(max(before.number if before else 0, number_of(published)), moment.at_ms)
             return self._decide(steps.start(before, version, previous, waves(pulling, proven), number, moment))
 
+    def again(self) -> bool:
+        """Have the depot's plan be the one that was decided last, and decide nothing; tell whether it was another."""
+        with self._kept.alone():
+            before = self._published()
+            self._publish(self._running())
+            return self._published() != before
+
     def take(self, step: Step) -> Rollout:
         """Take a step of a person: stop, resume, rollback."""
         with self._kept.alone():

@@ -10,7 +10,6 @@ from pathlib import Path
 from collector.durable import sync, write_whole
 from contract.errors import SantongError
 
-DEFAULT_FOLDER = Path("/etc/santong/authority")
 ROOT_KEY, ROOT = "ca.key", "ca.crt"
 CRL = "crl.pem"
 SIGNING_KEY, SIGNING_PUBLIC = "signing.key", "signing.pub"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from collector.commands.common import DEFAULT_DATA, AsJson, Data, StoreOption
+from collector.commands.common import DEFAULT_AUTHORITY, DEFAULT_DATA, AsJson, Data, StoreOption
 from collector.screen import console
 from contract.command_line import fail, one_line_errors
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collector.backup.manifest import Manifest
 
 CONFIG_FOLDER = Path("/etc/santong")
-AUTHORITY_FOLDER = Path("/etc/santong/authority")
 PASSPHRASE = Path("/etc/santong/secrets/backup")
 _NICER = 10
 
@@ -70,7 +69,7 @@ def backup(
 
     url = (store or os.environ.get("SANTONG_STORE") or "") if with_store else None
     configs = tuple(config or ([CONFIG_FOLDER] if CONFIG_FOLDER.is_dir() else []))
-    keys = authority or (AUTHORITY_FOLDER if AUTHORITY_FOLDER.is_dir() else None)
+    keys = authority or (DEFAULT_AUTHORITY if DEFAULT_AUTHORITY.is_dir() else None)
     began = time.monotonic()
     with one_line_errors(), progress() as note:
         written = back_up(out, Asked(data, keys, configs, url), passphrase_of(passphrase_file), note)

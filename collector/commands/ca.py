@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from collector.commands.common import AsJson, Lang, language_of
+from collector.commands.common import DEFAULT_AUTHORITY, AsJson, Lang, language_of
 from collector.screen import console
 from collector.words import Language, word
 from contract.command_line import fail, one_line_errors
@@ -26,7 +26,6 @@ Folder = Annotated[
 ]
 Days = Annotated[int, typer.Option("--days", help="How long a certificate is valid.", min=1, max=7300)]
 Name = Annotated[str, typer.Argument(help="Id of an agent, name of a service or a server.", show_default=False)]
-DEFAULT_FOLDER = Path("/etc/santong/authority")
 DEFAULT_DAYS, RENEW_WITHIN = 730, 60
 LARGEST_REQUEST = 64 * 1024
 
@@ -37,7 +36,7 @@ def ca_group() -> None:
 
 
 @app.command()
-def init(folder: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
+def init(folder: Folder = DEFAULT_AUTHORITY, as_json: AsJson = False) -> None:
     """Make the authority: its key and certificate, the list of revoked ones, the key that releases are signed with."""
     from collector.authority import files, work  # noqa: PLC0415  cryptography takes its time
 
@@ -60,7 +59,7 @@ def issue(
     alt: Annotated[list[str] | None, typer.Option(help="Another DNS name or IP address of the server.")] = None,
     replace: Annotated[bool, typer.Option(help="Revoke the certificate that is for another key.")] = False,
     days: Days = DEFAULT_DAYS,
-    folder: Folder = DEFAULT_FOLDER,
+    folder: Folder = DEFAULT_AUTHORITY,
     as_json: AsJson = False,
 ) -> None:
     """
@@ -98,7 +97,7 @@ def renew(
     within: Annotated[int, typer.Option("--within", help="How soon is soon, in days.", min=0)] = RENEW_WITHIN,
     out: Annotated[Path | None, typer.Option(help="Folder for the new certificates, NAME.crt each.")] = None,
     days: Days = DEFAULT_DAYS,
-    folder: Folder = DEFAULT_FOLDER,
+    folder: Folder = DEFAULT_AUTHORITY,
     as_json: AsJson = False,
 ) -> None:
     """Renew certificates for the same keys; what was revoked is not. They are public: any way to the device will do."""
@@ -121,7 +120,7 @@ def renew(
 def revoke(
     name: Name,
     reason: Annotated[str, typer.Option(help="stolen, retired or replaced.")] = "stolen",
-    folder: Folder = DEFAULT_FOLDER,
+    folder: Folder = DEFAULT_AUTHORITY,
     as_json: AsJson = False,
 ) -> None:
     """Revoke every certificate of somebody and write the list; the broker has it at the next run of site.yml."""
@@ -147,7 +146,7 @@ def list_certificates(
     every: Annotated[
         bool, typer.Option("--all", help="Also earlier certificates, not only the newest of each.")
     ] = False,
-    folder: Folder = DEFAULT_FOLDER,
+    folder: Folder = DEFAULT_AUTHORITY,
     as_json: AsJson = False,
     lang: Lang = None,
 ) -> None:
@@ -173,7 +172,7 @@ def list_certificates(
 @app.command()
 def crl(
     out: Annotated[Path | None, typer.Option(help="File to write the list into, too.")] = None,
-    folder: Folder = DEFAULT_FOLDER,
+    folder: Folder = DEFAULT_AUTHORITY,
     as_json: AsJson = False,
 ) -> None:
     """
@@ -199,7 +198,7 @@ def crl(
 @app.command()
 def sign(
     files: Annotated[list[Path], typer.Argument(help="What to sign, each into FILE.sig.", show_default=False)],
-    folder: Folder = DEFAULT_FOLDER,
+    folder: Folder = DEFAULT_AUTHORITY,
     as_json: AsJson = False,
 ) -> None:
     """Sign files with the authority's Ed25519 key; openssl pkeyutl -verify -rawin with signing.pub checks them."""

@@ -42,10 +42,16 @@ EvidenceOption = Annotated[
 KeyOption = Annotated[
     Path | None, typer.Option("--key", help="Public key that the archive must be signed with, PEM; else DATA's.")
 ]
+Depot = Annotated[Path, typer.Option("--depot", envvar="SANTONG_DEPOT", help="Folder that devices fetch from.")]
+Authority = Annotated[
+    Path, typer.Option("--authority", envvar="SANTONG_AUTHORITY", help="Folder of the authority, which signs.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Lang = Annotated[str | None, typer.Option("--lang", help="zh or en; else that of the terminal.")]
 Zone = Annotated[str, typer.Option("--zone", envvar="SANTONG_ZONE", help="Time zone of what is shown.")]
 DEFAULT_DATA = Path("santong-data")
+DEFAULT_DEPOT = Path("/var/lib/santong-depot")
+DEFAULT_AUTHORITY = Path("/etc/santong/authority")
 DEFAULT_ZONE = "Asia/Shanghai"
 
 

@@ -4,24 +4,31 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from collector.commands.common import AsJson
+from collector.commands.common import (
+    DEFAULT_AUTHORITY,
+    DEFAULT_DATA,
+    DEFAULT_DEPOT,
+    DEFAULT_ZONE,
+    AsJson,
+    Authority,
+    Data,
+    Depot,
+    Zone,
+    zone_of,
+)
+from collector.fleet.plan import FILE
 from collector.fleet.signed import Sign
 from contract.command_line import fail, one_line_errors
 from contract.names import is_device
 
 app = typer.Typer(no_args_is_help=True, help="What devices fetch that nobody reaches: releases, and orders, signed.")
 
-Depot = Annotated[Path, typer.Option("--depot", envvar="SANTONG_DEPOT", help="Folder that devices fetch from.")]
-Authority = Annotated[
-    Path, typer.Option("--authority", envvar="SANTONG_AUTHORITY", help="Folder of the authority, which signs.")
-]
-DEFAULT_DEPOT = Path("/var/lib/santong-depot")
-DEFAULT_AUTHORITY = Path("/etc/santong/authority")
 NOT_ENROLLED = 4
 
 
@@ -30,13 +37,24 @@ def publish(
     release: Annotated[Path, typer.Argument(help="Folder of a release bundle, unpacked.")],
     depot: Depot = DEFAULT_DEPOT,
     authority: Authority = DEFAULT_AUTHORITY,
+    data: Data = DEFAULT_DATA,
     as_json: AsJson = False,
+    zone: Zone = DEFAULT_ZONE,
 ) -> None:
-    """Put a release's archives for devices into the depot, signed; the first one is the plan's default, too."""
+    """
+    Put a release's archives for devices into the depot, signed.
+
+    Where there is no plan yet, it is that of the rollout in DATA; without one, all should have this release.
+    """
     from collector.fleet import depot as room  # noqa: PLC0415
+    from collector.rolling import Places, Rolling  # noqa: PLC0415
 
     with one_line_errors():
-        written = room.publish(release, depot, _signer(authority), _now_ms())
+        rolling = Rolling(Places(data, depot, authority), datetime.now(zone_of(zone)).date())
+        is_decided = rolling.current() is not None
+        written = room.publish(release, depot, _signer(authority), _now_ms(), is_decided=is_decided)
+        if is_decided and rolling.again():
+            written.append(FILE)
     if as_json:
         typer.echo(json.dumps({"changed": bool(written), "written": written}))
         return

@@ -11,10 +11,14 @@ from zoneinfo import ZoneInfo
 import typer
 
 from collector.commands.common import (
+    DEFAULT_AUTHORITY,
     DEFAULT_DATA,
+    DEFAULT_DEPOT,
     DEFAULT_ZONE,
     AsJson,
+    Authority,
     Data,
+    Depot,
     Lang,
     StoreOption,
     Zone,
@@ -39,10 +43,6 @@ from contract.settings import Seconds
 
 app = typer.Typer(no_args_is_help=True, help="A version to all agents, in waves, each judged by its evidence.")
 
-Depot = Annotated[Path, typer.Option("--depot", envvar="SANTONG_DEPOT", help="Folder that devices fetch from.")]
-Authority = Annotated[
-    Path, typer.Option("--authority", envvar="SANTONG_AUTHORITY", help="Folder of the key that plans are signed with.")
-]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the journal.")]
 Least = Annotated[float, typer.Option(min=0, max=1, help="Share of a wave that must be judged.")]
 LeastAlive = Annotated[float, typer.Option(min=0, max=1, help="Share of those that are there which must be judged.")]
@@ -51,8 +51,6 @@ MostBad = Annotated[float, typer.Option(min=0, max=1, help="Share of bad agents,
 MostMissing = Annotated[float, typer.Option(min=0, max=1, help="Share of minutes one may miss beyond the others.")]
 Margin = Annotated[float, typer.Option(min=0, max=1, help="The same of a wave as a whole.")]
 LeastVolume = Annotated[float, typer.Option(min=0, help="Lines a minute as a share of those before, of a wave.")]
-DEFAULT_DEPOT = Path("/var/lib/santong-depot")
-DEFAULT_AUTHORITY = Path("/etc/santong/authority")
 _USUAL = Rules()
 _LOOK_AGAIN_S = 10.0
 _CODES = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.OPEN: 2}

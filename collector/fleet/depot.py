@@ -45,10 +45,12 @@ def has_release(depot: Path, version: str) -> bool:
     return any((depot / "releases").glob(f"santong-agent-{version}-*.signed"))
 
 
-def publish(release: Path, depot: Path, sign: Sign, now_ms: int) -> list[str]:
+def publish(release: Path, depot: Path, sign: Sign, now_ms: int, *, is_decided: bool = False) -> list[str]:
     """
     Put the archives of a release into the depot, and a plan where there is none; return the names that were not there.
 
+    With `is_decided` a rollout says which version is whose, and no plan is made here: that of a depot made anew would
+    give everybody this release at once.
     A version is never replaced by other bytes: devices that have it would not have the same.
     """
     if not depot.is_dir():
@@ -56,7 +58,7 @@ def publish(release: Path, depot: Path, sign: Sign, now_ms: int) -> list[str]:
     folder = depot / "releases"
     folder.mkdir(exist_ok=True)
     written = [name for archive in archives_of(release) for name in _publish(archive, folder, sign)]
-    if not (depot / plan.FILE).exists():
+    if not is_decided and not (depot / plan.FILE).exists():
         found = _ARCHIVE.fullmatch(archives_of(release)[0].name)
         version = found["version"] if found else ""
         write_whole(depot / plan.FILE, plan.encode(Plan(now_ms, now_ms, version, {}), sign), 0o644)

@@ -260,6 +260,29 @@ def test_a_data_folder_from_a_backup_publishes_no_number_twice(places: Places, s
     assert len(plan(places)["agents"]) == 3
 
 
+@pytest.mark.parametrize("is_over", [False, True], ids=["while a rollout goes on", "after one"])
+def test_a_depot_made_anew_gives_nobody_the_release_that_it_was_made_with(
+    places: Places, store: Store, is_over: bool
+) -> None:
+    """A centre that was rebuilt with a later release has its rollouts from the backup: they say what runs where."""
+    a_rolling(places).start(NEW, OLD, store)
+    if is_over:
+        a_rolling(places).take(steps.rollback)
+    before = plan(places)
+    (places.depot / FILE).unlink()
+    (places.data.parent / "santong-2.0.0/agent").mkdir(parents=True)
+    (places.data.parent / "santong-2.0.0/agent/santong-agent-2.0.0-x86_64.tar.gz").write_bytes(b"later")
+    publish = words(places, "depot", "publish", places.data.parent / "santong-2.0.0", "--json")
+    assert json.loads(run(*publish)[0]) == {
+        "changed": True,
+        "written": ["santong-agent-2.0.0-x86_64.tar.gz", "plan.signed"],
+    }
+    after = plan(places)
+    assert (after["default"], after["agents"]) == (OLD, before["agents"])
+    assert after["number"] > before["number"], "devices have seen that one"
+    assert json.loads(run(*publish)[0]) == {"changed": False, "written": []}
+
+
 def test_a_damaged_rollout_is_told(places: Places) -> None:
     """Nothing is decided over a file that is not what was written."""
     a_rolling(places).start(NEW, OLD, None)
