@@ -29,13 +29,14 @@ class Group(NamedTuple):
     """
     A wave and who it is compared with: those that got nothing yet, and where these are few those of earlier waves too.
 
-    `settled` are those of the wave that were found good before.
+    `settled` are those of the wave that were found good before, `failing` those that were found bad.
     """
 
     wave: Sequence[Agent]
     untouched: Sequence[Agent]
     earlier: Sequence[Agent] = ()
     settled: frozenset[str] = frozenset()
+    failing: frozenset[str] = frozenset()
 
 
 def seen_lately(store: Reads, agents: Collection[str], now_ns: int) -> frozenset[str]:
@@ -56,7 +57,10 @@ def gate(store: Reads, group: Group, release: Release, rules: Rules | None = Non
     if len(untouched) < _FEW_OTHERS:
         untouched += sorted(group.earlier, key=_hash)[: _MOST_OTHERS - len(untouched)]
     others = facts_of(store, untouched, release)
-    return judge(found, others, release, rules, group.settled)
+    # Who got it in an earlier wave has its faults, too.
+    without = [one for one in others if not one.versions or one.versions[-1][1] != release.version]
+    others = without if len(without) >= _FEW_OTHERS else others
+    return judge(found, others, release, rules, group.settled, group.failing)
 
 
 def facts_of(store: Reads, agents: Sequence[Agent], release: Release) -> list[Facts]:

@@ -122,6 +122,7 @@ class Rolling:
             [agent for name, agent in agents.items() if name not in had and name not in rollout.current.agents],
             [agents[name] for name in sorted(had & agents.keys())],
             frozenset(rollout.settled),
+            frozenset(rollout.failing),
         )
         release = Release(rollout.version, rollout.since_ms * 1_000_000, int(self._clock() * 1e9))
         return gate(store, group, release, rules)

@@ -28,6 +28,7 @@ UPGRADE: dict[str, tuple[str, str]] = {
     "agent_state_silent": ("更新后不再有数据，不判断", "upgraded, then nothing came any more, not judged"),
     "why_bad_went_back": ("更新后又退回 {detail}", "had it and went back to {detail}"),
     "why_bad_came_back": ("重启后仍为 {detail}", "started anew and is still on {detail}"),
+    "why_bad_before": ("此前异常，至今未见正常", "was bad before, and nothing better is known of it since"),
     "why_bad_restarts": ("更新后程序重启 {detail} 次", "restarted {detail} times since"),
     "why_bad_refused": ("有 {detail} 行数据被拒收", "{detail} of its lines were refused"),
     "why_bad_fault": ("报告自身异常：{detail}", "reports of itself: {detail}"),

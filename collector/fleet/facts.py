@@ -70,7 +70,7 @@ class Facts(NamedTuple):
             yield from ((at, False) for at in range(points[0].time_ns - MINUTE_NS, since_ns - 1, -MINUTE_NS))
         for before, after in pairwise(points):
             if before.boot == after.boot:
-                missing = round((after.time_ns - before.time_ns) / MINUTE_NS) - 1
+                missing = round(_between_ns(before, after) / MINUTE_NS) - 1
                 slept = int((after.asleep_s - before.asleep_s + _ASLEEP_S) / 60)
                 yield from ((before.time_ns + n * MINUTE_NS, False) for n in range(1, max(0, missing - slept) + 1))
             yield after.time_ns, True
@@ -113,6 +113,12 @@ class Facts(NamedTuple):
         before = {code for at, code, is_active in self.faults if at < start_ns and is_active}
         now: dict[str, bool] = {code: is_active for at, code, is_active in self.faults if at >= start_ns}
         return sorted(code for code, is_active in now.items() if is_active and code not in before)
+
+
+def _between_ns(before: Seen, after: Seen) -> int:
+    """Return how long it was between two presences of one boot: no longer than that ran, whatever a clock leapt."""
+    ran_ns = int((after.uptime_s - before.uptime_s) * NS)
+    return min(after.time_ns - before.time_ns, ran_ns) if ran_ns > 0 else after.time_ns - before.time_ns
 
 
 def since_of(versions: Sequence[tuple[int, str]], version: str, since_ns: int) -> int | None:

@@ -59,11 +59,13 @@ def judge(
     release: Release,
     rules: Rules | None = None,
     settled: Collection[str] = (),
+    failing: Collection[str] = (),
 ) -> Judgement:
     """
     Return what the evidence says of a wave beside the others.
 
-    `settled` are agents of it that were found good before, and need not be looked at again unless they went back.
+    `settled` are agents of it that were found good before, and need not be looked at again unless they went back;
+    `failing` are those that the release did not do well by, and which are bad until they are found good.
     """
     rules = rules or Rules()
     end_ns = release.until_ns - int(rules.settle_s * NS)
@@ -72,12 +74,15 @@ def judge(
     compared = [_judged(facts, release.since_ns, beside) for facts in others]
     told = [one for one in compared if one.told.state is not State.EARLY]
     volumes = [one.volume for one in compared if one.volume is not None]
+    usual = median(volumes) if volumes else None
+    bad = sum(one.told.state is State.BAD or _is_thin(one.volume, usual, rules) for one in told)
     beside = beside._replace(
-        volume=median(volumes) if volumes else None,
-        bad=sum(one.told.state is State.BAD for one in told) / len(told) if told else 0.0,
+        volume=usual,
+        bad=bad / len(told) if told else 0.0,
         restarted=sum(one.facts.restarts(release.since_ns) > 0 for one in told) / len(told) if told else 0.0,
     )
     ones = [_one(facts, beside, is_settled=facts.agent in settled) for facts in wave]
+    ones = [_still_bad(one) if one.facts.agent in failing else one for one in ones]
     return _conclude(ones, compared, beside)
 
 
@@ -110,6 +115,13 @@ def _one(facts: Facts, beside: _Beside, *, is_settled: bool) -> _One:
     return _One(facts, told, is_silent=facts.last_ns < beside.silent_before_ns)
 
 
+def _still_bad(one: _One) -> _One:
+    """Return an agent that was bad before, and of which nothing better is known: it is off, or on another version."""
+    if one.told.state in (State.GOOD, State.BAD):
+        return one
+    return one._replace(told=Told(one.facts.agent, State.BAD, "before", one.told.detail))
+
+
 def _judged(facts: Facts, since_ns: int, beside: _Beside) -> _One:
     """Judge an agent from an instant on."""
     rules = beside.rules
@@ -123,7 +135,7 @@ def _judged(facts: Facts, since_ns: int, beside: _Beside) -> _One:
         return _One(facts, Told(facts.agent, State.EARLY), is_silent=is_silent)
     if len(minutes) < rules.minutes and (not bad or bad[0] == "missing"):
         return _One(facts, Told(facts.agent, State.SILENT if is_silent else State.EARLY), is_silent=is_silent)
-    if not bad and volume is not None and beside.volume and volume < rules.least_volume_one * beside.volume:
+    if not bad and volume is not None and _is_thin(volume, beside.volume, rules):
         bad = ("volume", f"{volume:.0%}")
     told = Told(facts.agent, State.BAD, *bad) if bad else Told(facts.agent, State.GOOD)
     return _One(facts, told, minutes, volume, is_silent)
@@ -154,6 +166,11 @@ def _volume(facts: Facts, first_ns: int, beside: _Beside) -> float | None:
     before = facts.rate(release.since_ns - int(rules.back_s * NS), release.since_ns, rules.minutes)
     since = facts.rate(first_ns, release.until_ns - int(rules.settle_s * NS), rules.minutes)
     return since / before if before and since is not None else None
+
+
+def _is_thin(volume: float | None, usual: float | None, rules: Rules) -> bool:
+    """Tell an agent that sends much less than before, beside what is usual."""
+    return volume is not None and usual is not None and volume < rules.least_volume_one * usual
 
 
 def _completeness(some: Sequence[Sequence[tuple[int, bool]]], beside: _Beside) -> tuple[float, float]:

@@ -71,6 +71,11 @@ class Told(NamedTuple):
     why: str = ""
     detail: str = ""
 
+    @property
+    def is_lasting(self) -> bool:
+        """Tell that it is bad by what only a release does to an agent, and nothing that passes."""
+        return self.state is State.BAD and self.why in ("went_back", "restarts", "refused", "fault", "before")
+
 
 class Judgement(NamedTuple):
     """

@@ -64,7 +64,7 @@ class Rollout(NamedTuple):
     A rollout: `wave` is the index of the current one, which has its version since `since_ms`.
 
     `is_withdrawn`: it failed, and its agents are back on the previous version. `settled` are those of it that were
-    found good already. `number` and `made_ms` are those of the plan.
+    found good already, `failing` those that it did not do well by. `number` and `made_ms` are those of the plan.
     """
 
     id: int
@@ -78,6 +78,7 @@ class Rollout(NamedTuple):
     status: Status = Status.RUNNING
     is_withdrawn: bool = False
     settled: tuple[str, ...] = ()
+    failing: tuple[str, ...] = ()
     journal: tuple[Step, ...] = ()
 
     @property
@@ -115,6 +116,7 @@ class Rollout(NamedTuple):
                 "waves": tuple(Wave(wave["name"], tuple(wave["agents"])) for wave in tree["waves"]),
                 "status": Status(tree["status"]),
                 "settled": tuple(tree["settled"]),
+                "failing": tuple(tree["failing"]),
                 "journal": tuple(Step(**step) for step in tree["journal"]),
             }
         )
@@ -156,9 +158,8 @@ def advance(rollout: Rollout, judgement: Judgement, moment: Moment) -> Rollout:
     """Return what becomes of a running rollout after a look at its wave; the same while that cannot be told."""
     if rollout.status is not Status.RUNNING:
         return rollout
-    good = {told.agent for told in judgement.agents if told.state is State.GOOD}
     if judgement.outcome is Outcome.OPEN:
-        return rollout._replace(settled=tuple(sorted({*rollout.settled, *good} & {*rollout.current.agents})))
+        return _remembering(rollout, judgement)
     figures = ", ".join(f"{state} {count}" for state, count in judgement.counts.items() if count)
     if judgement.outcome is Outcome.FAILED:
         why = ", ".join(f"{code} {detail}" for code, detail in judgement.reasons)
@@ -168,7 +169,7 @@ def advance(rollout: Rollout, judgement: Judgement, moment: Moment) -> Rollout:
     following = _next(passed, passed.wave + 1)
     if following is None:
         return _said(_changed(passed._replace(status=Status.DONE), moment), moment, "done")
-    begun = passed._replace(wave=following, since_ms=moment.at_ms, settled=())
+    begun = passed._replace(wave=following, since_ms=moment.at_ms, settled=(), failing=())
     return _said(_changed(begun, moment), moment, "began", begun)
 
 
@@ -185,7 +186,7 @@ def resume(rollout: Rollout, moment: Moment, reason: str = "") -> Rollout:
         raise RolloutError(f"{rollout.version} is {rollout.status}: there is nothing to resume")
     going = rollout._replace(status=Status.RUNNING)
     if rollout.is_withdrawn:
-        going = _changed(going._replace(is_withdrawn=False, since_ms=moment.at_ms, settled=()), moment)
+        going = _changed(going._replace(is_withdrawn=False, since_ms=moment.at_ms, settled=(), failing=()), moment)
     return _said(going, moment, "resumed", rollout, reason)
 
 
@@ -199,6 +200,16 @@ def rollback(rollout: Rollout, moment: Moment, reason: str = "") -> Rollout:
 def renumbered(rollout: Rollout, number: int) -> Rollout:
     """Return a rollout whose plan has a number above one that devices may have seen already."""
     return rollout._replace(number=number)
+
+
+def _remembering(rollout: Rollout, judgement: Judgement) -> Rollout:
+    """Return a rollout that knows who was good and who was bad: a look sees hours, and a wave may take days."""
+    members = {*rollout.current.agents}
+    good = {told.agent for told in judgement.agents if told.state is State.GOOD}
+    bad = {told.agent for told in judgement.agents if told.is_lasting}
+    settled = ({*rollout.settled, *good} - bad) & members
+    failing = ({*rollout.failing, *bad} - good) & members
+    return rollout._replace(settled=tuple(sorted(settled)), failing=tuple(sorted(failing)))
 
 
 def _next(rollout: Rollout, index: int) -> int | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from collector.fleet.agents import Agent
+from collector.fleet.facts import MINUTE_NS, Facts, Seen
 from collector.fleet.judgement import Judgement, Outcome, Rules, State
 from collector.gated import Group, gate
 from collector.roster.read import Reading
@@ -399,3 +400,60 @@ def test_mistakes_of_the_command_are_one_line(tmp_path: Path) -> None:
 def test_a_wave_of_nobody_passes(store: Store) -> None:
     """A profile less, a county that is small: there is nothing to wait for."""
     assert gate(store, Group([], AGENTS), City().release()).outcome is Outcome.PASSED
+
+
+def test_devices_that_are_switched_off_in_the_evening_are_no_releases_fault(store: Store) -> None:
+    """A third of all agents speak for devices that go off meanwhile: those of the wave as those of the others."""
+    city, (some, rest) = City(), split(WAVE)
+
+    def fewer(minute: int) -> int:
+        return 10 if minute < UPGRADE else 4
+
+    city.lives(some[::3], upgraded=UPGRADE, lines=fewer)
+    city.lives([name for name in some if name not in some[::3]], upgraded=UPGRADE)
+    city.lives(rest[::3], lines=fewer)
+    city.lives([name for name in rest if name not in rest[::3]])
+    found = said(store, city, WAVE)
+    assert (found.outcome, found.reasons) == (Outcome.PASSED, ())
+    assert (State.BAD, "volume") in states(found), "they are told, and the others are like them"
+
+
+def test_a_clock_that_is_set_forward_loses_no_minutes(store: Store) -> None:
+    """The machine ran for a minute between two presences, whatever their labels say."""
+    agent = CANARIES[0].id
+    points = [Seen(minute * MINUTE_NS, "boot", 60.0 * minute, 0.0) for minute in range(1, 11)]
+    points += [Seen((minute + 180) * MINUTE_NS, "boot", 60.0 * minute, 0.0) for minute in range(11, 21)]
+    told = list(Facts(agent, seen=points).minutes(MINUTE_NS, 300 * MINUTE_NS))
+    assert [is_there for _, is_there in told] == [True] * 20
+
+
+def test_who_was_bad_is_bad_until_something_better_is_known(store: Store) -> None:
+    """In a wave that takes days each look sees hours: who went back in the morning is not forgotten by evening."""
+    city, (some, rest) = City(), split(WAVE)
+    city.lives(some[2:], upgraded=UPGRADE)
+    city.lives(some[:1])  # on the old version, since this morning
+    city.lives(some[1:2], powered=lambda minute: minute < UPGRADE - 30)
+    city.lives(rest)
+    city.write(store)
+    others = [agent for agent in AGENTS if agent.id not in some]
+    assert gate(store, Group(WAVE, others), city.release()).outcome is Outcome.PASSED
+    found = gate(store, Group(WAVE, others, failing=frozenset(some[:3])), city.release())
+    assert (found.outcome, found.reasons) == (Outcome.FAILED, (("too_many_bad", "2/20"),))
+    assert {told.agent: told.why for told in found.agents if told.state is State.BAD} == dict.fromkeys(
+        some[:2], "before"
+    )
+
+
+def test_a_wave_is_not_compared_with_those_that_got_the_same_release_before(store: Store) -> None:
+    """What it takes from all that have it, a tenth of their minutes, is not usual."""
+    city, (some, rest) = City(), split(AGENTS[:10])
+
+    def most(minute: int) -> bool:
+        return minute < UPGRADE or minute % 10 != 0
+
+    city.lives(some, upgraded=UPGRADE, there=most)
+    city.lives(rest[:30], upgraded=UPGRADE - 20, there=most)
+    city.lives(rest[30:])
+    found = said(store, city, AGENTS[:10])
+    assert (found.outcome, [code for code, _ in found.reasons]) == (Outcome.FAILED, ["incomplete"])
+    assert (found.usual, found.others) == (1.0, 20)

@@ -155,3 +155,20 @@ def test_numbers_are_times_that_only_grow() -> None:
     assert next_number(0, 1_800_000_000_000) == 1_800_000_000_000
     assert next_number(1_800_000_000_000, 1_800_000_000_000) == 1_800_000_000_001
     assert next_number(1_900_000_000_000, 1_800_000_000_000) == 1_900_000_000_001
+
+
+def test_who_was_bad_is_remembered_as_who_was_good_is() -> None:
+    """Each look sees some hours: what is known of a wave is what all looks saw, the latest of each agent."""
+
+    def look(rollout: Rollout, agent: str, state: State, why: str = "") -> Rollout:
+        found = Judgement(Outcome.OPEN, (("too_few", "0/2"),), (Told(agent, state, why),))
+        return advance(rollout, found, Moment(5000, BY))
+
+    rollout = look(look(after(begun(), PASSED), "b", State.GOOD), "c", State.BAD, "went_back")
+    assert (rollout.settled, rollout.failing) == (("b",), ("c",))
+    assert look(rollout, "c", State.OFF) == rollout
+    assert look(rollout, "b", State.BAD, "missing") == rollout, "it may pass by itself"
+    turned = look(look(rollout, "b", State.BAD, "went_back"), "c", State.GOOD)
+    assert (turned.settled, turned.failing) == (("c",), ("b",))
+    assert Rollout.from_json(turned.as_json() | {"status": "running"}) == turned
+    assert after(turned, PASSED).failing == ()
