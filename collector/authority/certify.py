@@ -140,7 +140,7 @@ def revocations(
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(by.certificate.subject)
-        .last_update(last)
+        .last_update(min(last, by.certificate.not_valid_after_utc - timedelta(hours=1)))
         .next_update(by.certificate.not_valid_after_utc)
         .add_extension(x509.CRLNumber(number), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(by.key.public_key()), critical=False)
@@ -160,6 +160,17 @@ def read_revocations(content: bytes, by: Root) -> x509.CertificateRevocationList
         return found if found.is_signature_valid(by.key.public_key()) else None
     except UNREADABLE:
         return None
+
+
+def reasons(crl: x509.CertificateRevocationList) -> dict[int, x509.ReasonFlags | None]:
+    """Return what a list says of each serial number that it has."""
+    found: dict[int, x509.ReasonFlags | None] = {}
+    for one in crl:
+        try:
+            found[one.serial_number] = one.extensions.get_extension_for_class(x509.CRLReason).value.reason
+        except x509.ExtensionNotFound:
+            found[one.serial_number] = None
+    return found
 
 
 def pem(made: x509.Certificate) -> str:

@@ -1,8 +1,8 @@
 """
 What was issued, and what was revoked: one SQLite file in the authority's folder.
 
-Rows are added and never taken away; revocation is all that is ever changed of one. Each change is one transaction,
-on disk when it returns: after kill -9 or a power cut it is there or it is not.
+Rows are added and never taken away; revocation and its reason are all that is ever changed of one. Each change is one
+transaction, on disk when it returns: after kill -9 or a power cut it is there or it is not.
 """
 
 import sqlite3
@@ -111,6 +111,17 @@ class Index:
                         one.issued.isoformat(), one.begin.isoformat(), one.end.isoformat(), one.certificate,
                     ),
                 )  # fmt: skip
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._connection.rollback()
+            raise
+
+    def blame(self, some: list[Entry], reason: str) -> None:
+        """Give what was revoked another reason, durably, all or none."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            for one in some:
+                self._connection.execute("UPDATE issued SET reason = ? WHERE serial = ?", (reason, one.serial))
             self._connection.execute("COMMIT")
         except BaseException:
             self._connection.rollback()

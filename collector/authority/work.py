@@ -37,10 +37,10 @@ from collector.durable import write_whole
 
 DAYS = 730
 RENEW_WITHIN_DAYS = 60
-REPLACED = "replaced"
+STOLEN, REPLACED = "stolen", "replaced"
 # Why somebody is not let in any more, and what X.509 calls it.
 REASONS = {
-    "stolen": x509.ReasonFlags.key_compromise,
+    STOLEN: x509.ReasonFlags.key_compromise,
     "retired": x509.ReasonFlags.cessation_of_operation,
     REPLACED: x509.ReasonFlags.superseded,
 }
@@ -69,18 +69,21 @@ def issue(
     """
     Return the certificate that holds for somebody with this key: the one that is there, else a new one.
 
-    One that expires within RENEW_WITHIN_DAYS is renewed. AuthorityError: the key is another's or was revoked, or theirs
-    is another one and it is not to be replaced.
+    One that expires within RENEW_WITHIN_DAYS is renewed, and one that is not valid yet. AuthorityError: the key is
+    another's or was revoked, or theirs is another one and it is not to be replaced.
     """
     print_of_key, now = _print(key), utc_now()
     with alone(folder), opened(folder) as index:
         root = _root(folder)
+        _check_clock(root, now)
         _check_key(index, print_of_key, who.name)
         held = [one for one in index.of(who.name) if one.revoked is None]
         if held and held[-1].key != print_of_key and not replace:
             raise AuthorityError(
                 f"{who.name}: its certificate is for another key (serial {held[-1].serial}, valid to "
-                f"{held[-1].end:%Y-%m-%d}): --replace revokes that one"
+                f"{held[-1].end:%Y-%m-%d}). If you know that it has new hardware or a new card: --replace, or "
+                f"`santong ca revoke {who.name} --reason replaced` and run the playbook again; else somebody else "
+                "may be asking in its name"
             )
         replaced = [one for one in held if one.key != print_of_key]
         if held and not replaced and held[-1].who == who and not _is_due(held[-1], now, RENEW_WITHIN_DAYS):
@@ -103,6 +106,7 @@ def renew(
     now = utc_now()
     with alone(folder), opened(folder) as index:
         root = _root(folder)
+        _check_clock(root, now)
         current = {one.who.name: one for one in index.current()}
         for name in names:
             if name not in current:
@@ -119,7 +123,8 @@ def revoke(folder: Path, name: str, reason: str) -> list[Entry]:
     """
     Revoke every certificate of somebody, and write the list; return those that were not revoked before.
 
-    All, since the one before a renewal is for the same key. AuthorityError where there never was one.
+    All, since the one before a renewal is for the same key. What was replaced or retired, and turns out to be stolen,
+    is stolen from then on. AuthorityError where there never was one.
     """
     with alone(folder), opened(folder) as index:
         found = index.of(name)
@@ -128,8 +133,10 @@ def revoke(folder: Path, name: str, reason: str) -> list[Entry]:
         held = [one for one in found if one.revoked is None]
         if held:
             index.change([], held, utc_now(), reason)
+        milder = [one for one in found if one.revoked is not None and one.reason != reason] if reason == STOLEN else []
+        index.blame(milder, reason)
         _write_crl(folder, index)
-    return held
+    return [*milder, *held]
 
 
 def refresh(folder: Path) -> bool:
@@ -160,6 +167,12 @@ def entries(folder: Path, *, current: bool = True) -> list[Entry]:
     newest = {one.who.name: one for one in every}
     newest.update({one.who.name: one for one in every if one.revoked is None})
     return sorted(newest.values(), key=lambda one: one.who)
+
+
+def held(folder: Path, name: str) -> Entry | None:
+    """Return the newest certificate of a name that was not revoked, whether it has expired or not; None without."""
+    with opened(folder) as index:
+        return next((one for one in reversed(index.of(name)) if one.revoked is None), None)
 
 
 def authority_pem(folder: Path) -> str:
@@ -230,7 +243,17 @@ def _check_key(index: Index, print_of_key: str, name: str) -> None:
 
 
 def _is_due(entry: Entry, now: datetime, within_days: int) -> bool:
-    return entry.end <= now + timedelta(days=within_days)
+    """Tell one that ends soon, or that was issued when the clock was ahead, and lets nobody in yet."""
+    return entry.end <= now + timedelta(days=within_days) or entry.begin > now
+
+
+def _check_clock(root: Root, now: datetime) -> None:
+    begin, end = root.certificate.not_valid_before_utc, root.certificate.not_valid_after_utc
+    if not begin <= now < end:
+        raise AuthorityError(
+            f"this machine's clock says {now:%Y-%m-%d %H:%M} UTC, and the authority is valid from {begin:%Y-%m-%d} "
+            f"to {end:%Y-%m-%d}: set the clock"
+        )
 
 
 def _key_of(entry: Entry) -> ec.EllipticCurvePublicKey:
@@ -254,8 +277,10 @@ def _write_crl(folder: Path, index: Index) -> bool:
     root, revoked = _root(folder), index.revoked()
     file = folder / CRL
     before = certify.read_revocations(file.read_bytes(), root) if file.exists() else None
-    if before is not None and {one.serial_number for one in before} == {int(one.serial, 16) for one in revoked}:
-        return False
     listed = [Revoked(int(one.serial, 16), one.revoked, REASONS[one.reason]) for one in revoked if one.revoked]
+    is_same = before is not None and certify.reasons(before) == {one.serial: one.reason for one in listed}
+    # One of the future, by a clock that was ahead, lets nobody in.
+    if before is not None and is_same and before.last_update_utc <= utc_now():
+        return False
     write_whole(file, certify.revocations(root, listed, utc_now(), before))
     return True

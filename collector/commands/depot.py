@@ -3,7 +3,6 @@
 import json
 import sys
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -120,16 +119,8 @@ def _papers(authority: Path, agent: str) -> Any:
     from collector.authority import work  # noqa: PLC0415  cryptography takes its time
     from collector.fleet.depot import Papers  # noqa: PLC0415
 
-    found = next(_certificates(authority, agent), None)
-    return Papers(found, work.authority_pem(authority)) if found else None
-
-
-def _certificates(authority: Path, agent: str) -> Iterator[str]:
-    from collector.authority import work  # noqa: PLC0415
-
-    for entry in work.entries(authority):
-        if entry.who.name == agent and not entry.revoked:
-            yield entry.certificate
+    found = work.held(authority, agent)
+    return Papers(found.certificate, work.authority_pem(authority)) if found else None
 
 
 def _signer(authority: Path) -> Sign:

@@ -94,7 +94,7 @@ def test_the_same_key_gets_the_same_certificate(folder: Path) -> None:
 def test_another_key_needs_replace_and_ends_the_one_before(folder: Path) -> None:
     """Nobody takes an agent's place by asking; when its hardware was replaced, the key before is refused at once."""
     first = issued(folder, A)
-    with pytest.raises(AuthorityError, match=f"{A}: its certificate is for another key .* --replace revokes that one"):
+    with pytest.raises(AuthorityError, match=f"{A}: its certificate is for another key .*: --replace, or "):
         issued(folder, A)
     second = issued(folder, A, replace=True)
     assert listed(folder) == {first.serial}
@@ -143,6 +143,19 @@ def test_renewed_is_what_expires_soon_or_has(folder: Path, monkeypatch: pytest.M
     assert {one.who.name for one in work.renew(folder)} == {A, B}
     monkeypatch.setattr(work, "utc_now", lambda: root_end - timedelta(days=30))
     assert all(one.end == root_end < later for one in work.renew(folder)), "none outlives the authority"
+
+
+def test_a_list_of_the_future_is_written_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker with a list that is not valid yet lets nobody in: the next run with the right clock mends it."""
+    issued(folder, A)
+    now = certify.utc_now()
+    monkeypatch.setattr(work, "utc_now", lambda: now + timedelta(days=3))
+    work.revoke(folder, A, "stolen")
+    monkeypatch.setattr(work, "utc_now", lambda: now)
+    assert x509.load_pem_x509_crl(work.crl_pem(folder).encode()).last_update_utc > now
+    assert work.refresh(folder)
+    assert x509.load_pem_x509_crl(work.crl_pem(folder).encode()).last_update_utc <= now
+    assert not work.refresh(folder)
 
 
 def test_who_is_refused_over_websocket(folder: Path) -> None:
@@ -302,3 +315,55 @@ def test_what_is_missing_is_said(folder: Path, tmp_path: Path) -> None:
         work.init(folder)
     with pytest.raises(AuthorityError, match=f"{B}: has no certificate"):
         work.revoke(folder, B, "stolen")
+
+
+@pytest.mark.parametrize("year", [1970, 2020, 2099])
+def test_a_clock_that_is_wrong_by_years_issues_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, year: int
+) -> None:
+    """A machine without a battery for its clock says so, instead of certificates that let nobody in."""
+    key = certify.new_key()
+    held = issued(folder, A, key)
+    monkeypatch.setattr(work, "utc_now", lambda: certify.utc_now().replace(year=year))
+    for step in (lambda: issued(folder, B), lambda: issued(folder, A, key), lambda: work.renew(folder, [A])):
+        with pytest.raises(AuthorityError, match=f"this machine's clock says {year}-.*: set the clock"):
+            step()
+    work.revoke(folder, A, "stolen")
+    assert listed(folder) == {held.serial}, "a thief is kept out whatever the clock says"
+
+
+def test_what_was_issued_by_a_clock_that_was_ahead_is_issued_anew(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the clock is right, asking again gives a certificate that lets its device in."""
+    key, now = certify.new_key(), certify.utc_now()
+    monkeypatch.setattr(work, "utc_now", lambda: now + timedelta(days=1500))
+    issued(folder, A, key)
+    issued(folder, B)
+    monkeypatch.setattr(work, "utc_now", lambda: now)
+    assert issued(folder, A, key).begin <= now
+    assert [one.who.name for one in work.renew(folder)] == [B]
+
+
+def test_what_was_replaced_and_turns_out_to_be_stolen_is_stolen(folder: Path) -> None:
+    """The list says so: files that the old key signs, dated back to when it counted, are not believed any more."""
+    old = issued(folder, A)
+    new = issued(folder, A, replace=True)
+    told = x509.load_pem_x509_crl(work.crl_pem(folder).encode())
+    assert certify.reasons(told) == {int(old.serial, 16): x509.ReasonFlags.superseded}
+    assert [one.serial for one in work.revoke(folder, A, "stolen")] == [old.serial, new.serial]
+    told = x509.load_pem_x509_crl(work.crl_pem(folder).encode())
+    assert set(certify.reasons(told).values()) == {x509.ReasonFlags.key_compromise}
+    assert work.revoke(folder, A, "stolen") == []
+    assert work.revoke(folder, A, "retired") == [], "never milder again"
+
+
+def test_the_certificate_that_counts_is_found_by_name(folder: Path) -> None:
+    """The newest one that was not revoked, expired or not; nothing of a name that has none."""
+    assert work.held(folder, A) is None
+    key = certify.new_key()
+    issued(folder, A, key, days=1)
+    newest = issued(folder, A, key)
+    assert work.held(folder, A) == newest
+    work.revoke(folder, A, "stolen")
+    assert work.held(folder, A) is None
