@@ -21,7 +21,7 @@ from agent.config import CommandSettings
 from agent.outcome import Outcome
 from agent.probe.ask import ask_of
 from agent.probe.settings import KINDS, Ask
-from agent.probing import Order, Probing
+from agent.probing import Done, Order, Probing
 from agent.publish import Asked
 from contract import __version__
 from contract.asking import (
@@ -46,14 +46,6 @@ _CLOCKS_APART_S = 300.0  # what the asker's clock may be ahead of ours
 _SPARE_S = 1.0  # for the way back
 _FILES = ("ca", "passphrase_file", "control")  # settings that name files of the device
 _LONGEST_REASON = 500
-
-
-class Done(NamedTuple):
-    """An order of ours came to its end: its number, and what was found, or why nothing was."""
-
-    number: int
-    outcome: Outcome
-    refused: str = ""
 
 
 class Line(Protocol):

@@ -4,47 +4,18 @@ What an agent knows of itself and of its surroundings, for whoever asks from afa
 Only what is at hand is looked at, so it takes a moment; nothing of it is a secret, and nothing is asked of the network.
 """
 
-import logging
-import time
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from agent.clock import Timeline
 from agent.gather.network import default_gateway, neighbour
+from agent.lately import short
 from agent.probing import Latest
 from agent.questions import Device
 from contract.sample import Sample
 
-_MOST_ERRORS, _MOST_INTERFACES, _MOST_PROBES, _MOST_FAULTS, _MOST_DEVICES = 20, 20, 60, 40, 40
-_LONGEST_TEXT = 300
-
-
-class Lately(logging.Handler):
-    """Keeps the last warnings and errors of the log; what is said there has no secrets in it."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._kept: deque[tuple[float, str, str]] = deque(maxlen=_MOST_ERRORS)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep the text of a record, without its traceback."""
-        try:
-            text = record.getMessage()
-        except Exception:  # noqa: BLE001  as of any handler: a record that cannot be written ends nothing
-            return
-        self._kept.append((time.monotonic(), record.levelname, text))
-
-    def shown(self, secrets: Iterable[str] = ()) -> list[dict[str, object]]:
-        """Return what was kept, the newest first; what is a secret after all is taken out."""
-        now, found = time.monotonic(), []
-        hidden = [secret for secret in secrets if secret]
-        for at, level, text in reversed(self._kept.copy()):
-            for secret in hidden:
-                text = text.replace(secret, "***")  # noqa: PLW2901  step by step
-            found.append({"seconds_ago": round(now - at, 1), "level": level, "text": short(text)})
-        return found
+_MOST_INTERFACES, _MOST_PROBES, _MOST_FAULTS, _MOST_DEVICES = 20, 60, 40, 40
 
 
 def of_clock(timeline: Timeline, ahead_ms: float | None) -> dict[str, object]:
@@ -127,8 +98,3 @@ def of_faults(state: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def _table(kept: object) -> Mapping[str, Any]:
     return kept if isinstance(kept, Mapping) else {}
-
-
-def short(text: str) -> str:
-    """Return a text that fits into an answer."""
-    return text[:_LONGEST_TEXT].encode(errors="replace").decode()

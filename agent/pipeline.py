@@ -22,10 +22,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from agent import diagnosis, health, privileges, stopmark
+from agent import health, privileges, stopmark
 from agent.clock import Clocks, Offset, Timeline, date, machine_clocks, round_phase_ns, until_next_round
-from agent.commands import Commands, Done
 from agent.config import Settings
 from agent.delivery import Delivery
 from agent.devices import all_questions, those_that_work
@@ -36,8 +36,9 @@ from agent.gather.interface import Interface
 from agent.gather.myself import Myself
 from agent.gather.presence import Presence
 from agent.gather.read import Read
+from agent.lately import Lately, short
 from agent.observing import Observing, recalled
-from agent.probing import Probing, read_once
+from agent.probing import Done, Probing, read_once
 from agent.publish import Commanded, Event, Link
 from agent.questions import Device
 from agent.resolved import profiles_for
@@ -49,6 +50,9 @@ from contract.errors import BadSample, ConfigError, SantongError
 from contract.lines import encode_line
 from contract.sample import Sample, Value
 from contract.settings import load
+
+if TYPE_CHECKING:
+    from agent.commands import Commands
 
 log = logging.getLogger("santong.agent")
 
@@ -114,11 +118,9 @@ class Agent:
         ]
         self._devices = devices
         self._presence: Mapping[str, Value] = {}
-        self.lately = diagnosis.Lately()  # hears nothing until somebody adds it to a log
+        self.lately = Lately()  # hears nothing until somebody adds it to a log
         self.link.takes_commands = bool(settings.commands.allow)
-        self.commands = Commands(
-            settings.commands, self.timeline, self.probing, self.link, self._diagnosis, self.events.put
-        )
+        self.commands: Commands | None = None  # until the first one comes
 
     # ---- the loop
 
@@ -132,9 +134,12 @@ class Agent:
                 due_ns = self._next_round()
                 self.supervisor.status(self._standing())
             self.supervisor.alive()
-            self.commands.tick()
+            if self.commands:
+                self.commands.tick()
             due_s = (due_ns - self.clocks.boottime_ns()) / 1e9
-            wait_s = min(due_s, self._send(), self.commands.wait_s(), self.supervisor.longest_wait_s)
+            wait_s = min(due_s, self._send(), self.supervisor.longest_wait_s)
+            if self.commands:
+                wait_s = min(wait_s, self.commands.wait_s())
             try:
                 self._take(min(max(wait_s, 0.0), _LONGEST_WAIT_S))
             except Stop:
@@ -226,10 +231,10 @@ class Agent:
 
     def _handle(self, event: Event | Commanded | Done) -> bool:
         if isinstance(event, Commanded):
-            self.commands.take(self.link.commands.popleft())
+            self._commanded().take(self.link.commands.popleft())
             return False
         if isinstance(event, Done):
-            self.commands.finish(event)
+            self._commanded().finish(event)
             return False
         try:
             return self.delivery.handle(event)
@@ -272,8 +277,20 @@ class Agent:
     def _write_health(self) -> None:
         health.write(self.spool.directory, health.Health(self.delivery.stored_at, self.delivery.note))
 
+    def _commanded(self) -> "Commands":
+        """Return what takes commands: an agent that is never asked does not load it."""
+        if self.commands is None:
+            from agent.commands import Commands  # noqa: PLC0415
+
+            self.commands = Commands(
+                self.settings.commands, self.timeline, self.probing, self.link, self._diagnosis, self.events.put
+            )
+        return self.commands
+
     def _diagnosis(self) -> dict[str, object]:
         """Return what is known here and now, for somebody who asks from afar."""
+        from agent import diagnosis  # noqa: PLC0415
+
         now_ns, stored_at = self.clocks.boottime_ns(), self.delivery.stored_at
         try:
             spool: dict[str, object] = dict(self.spool.status(self.delivery.settled())._asdict())
@@ -291,9 +308,9 @@ class Agent:
             "presence": {name: self._presence[name] for name in ("lan", "wan", "broker") if name in self._presence},
             "health": {
                 "stored_seconds_ago": round(time.time() - stored_at, 1) if stored_at else None,
-                "note": diagnosis.short(self.delivery.note),
+                "note": short(self.delivery.note),
             },
-            "spool": spool | ({"disk": diagnosis.short(self._disk_trouble)} if self._disk_trouble else {}),
+            "spool": spool | ({"disk": short(self._disk_trouble)} if self._disk_trouble else {}),
             "profiles": diagnosis.of_profiles(self._devices),
             "faults": diagnosis.of_faults(self.observing.state()),
             "probes": diagnosis.of_probes(self.probing.latest(), now_ns),
@@ -475,7 +492,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     supervisor = Supervisor(os.environ)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
-    lately = diagnosis.Lately()
+    lately = Lately()
     logging.getLogger().addHandler(lately)
     try:
         settings = load(Settings, Path(given[0]) if given else None, os.environ)
@@ -503,7 +520,7 @@ def _run_one_boot(
     settings: Settings,
     devices: Sequence[Device],
     supervisor: Supervisor,
-    lately: diagnosis.Lately,
+    lately: Lately,
     *,
     has_all_profiles: bool,
 ) -> bool:

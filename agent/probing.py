@@ -25,7 +25,6 @@ from agent.probe.settings import Ask, Throughput
 from agent.probe.turns import Turns
 from agent.questions import Question
 from agent.worker.client import MOST_AT_ONCE, Answer, Client
-from contract.asking import Refused
 from contract.settings import Size
 
 log = logging.getLogger("santong.agent")
@@ -43,16 +42,26 @@ MOST_SILENT = MOST_AT_ONCE * 3 // 4  # of those asked at once
 NOT_HERE = Outcome(None, "unable", reason="probes need Linux: the worker forks, with few privileges and little memory")
 
 
+# Two refusals of contract.asking, which an agent that is never asked need not load.
+BUSY, WORKER_GONE = "busy", "worker_gone"
 ORDERED = "command"  # under which name an order's bytes are booked
 _RADIO = ("wifi_scan", "wifi_join")  # two at a time would take the radio from each other
 
 
 class Order(NamedTuple):
-    """One probe by hand; `done` is called once with its outcome, or with why there is none (Refused, else empty)."""
+    """One probe by hand; `done` is called once with its outcome, or with why there is none (else empty)."""
 
     kind: str
     ask: Ask
     done: Callable[[Outcome, str], None]
+
+
+class Done(NamedTuple):
+    """An order came to its end: its number, and what was found, or why nothing was."""
+
+    number: int
+    outcome: Outcome
+    refused: str = ""
 
 
 class Latest(NamedTuple):
@@ -142,7 +151,7 @@ class Probing:
                 self._client.close()
                 self._asked.clear()
                 self._turns.forget()
-                self._end_order(Outcome(None, "unable", reason="the worker was begun anew"), Refused.WORKER_GONE)
+                self._end_order(Outcome(None, "unable", reason="the worker was begun anew"), WORKER_GONE)
                 self._stopping.wait(_LONGEST_WAIT_S)
         self._client.close()
 
@@ -189,7 +198,7 @@ class Probing:
         if isinstance(ask, Throughput):
             if self._is_test_near(ask.timeout):
                 reason = "a test of the device's own begins soon, and needs the line: ask again afterwards"
-                self._end_order(Outcome(None, "unable", reason=reason), Refused.BUSY)
+                self._end_order(Outcome(None, "unable", reason=reason), BUSY)
                 return
             if (within := self._turns.begin(self._limited(ask), ORDERED, self._unix_s() or 0.0)) is None:
                 self._end_order(Outcome(None, "budget", reason="the bytes of this month are spent"), "")
@@ -225,7 +234,7 @@ class Probing:
     def _take_order(self, answer: Answer) -> None:
         if self._order is not None and isinstance(self._order.ask, Throughput):
             self._turns.end(ORDERED, answer.outcome.details.get("total_bytes"))
-        self._end_order(answer.outcome, Refused.WORKER_GONE if answer.is_lost else "")
+        self._end_order(answer.outcome, WORKER_GONE if answer.is_lost else "")
 
     # ---- questions
 

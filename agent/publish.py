@@ -14,7 +14,6 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from contract import topics
-from contract.asking import MOST_REQUEST_BYTES
 from contract.broker import BrokerSettings, address, tls_context
 from contract.session import Session
 
@@ -244,7 +243,7 @@ class Link:
         if message.retain:
             self._say("a command that the broker keeps (retained) is not run: whoever sent it must not set that mark")
             return
-        if len(self.commands) >= _MOST_COMMANDS or len(message.payload) > MOST_REQUEST_BYTES:
+        if len(self.commands) >= _MOST_COMMANDS or len(message.payload) > topics.MOST_COMMAND_BYTES:
             self._say("commands come faster, or are larger, than they can be taken: the others are dropped")
             return
         properties = message.properties

@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple, NoReturn
 
-MOST_REQUEST_BYTES = 8 << 10
+from contract.topics import MOST_COMMAND_BYTES
+
+MOST_REQUEST_BYTES = MOST_COMMAND_BYTES
 MOST_REPLY_BYTES = 64 << 10
 MOST_LIFETIME_S = 900.0  # from asking to expiry
 CORRELATION_BYTES = (8, 64)  # length of MQTT 5 correlation data, the least and the most

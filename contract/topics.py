@@ -13,6 +13,7 @@ ROOT = "santong/v1"
 ALL_BATCHES = f"{ROOT}/+/+/batch"
 ALL_STATES = f"{ROOT}/+/state"
 WILL_DELAY_S = 30
+MOST_COMMAND_BYTES = 8 << 10
 _LONGEST_REASON = 4000
 
 

@@ -123,7 +123,7 @@ def revoke(
     folder: Folder = DEFAULT_AUTHORITY,
     as_json: AsJson = False,
 ) -> None:
-    """Revoke every certificate of somebody and write the list; the broker has it at the next run of site.yml."""
+    """Revoke every certificate of somebody and write the list; the broker has it at the next run of centre.yml."""
     from collector.authority import work  # noqa: PLC0415
 
     if reason not in work.REASONS:
@@ -134,7 +134,7 @@ def revoke(
     if as_json:
         _print({"changed": bool(revoked), "name": name, "revoked": [one.serial for one in revoked]})
     elif revoked:
-        typer.echo(f"{name}: {len(revoked)} revoked ({reason}); now bring the list to the broker: site.yml")
+        typer.echo(f"{name}: {len(revoked)} revoked ({reason}); now bring the list to the broker: centre.yml")
     else:
         typer.echo(f"{name}: was revoked already")
 

@@ -8,11 +8,11 @@ import pytest
 
 from agent import commands as room
 from agent.clock import Offset, Timeline
-from agent.commands import Commands, Done
+from agent.commands import Commands
 from agent.config import CommandSettings
 from agent.outcome import Outcome
 from agent.probe.settings import KINDS
-from agent.probing import Order, Probing
+from agent.probing import BUSY, WORKER_GONE, Done, Order, Probing
 from agent.publish import Asked
 from contract import __version__
 from contract.asking import Found, Refused, Reply, Request, decode_reply, encode_request
@@ -208,6 +208,11 @@ def test_what_takes_too_long_is_answered_in_time(desk: Desk, clock: TimeDouble) 
     desk.finish()
     assert len(desk.replies) == 2
     assert desk.commands.wait_s() == float("inf")
+
+
+def test_refusals_of_probing_are_those_of_the_contract() -> None:
+    """Probing has the names of two refusals by itself: they are the contract's."""
+    assert (BUSY, WORKER_GONE) == (Refused.BUSY, Refused.WORKER_GONE)
 
 
 def test_a_worker_that_dies_is_said(desk: Desk) -> None:

@@ -145,6 +145,27 @@ def test_evidence_flows_at_both_doors(tmp_path: Path, centre: Centre, scheme: st
 
 
 @pytest.mark.parametrize("scheme", DOORS)
+def test_an_agent_is_asked_and_answers(tmp_path: Path, centre: Centre, scheme: str) -> None:
+    """`santong ask` with the certificate of santong-ask reaches the agent, at whichever door it is, and hears it."""
+    files, mine = centre.agents[A], centre.authority.client("santong-ask")
+    agent = AgentProcess(
+        tmp_path, A, f"{scheme}://{HOST}:{centre.broker.door(scheme)}", SANTONG_BROKER_CA=str(centre.authority.ca),
+        SANTONG_BROKER_CERTIFICATE=str(files.certificate), SANTONG_BROKER_KEY=str(files.key),
+    )  # fmt: skip
+    agent.start()
+    try:
+        centre.broker.wait_for_line(rf"^{re.escape(A)} 1 santong/v1/{re.escape(A)}/command$")
+        where = ["--broker", f"mqtts://{HOST}:{centre.broker.port}", "--broker-ca", str(centre.authority.ca)]
+        who = ["--broker-certificate", str(mine.certificate), "--broker-key", str(mine.key), "--data", str(tmp_path)]
+        line = [str(BIN / "santong"), "ask", A, "diagnose", "--json", "--timeout", "20s", *where, *who]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done
+        assert "Denied PUBLISH" not in centre.broker.said()
+    finally:
+        agent.kill()
+
+
+@pytest.mark.parametrize("scheme", DOORS)
 def test_nobody_speaks_for_another(centre: Centre, scheme: str) -> None:
     """A certificate of A says nothing as B, nor as the centre: each try is refused, and in the log."""
     thief = Stranger(centre.broker, centre.agents[A], scheme, client_id=B).connected()

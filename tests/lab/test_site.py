@@ -104,7 +104,9 @@ def test_systemd_understands_every_unit(centre: Host) -> None:
     files = [f"/etc/systemd/system/{unit}.{kind}" for unit in NIGHTLY for kind in ("service", "timer")]
     units = [f"/etc/systemd/system/{unit}.service" for unit in SERVICES if unit.startswith("santong")]
     done = centre.run(
-        ["systemd-analyze", "verify", *files, *units, "mosquitto.service", "influxdb.service"], 60, check=False
+        ["systemd-analyze", "--man=no", "verify", *files, *units, "mosquitto.service", "influxdb.service"],
+        60,
+        check=False,
     )
     said = centre.run(["journalctl", "-b", "-o", "cat", "_PID=1", "--grep", "ignoring"], check=False).stdout
     assert not re.findall(r".*(?:santong|mosquitto|influxdb).*", done.stderr + said)
@@ -130,9 +132,10 @@ def test_a_backup_of_the_night_is_complete(centre: Host) -> None:
     """It has authority, settings, data and the store."""
     centre.run(["systemctl", "start", "santong-backup.service"], 180)
     newest = centre.run(["sh", "-c", "ls -t /var/backups/santong/* | head -n 1"]).stdout.strip()
-    words = ("/opt/santong/current/bin/santong", "backup", "check", newest, "--json")
+    words = ("/opt/santong/centre/current/bin/santong", "backup", "check", newest, "--json")
     found = json.loads(centre.run(["env", "LC_ALL=C.UTF-8", *words], 60).stdout)
-    assert {"authority", "data", "store"} <= found["places"].keys(), found
+    assert {"authority", "config/1", "data"} <= found["places"].keys(), found
+    assert found["store"]["kind"] == "lines" and sum(found["store"]["points"].values()), found
 
 
 # ---- who may do what

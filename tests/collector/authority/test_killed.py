@@ -40,9 +40,11 @@ def test_nothing_is_half_written_and_nothing_that_was_said_is_lost(tmp_path: Pat
         with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as writer:
             assert writer.stdout is not None
             assert writer.stdout.readline() == "begins\n"
-            time.sleep(chance.uniform(0, 0.06))
+            # After so many that it has said, and at any instant of the next one: however slow the machine is.
+            first = [writer.stdout.readline() for _ in range(chance.randrange(5))]
+            time.sleep(chance.uniform(0, 0.02))
             writer.kill()
-            said = [row.split() for row in writer.stdout.read().splitlines()]
+            said = [row.split() for row in [*first, *writer.stdout.read().splitlines()]]
         issued |= {row[1] for row in said if row[0] == "issued" and len(row[1:]) == 1}
         revoked |= {row[1] for row in said if row[0] == "revoked" and len(row[1:]) == 1}
         work.init(folder)
@@ -54,4 +56,4 @@ def test_nothing_is_half_written_and_nothing_that_was_said_is_lost(tmp_path: Pat
         assert {f"{one.serial_number:x}" for one in listed} == {serial for serial, one in every.items() if one.revoked}
         certify.read_key(read_secret(folder / "ca.key"), "ca.key")
     assert len(roots) == 1, "once there is a root, it stays"
-    assert len(issued) > ROUNDS // 2 and revoked, "the rounds were too short to try anything"
+    assert len(issued) > ROUNDS and revoked

@@ -26,6 +26,7 @@ from collector.roster.versions import Versions
 from collector.store.base import Store
 from collector.store.open import open_store
 from collector.up import store_url
+from deploy.device import pull
 from tests.collector.commands import run
 from tests.collector.fleet.evidence import NEW, NOW, OLD, UPGRADE, City
 from tests.collector.fleet.fleets import TODAY, fleet, panels, roster
@@ -96,6 +97,7 @@ def test_a_plan_is_one_file_that_openssl_verifies(places: Places, store: Store, 
     done = subprocess.run([*checks, "-sigfile", tmp_path / "sig"], capture_output=True, check=False)
     assert done.returncode == 0, done
     tree = json.loads(line)
+    assert pull.verified((places.depot / FILE).read_bytes(), pull.PLAN, public) == tree  # as the device's program does
     assert tree.keys() == {"format", "number", "made", "default", "agents"}
     assert (tree["format"], tree["default"]) == ("santong-plan/1", OLD)
     assert abs(tree["number"] / 1000 - time.time()) < 60  # a time, so that it grows though DATA were lost

@@ -161,7 +161,9 @@ class Place:
     def launch(self, *words: str | Path) -> "subprocess.Popen[str]":
         """Start the program as a process of its own."""
         pipe = subprocess.PIPE
-        return subprocess.Popen(self.words(*words), env=self.environment, stdout=pipe, stderr=pipe, text=True)
+        return subprocess.Popen(
+            self.words(*words), env=self.environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+        )
 
     def run(self, *words: str | Path, looks: int = 4) -> "subprocess.CompletedProcess[str]":
         """Run the program, within this process: starting Python anew each time takes longer than all it does."""

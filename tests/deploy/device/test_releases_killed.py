@@ -1,13 +1,16 @@
 """Power cuts and kill -9 at every step: a whole release always runs, and what was begun is ended."""
 
+import os
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from tests.deploy.device.material import Place, bundle
+from tests.processes import wait_until
 
 KILLED = Path(__file__).with_name("killed.py")
 
@@ -159,6 +162,24 @@ def test_an_installation_that_is_cut_short(two: Place, tmp_path: Path, pip_made:
             assert "3.0" in place.status()["installed"]
             assert not (place.home / "releases/0.9").exists()
     assert whole <= 1
+
+
+def test_an_installation_that_ends_with_all_its_programs(two: Place, pip_made: Path) -> None:
+    """The power goes while venv, pip or the compiler writes: none of what they left is taken for a release."""
+    fetched = bundle(two.home / "bundles/3.0", "3.0", pip_made)
+    place = two.home / "releases/3.0"
+    for sign in ("pyvenv.cfg", "bin/python", "lib/python*/site-packages/santong*"):
+        running = two.launch("install", fetched)
+        try:
+            wait_until(partial(lambda sign: list(place.glob(sign)), sign))
+        finally:
+            os.killpg(running.pid, signal.SIGKILL)
+            running.communicate()
+        if "3.0" not in two.status()["installed"]:  # where we were slow it came to its end
+            shutil.rmtree(place / "bin", ignore_errors=True)  # as a disk that lost its last writes
+    two.does("install", fetched)
+    two.does("use", "3.0")
+    assert two.does("check")["trial"]["note"].endswith("health.json cannot be read"), "its program runs"
 
 
 def test_old_releases_that_are_removed_when_the_power_goes(two: Place, tmp_path: Path, pip_made: Path) -> None:
