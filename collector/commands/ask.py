@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ _FORMS = {
     Command.THROUGHPUT: "AGENT throughput URL",
     Command.DIAGNOSE: "AGENT diagnose",
 }
+_USER_IN_URL = re.compile(r"//[^/?#\s]*@")
 _WORDS = {Command.PROBE: 2, Command.THROUGHPUT: 1, Command.DIAGNOSE: 0}  # that follow
 
 
@@ -164,6 +166,9 @@ def _question(agent: str, command: str, words: list[str], given: list[str]) -> C
         settings[name.replace("-", "_")] = value
     kind = words[0].replace("-", "_") if what is Command.PROBE else ""
     target = words[-1] if len(words) == _WORDS[what] and words else ""
+    for text in (target, *settings.values()):
+        if _USER_IN_URL.search(text):  # never said again: not on this screen, nor in the log
+            fail("an address has a user in it, which everybody would see who reads the log: leave it out")
 
     def make(expires_ms: int) -> Request:
         return Request(str(what), expires_ms, operator()[:60], kind, target, settings)

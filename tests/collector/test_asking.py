@@ -14,6 +14,7 @@ from collector.broker import LocalBroker, url_in
 from collector.commands.ask_words import as_json, as_text
 from contract.asking import Found, Reply, Request
 from contract.broker import BrokerSettings, BrokerUrl
+from tests.collector.commands import run
 from tests.services import HOST, Mosquitto, free_port
 
 AGENT = "441802-3144001234.c0703"
@@ -104,3 +105,18 @@ def test_nothing_that_a_device_says_moves_a_terminal() -> None:
         assert all(char.isprintable() or char == "\n" for char in text)
     shown = str(as_json(AGENT, reply)) + str(as_json(AGENT, Reply("1", refused="busy", reason=wild)))
     assert shown.isprintable()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["throughput", "http://li:geheim@192.0.2.7/"],
+        ["probe", "portal", "http://geheim@192.0.2.7/"],
+        ["probe", "portal", "http://192.0.2.7/", "--set", "api=https://li:geheim@192.0.2.7/"],
+    ],
+)
+def test_a_password_in_an_address_gets_into_no_log(tmp_path: Path, words: list[str]) -> None:
+    """It is refused before anything is recorded or sent, and is not said again."""
+    said = run("ask", AGENT, *words, "--broker", f"mqtt://{HOST}:{free_port()}", "--data", tmp_path, code=2)
+    assert said == ("", "an address has a user in it, which everybody would see who reads the log: leave it out\n")
+    assert not list(tmp_path.iterdir())
