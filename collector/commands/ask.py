@@ -158,17 +158,11 @@ def _question(agent: str, command: str, words: list[str], given: list[str]) -> C
     is_whole = len(words) == _WORDS[what] or (what is Command.PROBE and len(words) == 1)
     if not is_whole or (given and what is Command.DIAGNOSE):
         fail(f"santong ask {_FORMS[what]}{'' if what is Command.DIAGNOSE else ' [--set NAME=VALUE]'}")
-    settings: dict[str, str] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals:
-            fail(f"--set {clean(text)}: is not NAME=VALUE")
-        settings[name.replace("-", "_")] = value
+    settings = _settings(given)
     kind = words[0].replace("-", "_") if what is Command.PROBE else ""
     target = words[-1] if len(words) == _WORDS[what] and words else ""
-    for text in (target, *settings.values()):
-        if _USER_IN_URL.search(text):  # never said again: not on this screen, nor in the log
-            fail("an address has a user in it, which everybody would see who reads the log: leave it out")
+    if any(map(_USER_IN_URL.search, (target, *settings.values()))):  # never said again, here or in the log
+        fail("an address has a user in it, which everybody would see who reads the log: leave it out")
 
     def make(expires_ms: int) -> Request:
         return Request(str(what), expires_ms, operator()[:60], kind, target, settings)
@@ -178,6 +172,16 @@ def _question(agent: str, command: str, words: list[str], given: list[str]) -> C
     except ValueError as error:
         fail(clean(str(error)))
     return make
+
+
+def _settings(given: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            fail(f"--set {clean(text)}: is not NAME=VALUE")
+        found[name.replace("-", "_")] = value
+    return found
 
 
 def _timeout(text: str) -> float:

@@ -111,7 +111,7 @@ def _refresh(depot: Path, authority: Path, agent: str) -> bool:
     papers = _papers(authority, agent)
     if papers is None:
         return room.withdraw(depot, agent)
-    return room.order(depot, agent, room.variables_of(depot, agent), papers, _signer(authority), _now_ms())
+    return room.refresh(depot, agent, papers, _signer(authority), _now_ms())
 
 
 def _papers(authority: Path, agent: str) -> Any:

@@ -7,11 +7,14 @@ The depot: what devices fetch over HTTPS. Nothing in it is a secret, and all tha
                                               .tar.gz    the release for devices like this
 """
 
+import fcntl
 import hashlib
 import json
+import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,8 +93,39 @@ def _publish(archive: Path, folder: Path, sign: Sign) -> list[str]:
     return [archive.name]
 
 
+@contextmanager
+def _alone(depot: Path) -> Iterator[None]:
+    """Hold the depot against other writers of orders: one that was read before is not written back after another."""
+    try:
+        descriptor = os.open(depot, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        raise RolloutError(f"{depot}: there is no depot: --depot names its folder") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def order(depot: Path, agent: str, variables: Mapping[str, Any], papers: Papers, sign: Sign, now_ms: int) -> bool:
     """Write the order of an agent where something of it changed, under a number above the last; tell whether it was."""
+    with _alone(depot):
+        return _order(depot, agent, variables, papers, sign, now_ms)
+
+
+def refresh(depot: Path, agent: str, papers: Papers, sign: Sign, now_ms: int) -> bool:
+    """
+    Write an agent's order again with the papers that it has now, where these changed; tell whether it was.
+
+    One that is damaged, or was withdrawn meanwhile, stays as it is: what it should say only the playbook knows.
+    """
+    file = depot / "agents" / agent / "order.signed"
+    with _alone(depot):
+        before = signed.tree_of(file.read_bytes(), ORDER) if file.exists() else {}
+        return bool(before) and _order(depot, agent, before["vars"], papers, sign, now_ms)
+
+
+def _order(depot: Path, agent: str, variables: Mapping[str, Any], papers: Papers, sign: Sign, now_ms: int) -> bool:
     file = depot / "agents" / agent / "order.signed"
     before = signed.tree_of(file.read_bytes(), ORDER) if file.exists() else {}
     tree = {"format": ORDER, "agent": agent, "vars": variables, **papers._asdict()}
@@ -111,12 +145,6 @@ def order(depot: Path, agent: str, variables: Mapping[str, Any], papers: Papers,
 def ordered(depot: Path) -> list[str]:
     """Return the agents that have an order."""
     return sorted(file.parent.name for file in (depot / "agents").glob("*/order.signed"))
-
-
-def variables_of(depot: Path, agent: str) -> dict[str, Any]:
-    """Return the variables of an agent's order."""
-    found = signed.tree_of((depot / "agents" / agent / "order.signed").read_bytes(), ORDER)
-    return dict(found.get("vars", {}))
 
 
 def withdraw(depot: Path, agent: str) -> bool:

@@ -193,6 +193,16 @@ def test_units_have_sections_and_settings_alone(rendered: dict[str, str]) -> Non
     assert "NoNewPrivileges=yes" in units["broker-limits.conf"]
 
 
+def test_by_hand_nothing_of_a_revoked_key_is_taken(rendered: dict[str, str]) -> None:
+    """`santong-centre import` knows the list, which comes wherever the broker's does: with the same tag, too."""
+    told = dict(re.findall(r"^(SANTONG_C\w+)=(.*)$", rendered["collector-santong-centre"], re.MULTILINE))
+    assert told["SANTONG_CRL"].endswith("/tls/crl.pem")
+    tasks_of = yaml.safe_load((ANSIBLE / "roles/collector/tasks/configure.yml").read_text(encoding="utf-8"))
+    asking, writing = (task for task in tasks_of if task.get("tags") == "broker")
+    assert "crl" in asking["ansible.builtin.command"]["argv"]
+    assert writing["ansible.builtin.copy"]["dest"] == "{{ collector_tls }}/crl.pem"
+
+
 def test_grafana_is_told_all_that_its_provisioning_asks(rendered: dict[str, str]) -> None:
     """The environment has every variable of the provisioning files, and the password that was made for its user."""
     told = dict(line.split("=", 1) for line in rendered["grafana-grafana.env"].splitlines() if not line.startswith("#"))

@@ -1,6 +1,8 @@
 """What devices fetch: releases that are never exchanged, orders whose numbers grow, all of it signed."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -96,7 +98,7 @@ def test_an_order_has_a_higher_number_when_it_changes(place: Path) -> None:
     assert depot.order(place, AGENT, {"agent_keep": 4}, PAPERS._replace(certificate="renewed"), sign, 7_000)
     assert document(file, depot.ORDER)["certificate"] == "renewed"
     assert depot.ordered(place) == [AGENT]
-    assert depot.variables_of(place, AGENT) == {"agent_keep": 4}
+    assert document(file, depot.ORDER)["vars"] == {"agent_keep": 4}
 
 
 def test_a_new_key_signs_orders_anew(place: Path) -> None:
@@ -110,6 +112,39 @@ def test_an_order_that_devices_would_not_take_is_refused(place: Path) -> None:
     with pytest.raises(RolloutError, match="fewer profiles"):
         depot.order(place, AGENT, {"agent_profile_texts": {"big.yaml": "x" * depot.LARGEST_ORDER}}, PAPERS, sign, 1)
     assert depot.ordered(place) == []
+
+
+def test_a_renewed_certificate_takes_no_setting_back(place: Path) -> None:
+    """The nightly refresh and a playbook at once: what the playbook writes is there when both have ended."""
+    depot.order(place, AGENT, {"agent_keep": 3}, PAPERS, sign, 1)
+    writes, goes_on = threading.Event(), threading.Event()
+
+    def slowly(line: bytes) -> bytes:
+        writes.set()
+        assert goes_on.wait(20)
+        return sign(line)
+
+    renewed = PAPERS._replace(certificate="renewed")
+    with ThreadPoolExecutor(2) as pool:
+        refreshed = pool.submit(depot.refresh, place, AGENT, renewed, slowly, 2)
+        assert writes.wait(20)
+        written = pool.submit(depot.order, place, AGENT, {"agent_keep": 4}, renewed, sign, 3)
+        with pytest.raises(TimeoutError):
+            written.result(0.2)
+        goes_on.set()
+        assert refreshed.result(20) and written.result(20)
+    assert document(place / f"agents/{AGENT}/order.signed", depot.ORDER)["vars"] == {"agent_keep": 4}
+
+
+@pytest.mark.parametrize("content", [None, b"half an ord"], ids=["withdrawn", "damaged"])
+def test_an_order_that_says_nothing_is_not_refreshed(place: Path, content: bytes | None) -> None:
+    """An order without its settings would have a device drop them all."""
+    file = place / f"agents/{AGENT}/order.signed"
+    file.parent.mkdir(parents=True)
+    if content is not None:
+        file.write_bytes(content)
+    assert not depot.refresh(place, AGENT, PAPERS, sign, 1)
+    assert (file.read_bytes() if file.exists() else None) == content
 
 
 def test_an_order_is_withdrawn(place: Path) -> None:
