@@ -51,6 +51,7 @@ from collector.commands.common import (
 )
 from collector.commands.glossary import glossary
 from collector.commands.inventory import show_inventory
+from collector.commands.panels import ByPanel
 from collector.commands.restore import restore
 from collector.commands.simulate import simulate
 from collector.commands.verify import verify
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from collector.by_hand import Imported, Importer
 
 app = typer.Typer(
+    cls=ByPanel,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 import typer.main
+from typer.testing import CliRunner
 
 from agent.cli import app as agent_app
 from agent.config import Settings
 from agent.probe.settings import KINDS
 from collector.cli import CollectSettings
 from collector.cli import app as centre_app
+from collector.commands.panels import PANELS
 from collector.commands.watch import Connections as WatchSettings
 from collector.foreign import Foreign
 from collector.roster.columns import DEVICE_COLUMNS, SITE_COLUMNS
@@ -51,6 +53,16 @@ def test_every_command_and_option_has_help_and_stands_in_the_docs(app: typer.Typ
         for parameter in command.params:
             option = max(parameter.opts, key=len)
             assert option in rows[name], f"{name} {option} is not in docs/cli.md"
+
+
+def test_every_command_has_its_panel() -> None:
+    """`santong --help` has each command once, among those of its subject; none is in a panel and not there."""
+    known = {name for names in PANELS.values() for name in names}
+    assert known == {name.split()[0] for name in commands(centre_app)}
+    shown = CliRunner().invoke(centre_app, ["--help"], env={"COLUMNS": "100", "NO_COLOR": "1"}).stdout
+    places = [shown.index(f"─ {panel} ─") for panel in PANELS]
+    assert places == sorted(places)
+    assert "─ Commands ─" not in shown
 
 
 def test_every_command_that_has_a_data_folder_takes_it_from_the_environment() -> None:
