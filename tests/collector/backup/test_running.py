@@ -16,6 +16,7 @@ from collector.instructed import Instructions
 from collector.quarantine import Quarantine
 from collector.store.open import open_store
 from collector.store.sqlite import SqliteStore
+from collector.stored_lines import pieces_of
 from collector.watching import Sources, Watching
 from contract.broker import BrokerSettings, BrokerUrl
 from contract.measurements import Retention
@@ -192,3 +193,25 @@ def test_the_moment_of_a_store_is_one(tmp_path: Path) -> None:
         assert len(set(found)) == 1 and len(found) == len(devices)
         counts.append(found[0])
     assert counts == sorted(set(counts))
+
+
+def test_a_delivery_in_a_backup_has_its_evidence_beside_it(tmp_path: Path) -> None:
+    """A server is read for minutes while more comes: what is in the copy proves no more than the copy has."""
+    now_ns = time.time_ns()
+    site = AGENT.split(".")[0]
+
+    def arrives(store: SqliteStore, seq: int) -> None:
+        where, at_ns = f"device={AGENT},site={site},county=441802", now_ns - seq * MINUTE_NS
+        delivery = f'delivery,{where} epoch="{EPOCH}",seq={seq}i,lines=1i,received={at_ns // 10**6}i {at_ns}'
+        lines = f"presence,{where} lan=1i {at_ns}\n{delivery}\n"
+        assert store.write(Retention.EVIDENCE, lines.encode()) == []
+
+    with closing(SqliteStore(tmp_path / "store.sqlite")) as store:
+        store.prepare()
+        arrives(store, 1)
+        found: dict[str, set[bytes]] = {}
+        for piece in pieces_of(store, now_ns):
+            found[piece.measurement] = {line[-19:] for line in piece.text.splitlines()}
+            arrives(store, len(found) + 1)
+    assert found["delivery"]
+    assert found["delivery"] <= found["presence"]
