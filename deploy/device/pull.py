@@ -349,6 +349,8 @@ class Pull:
                 str(bundle / "ansible/pull.yml"),
             ]
             around = {"HOME": folder, "ANSIBLE_LOCALHOST_WARNING": "0", "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"}
+            # Where `~` of root leads the unit lets nobody write.
+            around |= {"ANSIBLE_HOME": folder, "ANSIBLE_REMOTE_TMP": f"{folder}/remote"}
             # Settings in /etc/ansible are those of another installation.
             (Path(folder) / "ansible.cfg").touch()
             around |= {"ANSIBLE_CONFIG": f"{folder}/ansible.cfg"}

@@ -93,6 +93,64 @@ def test_retention_is_what_the_product_asks_for() -> None:
     assert defaults("influxdb")["influxdb_retention"] == {str(kind): text for kind, text in hours.items()}
 
 
+def test_a_rehearsal_on_a_new_device(project: Path, tmp_path: Path) -> None:
+    """With --check the role goes through on a device that has nothing yet, says what it would do, and makes nothing."""
+    release, place = project.parent, tmp_path / "device"
+    for name in ("releases.py", "pull.py"):
+        (release / "device").mkdir(exist_ok=True)
+        shutil.copy(ANSIBLE.parent / "device" / name, release / "device")
+    part: dict[str, Any] = {"name": "agent", "tasks_from": "{{ part }}"}
+    play = {
+        "name": "Rehearse",
+        "hosts": "all",
+        "connection": "local",
+        "tasks": [
+            {
+                "name": "All but systemd's",
+                "ansible.builtin.include_role": part,
+                "loop": ["install.yml", "configure.yml"],
+                "loop_control": {"loop_var": "part"},
+            }
+        ],
+    }
+    (project / "rehearse.yml").write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
+    given = {f"santong_{name}": str(place / name) for name in ("settings", "home", "authority", "control_bin")}
+    given |= {"santong_release": str(release), "santong_version": "1.2.3", "santong_centre_name": "centre.example"}
+    given |= {"agent_spool": str(place / "spool"), "santong_mqtt_port": "8883", "santong_depot_port": "8443"}
+    command = ["-i", "441802-3144001234.c0701,", "rehearse.yml", "--check", "-e", json.dumps(given)]
+    done = run(BIN / "ansible-playbook", *command, folder=project, home=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not place.exists()
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "is_written"),
+    [(0, 0, True), (0, 2, False), (2, 0, False), (0, 127, True)],
+    ids=["both read it", "the old one does not", "the new one does not", "the old one does not run at all"],
+)
+def test_settings_are_for_the_release_before_as_well(
+    project: Path, tmp_path: Path, new: int, old: int, *, is_written: bool
+) -> None:
+    """A device may have to go back: settings that the release before cannot read are not written."""
+    for version, code in (("1.2.3", new), ("1.2.2", old)):
+        program = tmp_path / "releases" / version / "bin/santong-agent"
+        program.parent.mkdir(parents=True)
+        program.write_text(f"#!/bin/sh\ntest -f $4 || exit 9\nexit {code}\n", encoding="utf-8")
+        program.chmod(0o755)
+    text = (project / "roles/agent/tasks/configure.yml").read_text(encoding="utf-8")
+    (task,) = (task for task in yaml.safe_load(text) if "validate" in task.get("ansible.builtin.template", {}))
+    validate = task["ansible.builtin.template"]["validate"]
+    content = {"content": "agent", "dest": str(tmp_path / "agent.toml"), "mode": "0600", "validate": validate}
+    play = {"name": "Write", "hosts": "localhost", "connection": "local", "gather_facts": False}
+    tasks_ = [{"name": "Write", "ansible.builtin.copy": content}]
+    (project / "write.yml").write_text(yaml.safe_dump([play | {"tasks": tasks_}], sort_keys=False), encoding="utf-8")
+    given = {"santong_home": str(tmp_path), "agent_version": "1.2.3", "agent_before": {"current": "1.2.2"}}
+    command = ["-i", "localhost,", "write.yml", "-e", json.dumps(given)]
+    done = run(BIN / "ansible-playbook", *command, folder=project, home=tmp_path)
+    assert (done.returncode == 0) is is_written, done.stdout
+    assert (tmp_path / "agent.toml").exists() is is_written
+
+
 # ---- templates
 
 
