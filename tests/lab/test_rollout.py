@@ -17,7 +17,7 @@ import pytest
 from contract import __version__
 from tests.lab.estate import NAME, Estate, Play
 from tests.lab.hosts import Host
-from tests.lab.variants import CRASHES, RESTARTS, SOUND, Breakage, variant
+from tests.lab.variants import CRASHES, SOUND, Breakage, variant
 
 SITE = "441802-3144001234"
 DEVICES = {name: f"{SITE}.c070{number}" for number, name in enumerate(("a1", "a2", "a3"), 1)}
@@ -48,6 +48,7 @@ request.add_header("Authorization", "Basic " + base64.b64encode(f"admin:{passwor
 print(urllib.request.urlopen(request, timeout=10).read().decode())
 """
 
+REFUSED = "certificate verify failed"
 # What the authority itself never makes: a certificate that is over. Issued with its key, and not in its index.
 EXPIRED = """
 import pathlib, sys
@@ -128,6 +129,13 @@ class Programme:
     def depot(self, *words: str) -> Any:
         """Run `santong depot`, as root, whose authority it is."""
         return self.estate.centre.run(["santong", "depot", *words], 60)
+
+    def broker_said(self, name: str) -> str:
+        """Return the broker's last lines about connections from a device's address."""
+        log = self.estate.centre.run(["journalctl", "-u", "mosquitto", "-o", "cat", "-n", "200"]).stdout.splitlines()
+        near = [n for n, line in enumerate(log) if self.hosts[name].address in line]
+        # What OpenSSL found stands in the line of the connection or in the one after it: docs/security.md.
+        return "\n".join(log[n] for n in sorted({m for n in near for m in (n, n + 1)}) if n < len(log))
 
     def expire(self, name: str) -> None:
         """Give a device a certificate for its key that ran out this morning, as after a summer without power."""
@@ -272,18 +280,7 @@ def test_a_release_that_does_not_run_is_taken_back(programme: Programme) -> None
     assert len(canaries) == 1
     assert sum("0.4.0" in status["installed"] for status in after.values()) == 1
     for name in DEVICES:
-        programme.wait(lambda name=name: programme.presences(name, began), f"{name} goes on")
-
-
-def test_a_release_that_the_evidence_speaks_against_is_taken_back(programme: Programme) -> None:
-    """It runs on the device and delivers, but begins anew all the time: the centre's gate sees it and takes it back."""
-    release = programme.bring("0.5.0", RESTARTS)
-    before = {name: programme.status(name)["current"] for name in DEVICES}
-    done = play(programme, "upgrade.yml", "--tags", "agents", check=False, release=release)
-    assert done.status
-    assert "the evidence of the wave does not show that it works" in done.output
-    assert {name: programme.status(name)["current"] for name in DEVICES} == before
-    assert not any("0.5.0" in programme.status(name)["failed"] for name in DEVICES), "on the device itself it worked"
+        programme.wait(lambda name=name: programme.rounds(name, began), f"{name} goes on")
 
 
 def test_rollback(programme: Programme) -> None:
@@ -314,7 +311,9 @@ def test_a_device_behind_nat_upgrades_itself(programme: Programme) -> None:
     release = programme.bring("0.6.0", SOUND)
     programme.depot("publish", release)
     began = time.time()
-    programme.santong("rollout", "start", "0.6.0")
+    centre = programme.estate.centre
+    words = "set -a; . /etc/santong/store-to-read.env; SANTONG_DATA=/var/lib/santong; santong rollout start 0.6.0"
+    centre.run(["sh", "-ec", words], 60)
     programme.wait(lambda: programme.status("a3")["current"] == "0.6.0", "it fetched the release", 180)
     programme.wait(lambda: "0.6.0" in programme.versions("a3", began), "and says so to the centre")
     programme.wait(lambda: programme.status("a3")["trial"] is None, "the trial is over")
@@ -326,15 +325,12 @@ def test_a_summer_without_power(programme: Programme) -> None:
     host.run(["systemctl", "stop", "santong-pull.timer"])
     programme.expire("a3")
     host.run(["systemctl", "restart", "santong-agent"])
+    programme.wait(lambda: REFUSED in programme.broker_said("a3"), "the broker does not let it in, and says so")
     began = time.time()
-    programme.wait(
-        lambda: "certificate" in host.run(["journalctl", "-u", "santong-agent", "-o", "cat", "-n", "20"]).stdout,
-        "the broker does not let it in",
-    )
     programme.santong("ca", "renew", DEVICES["a3"])
     programme.depot("refresh")
     host.run(["systemctl", "start", "santong-pull.timer"])
-    programme.wait(lambda: programme.presences("a3", began), "it is back", 180)
+    programme.wait(lambda: programme.rounds("a3", began), "it is back", 180)
 
 
 # ---- one that is not to be trusted any more
@@ -346,7 +342,7 @@ def test_who_is_stolen_or_retired_is_locked_out(programme: Programme) -> None:
 
     The broker refuses a stolen one from then on, and says so; the others go on.
     """
-    host, centre = programme.hosts["a2"], programme.estate.centre
+    host = programme.hosts["a2"]
     programme.santong("ca", "revoke", DEVICES["a1"], "--reason", "stolen")
     play(programme, "retire.yml", "--limit", f"{DEVICES['a2']}:centre")
     assert host.run(["systemctl", "is-enabled", "santong-agent"], check=False).stdout.strip() == "disabled"
@@ -354,10 +350,7 @@ def test_who_is_stolen_or_retired_is_locked_out(programme: Programme) -> None:
     assert host.run(["ls", "/var/lib/santong-agent"]).stdout
     listed = json.loads(programme.santong("ca", "list", "--revoked", "--json").stdout)
     assert {one["name"]: one["reason"] for one in listed} == {DEVICES["a1"]: "stolen", DEVICES["a2"]: "retired"}
+    programme.wait(lambda: REFUSED in programme.broker_said("a1"), "the broker refuses it, and says so")
     began = time.time()
-    programme.wait(
-        lambda: "revoked" in centre.run(["journalctl", "-u", "mosquitto", "-o", "cat", "-n", "300"]).stdout,
-        "the broker says whom it refuses",
-    )
     programme.wait(lambda: programme.rounds("a3", began), "the others go on")
     assert not programme.rounds("a1", began)

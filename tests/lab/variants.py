@@ -3,7 +3,6 @@ Later releases for tests: the release of the working folder under another versio
 
     variant(release, "0.2.0")               the same under another number
     variant(release, "0.3.0", CRASHES)      ends at once, as with a missing library
-    variant(release, "0.4.0", RESTARTS)     works and delivers, for twelve seconds, and then begins anew
 
 Only the wheels of the product are written anew, for the centre and for this machine's agents.
 """
@@ -25,12 +24,6 @@ CRASHES: Breakage = {
     "agent/pipeline.py": (
         "log = logging.getLogger",
         'raise SystemExit("a library is missing")\nlog = logging.getLogger',
-    )
-}
-RESTARTS: Breakage = {
-    "agent/pipeline.py": (
-        "log = logging.getLogger",
-        "import threading\nthreading.Timer(12.0, os._exit, [1]).start()\nlog = logging.getLogger",
     )
 }
 
