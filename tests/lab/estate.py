@@ -130,6 +130,7 @@ class Estate:
     def variables(self, text: str) -> None:
         """Write the technician's file of variables, YAML."""
         self.centre.write(VARIABLES, text)
+        self.centre.write("/etc/santong/inventory/hosts.yml", "all: {}\n")
 
     def play(self, playbook: str, *arguments: str, check: bool = True) -> Play:
         """Run a playbook of the release on the control node; LabError when it fails, unless `check` is off."""
