@@ -335,7 +335,7 @@ IN_REPORTS: dict[str, Term] = {
         "一个时段的全部证据及核验所需的其他内容，合为一个签名的文件；无须服务器即可复算。",
         "All evidence of a period and all else that verification reads, in one signed file: figures are computed again "
         "from it without any server.",
-        ("存档", "证据包"), ("backup",),
+        ("存档", "证据包"), (),
     ),
     "hash": Term(
         "校验值", "SHA-256",
