@@ -469,7 +469,7 @@ def test_two_people_with_one_certificate(tmp_path: Path, parts: ExitStack) -> No
         return ["--config", str(file)]
 
     here = options(tmp_path / "ask.crt")
-    first = begun(parts, "probe", "http", page, "--set", "timeout=4s", *here, url="")
+    first = begun(parts, "probe", "http", page, "--set", "timeout=12s", *here, url="")
     wait_until(lambda: requests, 60)
     second = begun(parts, "diagnose", *here, url="")
     assert "fails at" in outcome(first)[1]
